@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-or-later */
+/*
+ * The link: a SOCK_SEQPACKET Unix socket between a vGPU device (in QEMU, or in libvgpu's local
+ * transport) and the mediator. One packet is one message; both ends are on one host, so values are
+ * in its byte order. Neither end believes the other: each checks type, exact size and state.
+ *
+ *   device                        mediator
+ *     HELLO + window memfd  --->
+ *                           <---  WELCOME, or REFUSED and close
+ *                           <---  CONFIG    (at once, and on every change)
+ *                           <---  USAGE     (at once, and when it changed, at most 10 a second)
+ *     REQUEST               --->            (one outstanding)
+ *                           <---  RESPONSE  (same tag)
+ *     RESET                 --->            (forget everything; no response to earlier tags is
+ *                                            accepted any more)
+ */
+#ifndef VGPU_COMMON_LINK_H
+#define VGPU_COMMON_LINK_H
+
+#include "common/protocol.h"
+
+#define VGPU_LINK_VERSION 1u
+
+#define VGPU_MSG_HELLO	  1u
+#define VGPU_MSG_WELCOME  2u
+#define VGPU_MSG_REFUSED  3u
+#define VGPU_MSG_CONFIG	  4u
+#define VGPU_MSG_USAGE	  5u
+#define VGPU_MSG_REQUEST  6u
+#define VGPU_MSG_RESPONSE 7u
+#define VGPU_MSG_RESET	  8u
+
+/* Why the mediator refuses a device. */
+#define VGPU_REFUSED_VERSION   1u /* no common protocol version */
+#define VGPU_REFUSED_BUSY      2u /* another device holds this VM's link */
+#define VGPU_REFUSED_IDENTITY  3u /* the peer is not the process that is this VM */
+#define VGPU_REFUSED_WINDOW    4u /* the window's memfd is not what HELLO says, or not sealed */
+#define VGPU_REFUSED_MALFORMED 5u
+
+struct vgpu_link_header {
+	uint32_t type;
+	uint32_t length; /* bytes of the whole message, this header included */
+};
+
+/* Carries one descriptor: the window, a memfd of window_bytes sealed against resizing. */
+struct vgpu_link_hello {
+	struct vgpu_link_header header;
+	uint32_t version; /* the highest that the device speaks */
+	uint32_t vectors; /* MSI-X vectors */
+	uint64_t window_bytes;
+	uint32_t reserved[4];
+};
+
+struct vgpu_link_welcome {
+	struct vgpu_link_header header;
+	uint32_t version; /* what both speak: at most HELLO's */
+	uint32_t reserved[3];
+};
+
+struct vgpu_link_refused {
+	struct vgpu_link_header header;
+	uint32_t reason; /* VGPU_REFUSED_* */
+	uint32_t reserved;
+	char text[112]; /* for the log; ended by a zero byte */
+};
+
+struct vgpu_link_quotas {
+	uint64_t memory_bytes;
+	uint64_t window_bytes;
+	uint32_t time_guaranteed_percent;
+	uint32_t time_max_percent;
+	uint32_t requests_per_second;
+	uint32_t burst;
+	uint32_t queue_depth;
+	uint32_t channels;
+	uint32_t longest_job_ms;
+	uint32_t reserved;
+};
+
+struct vgpu_link_config {
+	struct vgpu_link_header header;
+	uint32_t pool_id;
+	uint32_t priority;
+	uint32_t vm_id;
+	uint32_t worker_state; /* VGPU_WORKER_* */
+	uint64_t context;      /* differs from the last one: the VM's device memory was lost */
+	struct vgpu_link_quotas quotas;
+	uint8_t uuid[16];
+	char gpu_name[VGPU_GPU_NAME_BYTES];
+	char pool_name[VGPU_POOL_NAME_BYTES];
+	char vm_name[VGPU_VM_NAME_BYTES];
+};
+
+struct vgpu_link_usage {
+	struct vgpu_link_header header;
+	uint64_t memory_bytes;
+	uint64_t window_bytes;
+	uint64_t time_ns;
+	uint64_t jobs_completed;
+	uint64_t jobs_failed;
+};
+
+/* Sent cut off after `length` bytes of data. */
+struct vgpu_link_request {
+	struct vgpu_link_header header;
+	uint64_t tag;	 /* the device's; never used twice on one link */
+	uint32_t length; /* of data: 1 to VGPU_MAILBOX_BYTES */
+	uint32_t reserved;
+	uint8_t data[VGPU_MAILBOX_BYTES];
+};
+
+/* Sent cut off after `length` bytes of data. */
+struct vgpu_link_response {
+	struct vgpu_link_header header;
+	uint64_t tag;
+	uint32_t error_code; /* VGPU_ERR_* */
+	uint32_t length;     /* of data: 0 to VGPU_MAILBOX_BYTES */
+	uint8_t data[VGPU_MAILBOX_BYTES];
+};
+
+struct vgpu_link_reset {
+	struct vgpu_link_header header;
+};
+
+/* Large enough for any message. */
+union vgpu_link_message {
+	struct vgpu_link_header header;
+	struct vgpu_link_hello hello;
+	struct vgpu_link_welcome welcome;
+	struct vgpu_link_refused refused;
+	struct vgpu_link_config config;
+	struct vgpu_link_usage usage;
+	struct vgpu_link_request request;
+	struct vgpu_link_response response;
+	struct vgpu_link_reset reset;
+};
+
+VGPU_STATIC_ASSERT(sizeof(struct vgpu_link_header) == 8, "header");
+VGPU_STATIC_ASSERT(sizeof(struct vgpu_link_hello) == 40, "hello");
+VGPU_STATIC_ASSERT(sizeof(struct vgpu_link_welcome) == 24, "welcome");
+VGPU_STATIC_ASSERT(sizeof(struct vgpu_link_refused) == 128, "refused");
+VGPU_STATIC_ASSERT(sizeof(struct vgpu_link_quotas) == 48, "quotas");
+VGPU_STATIC_ASSERT(offsetof(struct vgpu_link_config, context) == 24, "context");
+VGPU_STATIC_ASSERT(offsetof(struct vgpu_link_config, quotas) == 32, "quotas");
+VGPU_STATIC_ASSERT(offsetof(struct vgpu_link_config, uuid) == 80, "uuid");
+VGPU_STATIC_ASSERT(sizeof(struct vgpu_link_config) == 352, "config");
+VGPU_STATIC_ASSERT(sizeof(struct vgpu_link_usage) == 48, "usage");
+VGPU_STATIC_ASSERT(offsetof(struct vgpu_link_request, data) == 24, "request");
+VGPU_STATIC_ASSERT(offsetof(struct vgpu_link_response, data) == 24, "response");
+
+#endif

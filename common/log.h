@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-or-later */
+/*
+ * Log lines to standard error, one write(2) each, in the form that systemd's journal reads
+ * ("<3>text") where standard error is the journal, and as "PROGRAM: level: text" elsewhere.
+ */
+#ifndef VGPU_COMMON_LOG_H
+#define VGPU_COMMON_LOG_H
+
+#include <stdbool.h>
+
+/* syslog(3)'s levels, those that are used here. */
+#define VGPU_LOG_ERROR	 3
+#define VGPU_LOG_WARNING 4
+#define VGPU_LOG_INFO	 6
+#define VGPU_LOG_DEBUG	 7
+
+/* Names the program and the most detailed level to print. Call once, before any thread starts. */
+void vgpu_log_init(const char *program, int level);
+
+/*
+ * Prints one line; control characters in the text are replaced by '?', so that a hostile name
+ * cannot forge a second line. Callable from any thread; keeps errno.
+ */
+void vgpu_log(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#define vgpu_log_error(...)   vgpu_log(VGPU_LOG_ERROR, __VA_ARGS__)
+#define vgpu_log_warning(...) vgpu_log(VGPU_LOG_WARNING, __VA_ARGS__)
+#define vgpu_log_info(...)    vgpu_log(VGPU_LOG_INFO, __VA_ARGS__)
+#define vgpu_log_debug(...)   vgpu_log(VGPU_LOG_DEBUG, __VA_ARGS__)
+
+/* The level that a configuration file or option names: error, warning, info or debug; else -1. */
+int vgpu_log_level_from_name(const char *name);
+
+/*
+ * A limiter for what others can make the program say: at most `burst` lines in `period_ns`.
+ * `struct vgpu_log_limit limit = { .burst = 5, .period_ns = 10 s };` and then
+ * `if (vgpu_log_allowed(&limit, now)) vgpu_log_warning(...)`.
+ */
+struct vgpu_log_limit {
+	unsigned int burst;
+	long long period_ns;
+	long long start_ns;
+	unsigned int said;
+};
+bool vgpu_log_allowed(struct vgpu_log_limit *limit, long long now_ns);
+
+#endif
