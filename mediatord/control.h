@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How the control plane's threads (REST) speak to the loop that owns links, workers and scheduler.
+ * Each call hands a command to the loop, wakes it, and waits for the answer; the loop never waits
+ * for the control plane. Callable from any thread but the loop's.
+ */
+#ifndef VGPU_MEDIATORD_CONTROL_H
+#define VGPU_MEDIATORD_CONTROL_H
+
+#include "common/error.h"
+#include "mediatord/vm_config.h"
+
+struct control;
+
+/*
+ * Puts a VM's configuration in force: creates the VM and its link socket where they are not there,
+ * changes a running one otherwise. Returns 0 once it is in force, or -1 and err (EINVAL: no such
+ * pool; or what creating the socket gave).
+ */
+int control_vm_put(struct control *control, const struct vm_config *config,
+		   struct vgpu_error **err);
+
+/* Ends a VM's link and worker and removes its link socket. Returns 0 also where it is not there. */
+int control_vm_delete(struct control *control, const uint8_t uuid[16], struct vgpu_error **err);
+
+/* Returns 0 and *status, or -1 and err (ENOENT). */
+int control_vm_status(struct control *control, const uint8_t uuid[16], struct vm_status *status,
+		      struct vgpu_error **err);
+
+#endif

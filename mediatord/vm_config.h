@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is in force for a VM, after every hand's values were put on top of each other. */
+#ifndef VGPU_MEDIATORD_VM_CONFIG_H
+#define VGPU_MEDIATORD_VM_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/protocol.h"
+
+#define VGPU_POOL_NAME_MAX    (VGPU_POOL_NAME_BYTES - 1)
+#define VGPU_PROFILE_NAME_MAX 63
+#define VGPU_VM_NAME_MAX      (VGPU_VM_NAME_BYTES - 1)
+
+/* 0 means no limit. */
+struct vgpu_quotas {
+	uint64_t gpu_memory_bytes;
+	uint64_t window_bytes;
+	uint32_t gpu_time_guaranteed_percent;
+	uint32_t gpu_time_max_percent;
+	uint32_t requests_per_second;
+	uint32_t burst;
+	uint32_t queue_depth;
+	uint32_t channels;
+	uint32_t longest_job_ms;
+};
+
+struct vm_config {
+	uint8_t uuid[16];
+	uint32_t vm_id;
+	char name[VGPU_VM_NAME_MAX + 1]; /* libvirt's name of the domain, or "" */
+	char profile[VGPU_PROFILE_NAME_MAX + 1];
+	char pool[VGPU_POOL_NAME_MAX + 1];
+	uint32_t priority; /* VGPU_PRIORITY_* */
+	uint32_t weight;
+	bool has_link_uid;
+	uid_t link_uid; /* the only uid that may connect to the link, where has_link_uid */
+	struct vgpu_quotas quotas;
+};
+
+/* What a VM is doing. */
+struct vm_status {
+	uint32_t link_state;   /* VGPU_LINK_DOWN or VGPU_LINK_UP */
+	pid_t link_pid;	       /* the connected peer's, or 0 */
+	uint32_t worker_state; /* VGPU_WORKER_* */
+	pid_t worker_pid;      /* or 0 */
+	uint64_t worker_jobs;  /* that this worker completed */
+	char gpu_name[VGPU_GPU_NAME_BYTES];
+	uint64_t memory_used_bytes;
+	uint64_t gpu_time_ns;
+	/* Since the mediator started. */
+	uint64_t requests;     /* that arrived */
+	uint64_t completed;    /* answered without an error */
+	uint64_t failed;       /* answered with an error, refused ones included */
+	uint64_t workers_lost; /* that died with a job or an allocation */
+	uint64_t links_refused;
+};
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Between mediator and worker: a SOCK_SEQPACKET socket pair, one packet one message, in the host's
+ * byte order. The mediator treats every message of a worker as hostile: a tenant may control it.
+ *
+ *   mediator                      worker
+ *     START                 --->
+ *                           <---  READY, or FAILED and exit
+ *     JOB                   --->            (in order; at most VGPU_WORKER_JOBS_MAX outstanding)
+ *                           <---  RESERVE   (before memory is taken; one outstanding)
+ *     RESERVED              --->
+ *                           <---  RELEASE   (after memory was given back)
+ *                           <---  DONE
+ *
+ * The end of the stream ends the worker.
+ */
+#ifndef VGPU_MEDIATORD_WORKER_PROTOCOL_H
+#define VGPU_MEDIATORD_WORKER_PROTOCOL_H
+
+#include "common/protocol.h"
+
+#define VGPU_WORKER_PROTOCOL_VERSION 1u
+#define VGPU_WORKER_CONTROL_FD	     3 /* the socket's number in the worker */
+#define VGPU_WORKER_JOBS_MAX	     1u
+
+#define VGPU_WORKER_START	   1u
+#define VGPU_WORKER_READY_MESSAGE  2u
+#define VGPU_WORKER_FAILED_MESSAGE 3u
+#define VGPU_WORKER_JOB		   4u
+#define VGPU_WORKER_RESERVE	   5u
+#define VGPU_WORKER_RESERVED	   6u
+#define VGPU_WORKER_RELEASE	   7u
+#define VGPU_WORKER_DONE	   8u
+
+struct vgpu_worker_header {
+	uint32_t type;
+	uint32_t length; /* bytes of the whole message, this header included */
+};
+
+struct vgpu_worker_start {
+	struct vgpu_worker_header header;
+	uint32_t version;
+	uint32_t backend; /* VGPU_BACKEND_* */
+	uint32_t gpu;	  /* index among the backend's GPUs */
+	uint32_t reserved;
+	uint64_t memory_bytes; /* the VM's quota, for GET_DEVICE_INFO; 0: no limit */
+};
+
+struct vgpu_worker_ready {
+	struct vgpu_worker_header header;
+	uint32_t version;
+	uint32_t reserved;
+	uint64_t gpu_memory_bytes;
+	char gpu_name[VGPU_GPU_NAME_BYTES]; /* UTF-8, ended by a zero byte */
+};
+
+struct vgpu_worker_failed {
+	struct vgpu_worker_header header;
+	char text[248]; /* why, for the log; ended by a zero byte */
+};
+
+/* Sent cut off after `length` bytes of request, which vgpu_request_validate() has passed. */
+struct vgpu_worker_job {
+	struct vgpu_worker_header header;
+	uint64_t job;
+	uint64_t memory_used; /* bytes that the VM holds now, over all its workers */
+	uint32_t length;
+	uint32_t reserved;
+	uint8_t request[VGPU_MAILBOX_BYTES];
+};
+
+struct vgpu_worker_reserve {
+	struct vgpu_worker_header header;
+	uint64_t bytes;
+};
+
+struct vgpu_worker_reserved {
+	struct vgpu_worker_header header;
+	uint32_t granted; /* 1, or 0: the VM's quota does not allow it */
+	uint32_t reserved;
+};
+
+struct vgpu_worker_release {
+	struct vgpu_worker_header header;
+	uint64_t bytes;
+};
+
+/* Sent cut off after `length` bytes of response. */
+struct vgpu_worker_done {
+	struct vgpu_worker_header header;
+	uint64_t job;
+	uint64_t gpu_time_ns;
+	uint32_t error_code; /* VGPU_ERR_* */
+	uint32_t length;     /* of response: 32 to VGPU_MAILBOX_BYTES */
+	uint8_t response[VGPU_MAILBOX_BYTES];
+};
+
+union vgpu_worker_message {
+	struct vgpu_worker_header header;
+	struct vgpu_worker_start start;
+	struct vgpu_worker_ready ready;
+	struct vgpu_worker_failed failed;
+	struct vgpu_worker_job job;
+	struct vgpu_worker_reserve reserve;
+	struct vgpu_worker_reserved reserved;
+	struct vgpu_worker_release release;
+	struct vgpu_worker_done done;
+};
+
+VGPU_STATIC_ASSERT(sizeof(struct vgpu_worker_start) == 32, "start");
+VGPU_STATIC_ASSERT(sizeof(struct vgpu_worker_ready) == 88, "ready");
+VGPU_STATIC_ASSERT(sizeof(struct vgpu_worker_failed) == 256, "failed");
+VGPU_STATIC_ASSERT(offsetof(struct vgpu_worker_job, request) == 32, "job");
+VGPU_STATIC_ASSERT(offsetof(struct vgpu_worker_done, response) == 32, "done");
+
+#endif
