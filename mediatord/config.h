@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mediatord.conf: what the operator of the host configures. mediatord.conf(5) is its manual. */
+#ifndef VGPU_MEDIATORD_CONFIG_H
+#define VGPU_MEDIATORD_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/error.h"
+#include "mediatord/vm_config.h"
+
+#define CONFIG_POOL_GPUS_MAX 64u
+#define CONFIG_GPU_INDEX_MAX 1023u
+
+/* Bounds of a profile's values, and of the same values where REST gives them. */
+#define CONFIG_WEIGHT_MIN	       1u
+#define CONFIG_WEIGHT_MAX	       10000u
+#define CONFIG_PERCENT_MAX	       100u
+#define CONFIG_REQUESTS_PER_SECOND_MAX 1000000000u
+#define CONFIG_QUEUE_DEPTH_MAX	       65536u
+#define CONFIG_CHANNELS_MAX	       32u
+#define CONFIG_LONGEST_JOB_MS_MAX      86400000u /* a day */
+
+struct config_pool {
+	char name[VGPU_POOL_NAME_MAX + 1];
+	char letter;			     /* the POOL_ID register; no two pools have the same */
+	uint32_t gpus[CONFIG_POOL_GPUS_MAX]; /* indices of the backend's GPUs, ascending */
+	size_t gpu_count;		     /* at least 1 */
+};
+
+struct config_profile {
+	char name[VGPU_PROFILE_NAME_MAX + 1];
+	char pool[VGPU_POOL_NAME_MAX + 1]; /* always one of the configuration's pools */
+	uint32_t priority;		   /* VGPU_PRIORITY_* */
+	uint32_t weight;
+	struct vgpu_quotas quotas;
+};
+
+struct config {
+	char *control_socket;
+	bool has_control_group; /* control_gid may use the control socket too */
+	gid_t control_gid;
+	char *link_dir;
+	bool has_link_group; /* link sockets belong to link_gid and are 0660; otherwise 0666 */
+	gid_t link_gid;
+	char *libvirt_run_dir;
+	char *state;
+	char *worker;
+	uid_t worker_uid_base;
+	uint32_t backend; /* VGPU_BACKEND_* */
+	int log_level;	  /* VGPU_LOG_* */
+
+	/* At least one; a pool's index is its number for the scheduler. No GPU is in two. */
+	struct config_pool *pools;
+	size_t pool_count;
+	size_t default_pool; /* index into pools */
+
+	/* At least one: the built-in "default" is there unless the file defines it anew. */
+	struct config_profile *profiles;
+	size_t profile_count;
+	size_t default_profile; /* index into profiles: what a VM that names none has */
+};
+
+/*
+ * Reads the file at path. Where it does not exist and may_lack is true, *config has the built-in
+ * values. Returns 0 and *config, which the caller frees with config_free(); or -1 and err, whose
+ * message begins with "PATH:LINE: " where a line is at fault (status EINVAL), or says why the file
+ * cannot be read. Looks up group names, so it may block: for start-up only.
+ */
+int config_load(const char *path, bool may_lack, struct config **config, struct vgpu_error **err);
+
+/* As config_load(), from memory; name stands for the path in messages. */
+int config_parse(const char *text, size_t length, const char *name, struct config **config,
+		 struct vgpu_error **err);
+
+void config_free(struct config **config);
+
+/* NULL where there is none of that name. The result is the configuration's. */
+const struct config_pool *config_pool_find(const struct config *config, const char *name);
+const struct config_profile *config_profile_find(const struct config *config, const char *name);
+
+#endif
