@@ -26,12 +26,12 @@ struct sched_tenant_config {
 	uint32_t priority; /* VGPU_PRIORITY_* */
 	uint32_t weight;   /* 1 to 10000; part of a GPU's time within one priority */
 	/* Quotas; 0 means no limit. */
-	uint32_t time_guaranteed_percent;
-	uint32_t time_max_percent;
+	uint32_t time_guaranteed_percent; /* 0 to 100, at most time_max_percent where that is set */
+	uint32_t time_max_percent;	  /* 0 to 100 */
 	uint32_t requests_per_second;
-	uint32_t burst;	      /* requests above the rate at once; 0: one second's worth */
-	uint32_t queue_depth; /* jobs waiting or running */
-	int64_t longest_job_ns;
+	uint32_t burst;		/* requests that may come at once; 0: one second's worth */
+	uint32_t queue_depth;	/* jobs waiting or running */
+	int64_t longest_job_ns; /* from SCHED_RUN on; never negative */
 };
 
 enum sched_answer {
@@ -43,8 +43,12 @@ enum sched_answer {
 };
 
 enum sched_decision_kind {
-	SCHED_RUN,    /* give the job to its channel's worker */
-	SCHED_EXPIRE, /* the running job exceeded its limit: end it, then report sched_complete() */
+	SCHED_RUN, /* give the job to its channel's worker */
+	/*
+	 * The running job reached its limit: end it, then report sched_complete() or remove the
+	 * channel. Said once a job; its GPU stays taken until then.
+	 */
+	SCHED_EXPIRE,
 };
 
 struct sched_decision {
@@ -59,13 +63,16 @@ struct sched_decision {
 struct sched *sched_new(void);
 void sched_free(struct sched **sched);
 
-/* Adds a GPU to a pool. Returns 0, or -1 with EEXIST or ENOMEM. */
+/* Adds a GPU to a pool, its only one. Returns 0, or -1 with EEXIST (in any pool) or ENOMEM. */
 int sched_gpu_add(struct sched *sched, uint32_t gpu, uint32_t pool);
 
 /*
- * Adds a tenant, or changes one at run time; waiting jobs are ordered by the new values at once.
- * Returns 0, or -1 with EINVAL (priority or weight out of range, no GPU in the pool) or ENOMEM.
- * A tenant that has channels cannot change its pool: EBUSY.
+ * Adds a tenant, or changes one at run time. Waiting jobs are ordered by the new values at once and
+ * stay even where they are more than a lower queue_depth; longest_job_ns holds for the running jobs
+ * too. A new tenant may send its whole burst; a change of the rate neither gives nor takes tokens
+ * beyond what a smaller bucket cannot hold.
+ * Returns 0, or -1 with EINVAL (a value out of range, no GPU in the pool) or ENOMEM, and nothing is
+ * changed. A tenant that has channels cannot change its pool: EBUSY.
  */
 int sched_tenant_set(struct sched *sched, uint32_t tenant, const struct sched_tenant_config *config,
 		     int64_t now_ns);
@@ -79,10 +86,16 @@ void sched_tenant_remove(struct sched *sched, uint32_t tenant, int64_t now_ns);
  */
 int sched_channel_add(struct sched *sched, uint32_t channel, uint32_t tenant, uint32_t *gpu);
 
-/* Removes a channel. Its jobs are forgotten; its GPU is free for others, if it was running. */
+/*
+ * Removes a channel. Its jobs are forgotten; its GPU is free for others, if it was running, and the
+ * tenant is charged with the whole time since that job's SCHED_RUN.
+ */
 void sched_channel_remove(struct sched *sched, uint32_t channel, int64_t now_ns);
 
-/* A job arrives on a channel. What is not admitted leaves no trace but the tenant's counters. */
+/*
+ * A job arrives on a channel. What is not admitted leaves no trace but the tenant's counters, and
+ * costs nothing of its rate.
+ */
 enum sched_answer sched_submit(struct sched *sched, uint32_t channel, uint64_t job, int64_t now_ns);
 
 /*
@@ -97,13 +110,14 @@ bool sched_next(struct sched *sched, int64_t now_ns, struct sched_decision *deci
 /* When sched_next() should be called although nothing happened; -1 for never. */
 int64_t sched_deadline(const struct sched *sched);
 
+/* Since the tenant was added. */
 struct sched_tenant_stats {
-	uint64_t submitted;
+	uint64_t submitted; /* admitted; those forgotten with a channel are in no counter below */
 	uint64_t refused_queue_full;
 	uint64_t refused_rate_limited;
-	uint64_t completed;
+	uint64_t completed; /* without the expired ones */
 	uint64_t expired;
-	uint64_t gpu_time_ns;
+	uint64_t gpu_time_ns; /* of jobs that ended, however they did */
 	uint32_t waiting;
 	uint32_t running;
 };

@@ -28,3 +28,71 @@ endif
 tests_mediatord_fuzz_request_SOURCES = tests/mediatord/fuzz-request.c
 tests_mediatord_fuzz_request_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_mediatord_fuzz_request_LDADD = mediatord/librequest.la
+
+EXTRA_DIST += tests/mediatord/sched-check.h
+
+if BUILD_TESTS
+mediatord_sched_tests = \
+	tests/mediatord/test-idmap \
+	tests/mediatord/test-sched-order \
+	tests/mediatord/test-sched-priority \
+	tests/mediatord/test-sched-channel-fifo \
+	tests/mediatord/test-sched-queue-depth \
+	tests/mediatord/test-sched-rate-limit \
+	tests/mediatord/test-sched-longest-job \
+	tests/mediatord/test-sched-removal \
+	tests/mediatord/test-sched-change \
+	tests/mediatord/test-sched-placement \
+	tests/mediatord/test-sched-random \
+	tests/mediatord/test-sched-thousands
+check_PROGRAMS += $(mediatord_sched_tests)
+TESTS += $(mediatord_sched_tests)
+endif
+
+tests_mediatord_test_idmap_SOURCES = tests/mediatord/test-idmap.c
+tests_mediatord_test_idmap_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_idmap_LDADD = mediatord/libsched.la $(CMOCKA_LIBS)
+
+tests_mediatord_test_sched_order_SOURCES = tests/mediatord/test-sched-order.c
+tests_mediatord_test_sched_order_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_sched_order_LDADD = mediatord/libsched.la $(CMOCKA_LIBS)
+
+tests_mediatord_test_sched_priority_SOURCES = tests/mediatord/test-sched-priority.c
+tests_mediatord_test_sched_priority_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_sched_priority_LDADD = mediatord/libsched.la $(CMOCKA_LIBS)
+
+tests_mediatord_test_sched_channel_fifo_SOURCES = tests/mediatord/test-sched-channel-fifo.c
+tests_mediatord_test_sched_channel_fifo_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_sched_channel_fifo_LDADD = mediatord/libsched.la $(CMOCKA_LIBS)
+
+tests_mediatord_test_sched_queue_depth_SOURCES = tests/mediatord/test-sched-queue-depth.c
+tests_mediatord_test_sched_queue_depth_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_sched_queue_depth_LDADD = mediatord/libsched.la $(CMOCKA_LIBS)
+
+tests_mediatord_test_sched_rate_limit_SOURCES = tests/mediatord/test-sched-rate-limit.c
+tests_mediatord_test_sched_rate_limit_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_sched_rate_limit_LDADD = mediatord/libsched.la $(CMOCKA_LIBS)
+
+tests_mediatord_test_sched_longest_job_SOURCES = tests/mediatord/test-sched-longest-job.c
+tests_mediatord_test_sched_longest_job_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_sched_longest_job_LDADD = mediatord/libsched.la $(CMOCKA_LIBS)
+
+tests_mediatord_test_sched_removal_SOURCES = tests/mediatord/test-sched-removal.c
+tests_mediatord_test_sched_removal_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_sched_removal_LDADD = mediatord/libsched.la $(CMOCKA_LIBS)
+
+tests_mediatord_test_sched_change_SOURCES = tests/mediatord/test-sched-change.c
+tests_mediatord_test_sched_change_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_sched_change_LDADD = mediatord/libsched.la $(CMOCKA_LIBS)
+
+tests_mediatord_test_sched_placement_SOURCES = tests/mediatord/test-sched-placement.c
+tests_mediatord_test_sched_placement_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_sched_placement_LDADD = mediatord/libsched.la $(CMOCKA_LIBS)
+
+tests_mediatord_test_sched_random_SOURCES = tests/mediatord/test-sched-random.c
+tests_mediatord_test_sched_random_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_sched_random_LDADD = mediatord/libsched.la $(CMOCKA_LIBS)
+
+tests_mediatord_test_sched_thousands_SOURCES = tests/mediatord/test-sched-thousands.c
+tests_mediatord_test_sched_thousands_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_sched_thousands_LDADD = mediatord/libsched.la $(CMOCKA_LIBS)

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A tenant's values can be changed while its jobs wait and run. */
+#include "tests/mediatord/sched-check.h"
+
+static struct sched *two_tenants(void)
+{
+	struct sched *sched = new_sched();
+
+	sched_gpu_add(sched, 0, 0);
+	sched_gpu_add(sched, 1, 1);
+	for (uint32_t tenant = 1; tenant <= 2; tenant++) {
+		add_tenant(sched, tenant, 0, VGPU_PRIORITY_MEDIUM);
+		add_channel(sched, tenant, tenant);
+	}
+	return sched;
+}
+
+static void waiting_jobs_follow_a_new_priority_at_once(void **state)
+{
+	struct sched_tenant_config config = plain_tenant(0, VGPU_PRIORITY_HIGH);
+	struct sched *sched = two_tenants();
+
+	(void)state;
+	for (uint64_t job = 0; job < 3; job++) {
+		submit(sched, 1, 10 + job, 0);
+		submit(sched, 2, 20 + job, 0);
+	}
+	expect_run(sched, 10, 0);
+	assert_int_equal(sched_tenant_set(sched, 2, &config, 0), 0);
+	sched_complete(sched, 10, 0, 0);
+	expect_run(sched, 20, 0);
+	sched_complete(sched, 20, 0, 0);
+	expect_run(sched, 21, 0);
+	/* Down again, while it runs: arrival order holds as if nothing had been. */
+	config.priority = VGPU_PRIORITY_MEDIUM;
+	assert_int_equal(sched_tenant_set(sched, 2, &config, 0), 0);
+	sched_complete(sched, 21, 0, 0);
+	expect_run(sched, 11, 0);
+	sched_complete(sched, 11, 0, 0);
+	expect_run(sched, 12, 0);
+	sched_complete(sched, 12, 0, 0);
+	expect_run(sched, 22, 0);
+	sched_free(&sched);
+}
+
+static void a_lower_depth_keeps_what_waits(void **state)
+{
+	struct sched_tenant_config config = plain_tenant(0, VGPU_PRIORITY_MEDIUM);
+	struct sched *sched = two_tenants();
+
+	(void)state;
+	for (uint64_t job = 0; job < 4; job++)
+		submit(sched, 1, job, 0);
+	config.queue_depth = 2;
+	assert_int_equal(sched_tenant_set(sched, 1, &config, 0), 0);
+	for (uint64_t job = 0; job < 4; job++) {
+		expect_run(sched, job, 0);
+		if (job < 3)
+			assert_int_equal(sched_submit(sched, 1, 100, 0), SCHED_QUEUE_FULL);
+		else
+			submit(sched, 1, 100, 0);
+		sched_complete(sched, job, 0, 0);
+	}
+	expect_run(sched, 100, 0);
+	sched_free(&sched);
+}
+
+static void a_new_limit_holds_for_the_running_job(void **state)
+{
+	struct sched_tenant_config config = plain_tenant(0, VGPU_PRIORITY_MEDIUM);
+	struct sched *sched = two_tenants();
+	struct sched_decision decision;
+
+	(void)state;
+	submit(sched, 1, 1, 0);
+	expect_run(sched, 1, 0);
+	assert_int_equal(sched_deadline(sched), -1);
+	config.longest_job_ns = 100;
+	assert_int_equal(sched_tenant_set(sched, 1, &config, 50), 0);
+	assert_int_equal(sched_deadline(sched), 100);
+	assert_true(sched_next(sched, 100, &decision));
+	assert_int_equal(decision.kind, SCHED_EXPIRE);
+	sched_free(&sched);
+}
+
+static void a_change_of_rate_is_no_new_burst(void **state)
+{
+	struct sched_tenant_config config = plain_tenant(0, VGPU_PRIORITY_MEDIUM);
+	struct sched *sched = two_tenants();
+
+	(void)state;
+	config.requests_per_second = 1;
+	config.burst = 2;
+	assert_int_equal(sched_tenant_set(sched, 1, &config, 0), 0);
+	submit(sched, 1, 1, 0);
+	submit(sched, 1, 2, 0);
+	assert_int_equal(sched_submit(sched, 1, 3, 0), SCHED_RATE_LIMITED);
+	/* The same again, a larger bucket, and a smaller one: no token appears. */
+	assert_int_equal(sched_tenant_set(sched, 1, &config, 0), 0);
+	assert_int_equal(sched_submit(sched, 1, 3, 0), SCHED_RATE_LIMITED);
+	config.burst = 50;
+	assert_int_equal(sched_tenant_set(sched, 1, &config, 0), 0);
+	assert_int_equal(sched_submit(sched, 1, 3, 0), SCHED_RATE_LIMITED);
+	/* What was earned at the old rate stays, and no more than that. */
+	config.requests_per_second = 1000;
+	assert_int_equal(sched_tenant_set(sched, 1, &config, 3 * VGPU_NS_PER_SECOND), 0);
+	for (uint64_t job = 10; job < 13; job++)
+		submit(sched, 1, job, 3 * VGPU_NS_PER_SECOND);
+	assert_int_equal(sched_submit(sched, 1, 3, 3 * VGPU_NS_PER_SECOND), SCHED_RATE_LIMITED);
+	/* A smaller bucket cannot hold the rest of a larger one. */
+	config.burst = 1;
+	assert_int_equal(sched_tenant_set(sched, 1, &config, 9 * VGPU_NS_PER_SECOND), 0);
+	submit(sched, 1, 20, 9 * VGPU_NS_PER_SECOND);
+	assert_int_equal(sched_submit(sched, 1, 21, 9 * VGPU_NS_PER_SECOND), SCHED_RATE_LIMITED);
+	sched_free(&sched);
+}
+
+static void a_pool_can_change_only_without_channels(void **state)
+{
+	struct sched_tenant_config config = plain_tenant(1, VGPU_PRIORITY_MEDIUM);
+	struct sched *sched = two_tenants();
+
+	(void)state;
+	submit(sched, 1, 1, 0);
+	assert_int_equal(sched_tenant_set(sched, 1, &config, 0), -1);
+	assert_int_equal(errno, EBUSY);
+	assert_int_equal(expect_run(sched, 1, 0).gpu, 0);
+	sched_channel_remove(sched, 1, 0);
+	assert_int_equal(sched_tenant_set(sched, 1, &config, 0), 0);
+	assert_int_equal(add_channel(sched, 1, 1), 1);
+	sched_free(&sched);
+}
+
+static void bad_values_change_nothing(void **state)
+{
+	struct sched *sched = two_tenants();
+	const struct sched_tenant_config bad[] = {
+		{ .pool = 0, .priority = 3, .weight = 100 },
+		{ .pool = 0, .priority = 1, .weight = 0 },
+		{ .pool = 0, .priority = 1, .weight = 10001 },
+		{ .pool = 9, .priority = 1, .weight = 100 },
+		{ .priority = 1, .weight = 100, .time_max_percent = 101 },
+		{ .priority = 1, .weight = 100, .time_guaranteed_percent = 101 },
+		{ .priority = 1,
+		  .weight = 100,
+		  .time_guaranteed_percent = 50,
+		  .time_max_percent = 49 },
+		{ .priority = 1, .weight = 100, .longest_job_ns = -1 },
+	};
+	struct sched_tenant_stats stats;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		assert_int_equal(sched_tenant_set(sched, 1, &bad[i], 0), -1);
+		assert_int_equal(errno, EINVAL);
+		assert_int_equal(sched_tenant_set(sched, 3, &bad[i], 0), -1);
+		assert_int_equal(sched_tenant_stats(sched, 3, &stats), -1);
+	}
+	submit(sched, 1, 1, 0);
+	expect_run(sched, 1, 0);
+	sched_free(&sched);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(waiting_jobs_follow_a_new_priority_at_once),
+		cmocka_unit_test(a_lower_depth_keeps_what_waits),
+		cmocka_unit_test(a_new_limit_holds_for_the_running_job),
+		cmocka_unit_test(a_change_of_rate_is_no_new_burst),
+		cmocka_unit_test(a_pool_can_change_only_without_channels),
+		cmocka_unit_test(bad_values_change_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
