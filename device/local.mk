@@ -1,1 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
+noinst_LTLIBRARIES += device/libdevice.la
+device_libdevice_la_SOURCES = \
+	device/core.c \
+	device/core.h \
+	device/core_private.h \
+	device/link.c \
+	device/link_message.c \
+	device/mailbox.c \
+	device/registers.c \
+	device/report.c
+device_libdevice_la_LIBADD = common/libcommon.la

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR Apache-2.0 */
+#include "tests/device/fixture.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/packet.h"
+
+static void on_interrupt(void *opaque, unsigned int vector)
+{
+	struct fixture *fixture = opaque;
+
+	assert_int_equal(vector, VGPU_MSIX_MAILBOX);
+	fixture->interrupts++;
+}
+
+static int64_t on_now(void *opaque)
+{
+	return ((struct fixture *)opaque)->now;
+}
+
+static void on_watch(void *opaque, int fd, bool read, bool write)
+{
+	struct fixture *fixture = opaque;
+
+	fixture->watched = fd;
+	fixture->watch_read = read;
+	fixture->watch_write = write;
+}
+
+static void on_timer(void *opaque, int64_t deadline_ns)
+{
+	((struct fixture *)opaque)->deadline = deadline_ns;
+}
+
+static void on_log(void *opaque, int level, const char *line)
+{
+	struct fixture *fixture = opaque;
+
+	assert_in_range(level, 3, 7);
+	fixture->lines++;
+	snprintf(fixture->last_line, sizeof(fixture->last_line), "%s", line);
+}
+
+void fixture_device(struct fixture *fixture, unsigned int vectors)
+{
+	static const struct vgpu_core_ops ops = {
+		.interrupt = on_interrupt,
+		.now_ns = on_now,
+		.watch = on_watch,
+		.timer = on_timer,
+		.log = on_log,
+	};
+	struct vgpu_core_config config = {
+		.link_path = fixture->path,
+		.window_bytes = VGPU_WINDOW_SIZE_MIN,
+		.vectors = vectors,
+	};
+	struct vgpu_error *err = NULL;
+
+	assert_null(fixture->core);
+	if (vgpu_core_new(&config, &ops, fixture, &fixture->core, &err) < 0)
+		fail_msg("vgpu_core_new: %s", err->message);
+}
+
+int fixture_setup(void **state)
+{
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+	snprintf(fixture->folder, sizeof(fixture->folder), "/tmp/vgpu-device-XXXXXX");
+	if (!mkdtemp(fixture->folder))
+		return -1;
+	snprintf(fixture->path, sizeof(fixture->path), "%s/link.sock", fixture->folder);
+	fixture->listener = -1;
+	fixture->peer = -1;
+	fixture->watched = -1;
+	fixture->deadline = -1;
+	fixture->now = 1000 * VGPU_NS_PER_SECOND;
+	fixture_device(fixture, VGPU_MSIX_VECTORS);
+	*state = fixture;
+	return 0;
+}
+
+int fixture_teardown(void **state)
+{
+	struct fixture *fixture = *state;
+
+	vgpu_core_free(&fixture->core);
+	assert_int_equal(fixture->watched, -1);
+	assert_int_equal(fixture->deadline, -1);
+	mediator_stop(fixture);
+	rmdir(fixture->folder);
+	free(fixture);
+	return 0;
+}
+
+void mediator_start(struct fixture *fixture)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", fixture->path);
+	fixture->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_true(fixture->listener >= 0);
+	assert_int_equal(
+		bind(fixture->listener, (const struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fixture->listener, 1), 0);
+}
+
+void mediator_stop(struct fixture *fixture)
+{
+	if (fixture->peer >= 0)
+		close(fixture->peer);
+	fixture->peer = -1;
+	if (fixture->listener < 0)
+		return;
+	close(fixture->listener);
+	fixture->listener = -1;
+	unlink(fixture->path);
+}
+
+void mediator_accept(struct fixture *fixture)
+{
+	struct vgpu_link_hello hello;
+	size_t count;
+	int fd;
+
+	if (fixture->peer >= 0)
+		close(fixture->peer);
+	fixture->peer = accept4(fixture->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	assert_true(fixture->peer >= 0);
+	assert_int_equal(vgpu_packet_receive(fixture->peer, &hello, sizeof(hello), &fd, 1, &count),
+			 sizeof(hello));
+	assert_int_equal(count, 1);
+	close(fd);
+	assert_int_equal(hello.header.type, VGPU_MSG_HELLO);
+	assert_int_equal(hello.header.length, sizeof(hello));
+	assert_int_equal(hello.version, VGPU_LINK_VERSION);
+	assert_int_equal(hello.window_bytes, VGPU_WINDOW_SIZE_MIN);
+}
+
+void mediator_send(struct fixture *fixture, const void *message, size_t length)
+{
+	assert_int_equal(vgpu_packet_send(fixture->peer, message, length, NULL, 0), 0);
+}
+
+void make_welcome(struct vgpu_link_welcome *welcome)
+{
+	*welcome = (struct vgpu_link_welcome){
+		.header = { VGPU_MSG_WELCOME, sizeof(*welcome) },
+		.version = VGPU_LINK_VERSION,
+	};
+}
+
+void make_config(struct vgpu_link_config *config, uint64_t context)
+{
+	*config = (struct vgpu_link_config){
+		.header = { VGPU_MSG_CONFIG, sizeof(*config) },
+		.pool_id = 'B',
+		.priority = VGPU_PRIORITY_HIGH,
+		.vm_id = 7,
+		.worker_state = VGPU_WORKER_READY,
+		.context = context,
+		.quotas = {
+			.memory_bytes = 0x1122334455667788,
+			.window_bytes = 0x99aabbccddeeff00,
+			.time_guaranteed_percent = 10,
+			.time_max_percent = 50,
+			.requests_per_second = 1000,
+			.burst = 20,
+			.queue_depth = 64,
+			.channels = 32,
+			.longest_job_ms = 10000,
+		},
+		.uuid = { 0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77,
+			  0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff },
+		.gpu_name = "NVIDIA H100 80GB HBM3",
+		.pool_name = "B",
+		.vm_name = "i-2-7-VM",
+	};
+}
+
+void make_usage(struct vgpu_link_usage *usage)
+{
+	*usage = (struct vgpu_link_usage){
+		.header = { VGPU_MSG_USAGE, sizeof(*usage) },
+		.memory_bytes = 0x0102030405060708,
+		.window_bytes = 0x1112131415161718,
+		.time_ns = 0x2122232425262728,
+		.jobs_completed = 0x3132333435363738,
+		.jobs_failed = 0x4142434445464748,
+	};
+}
+
+void make_response(struct vgpu_link_response *response, uint64_t tag, uint32_t error,
+		   const void *data, uint32_t length)
+{
+	memset(response, 0, sizeof(*response));
+	response->header.type = VGPU_MSG_RESPONSE;
+	response->header.length = (uint32_t)offsetof(struct vgpu_link_response, data) + length;
+	response->tag = tag;
+	response->error_code = error;
+	response->length = length;
+	if (length)
+		memcpy(response->data, data, length);
+}
+
+void mediator_welcome(struct fixture *fixture)
+{
+	struct vgpu_link_welcome welcome;
+
+	make_welcome(&welcome);
+	mediator_send(fixture, &welcome, sizeof(welcome));
+	device_run(fixture);
+}
+
+void mediator_config(struct fixture *fixture, uint64_t context)
+{
+	struct vgpu_link_config config;
+
+	make_config(&config, context);
+	mediator_send(fixture, &config, sizeof(config));
+	device_run(fixture);
+}
+
+void mediator_respond(struct fixture *fixture, uint64_t tag, uint32_t error, const void *data,
+		      uint32_t length)
+{
+	struct vgpu_link_response response;
+
+	make_response(&response, tag, error, data, length);
+	mediator_send(fixture, &response, response.header.length);
+	device_run(fixture);
+}
+
+void mediator_expect(struct fixture *fixture, uint32_t type, union vgpu_link_message *message)
+{
+	ssize_t length =
+		vgpu_packet_receive(fixture->peer, message, sizeof(*message), NULL, 0, NULL);
+
+	assert_true(length > 0);
+	assert_int_equal(message->header.length, length);
+	assert_int_equal(message->header.type, type);
+}
+
+bool mediator_has_nothing(struct fixture *fixture)
+{
+	union vgpu_link_message message;
+
+	return vgpu_packet_receive(fixture->peer, &message, sizeof(message), NULL, 0, NULL) < 0 &&
+	       errno == EAGAIN;
+}
+
+void link_up(struct fixture *fixture)
+{
+	union vgpu_link_message message;
+
+	mediator_start(fixture);
+	device_sleep(fixture, VGPU_NS_PER_SECOND);
+	mediator_accept(fixture);
+	mediator_welcome(fixture);
+	mediator_expect(fixture, VGPU_MSG_RESET, &message);
+	mediator_config(fixture, 1);
+	assert_int_equal(guest_read(fixture, VGPU_REG_LINK_STATE), VGPU_LINK_UP);
+}
+
+void device_run(struct fixture *fixture)
+{
+	for (int i = 0; fixture->watched >= 0 && i < 1000; i++) {
+		struct pollfd poll_fd = {
+			.fd = fixture->watched,
+			.events = (short)((fixture->watch_read ? POLLIN : 0) |
+					  (fixture->watch_write ? POLLOUT : 0)),
+		};
+
+		if (poll(&poll_fd, 1, 0) <= 0)
+			return;
+		vgpu_core_link_ready(fixture->core, poll_fd.revents & ~POLLOUT,
+				     poll_fd.revents & POLLOUT);
+	}
+	assert_int_equal(fixture->watched, -1);
+}
+
+void device_sleep(struct fixture *fixture, int64_t ns)
+{
+	int64_t until = fixture->now + ns;
+
+	while (fixture->deadline >= 0 && fixture->deadline <= until) {
+		if (fixture->deadline > fixture->now)
+			fixture->now = fixture->deadline;
+		fixture->deadline = -1;
+		vgpu_core_timer(fixture->core);
+	}
+	fixture->now = until;
+}
+
+uint32_t guest_read(struct fixture *fixture, uint64_t offset)
+{
+	uint64_t value = vgpu_core_read(fixture->core, offset, 4);
+
+	assert_true(value <= UINT32_MAX);
+	return (uint32_t)value;
+}
+
+uint64_t guest_read64(struct fixture *fixture, uint64_t offset)
+{
+	return guest_read(fixture, offset) | (uint64_t)guest_read(fixture, offset + 4) << 32;
+}
+
+void guest_write(struct fixture *fixture, uint64_t offset, uint32_t value)
+{
+	vgpu_core_write(fixture->core, offset, value, 4);
+}
+
+void guest_submit(struct fixture *fixture, const void *request, uint32_t length)
+{
+	uint8_t padded[VGPU_MAILBOX_BYTES] = { 0 };
+
+	memcpy(padded, request, length);
+	for (uint32_t i = 0; i < length; i += 4)
+		guest_write(fixture, VGPU_REG_REQUEST_BUF + i,
+			    padded[i] | (uint32_t)padded[i + 1] << 8 |
+				    (uint32_t)padded[i + 2] << 16 | (uint32_t)padded[i + 3] << 24);
+	guest_write(fixture, VGPU_REG_REQUEST_LEN, length);
+	guest_write(fixture, VGPU_REG_DOORBELL, 1);
+}
