@@ -114,7 +114,7 @@
 #define VGPU_PRIORITY_HIGH   2u
 
 #define VGPU_LINK_DOWN	     0u /* no mediator */
-#define VGPU_LINK_CONNECTING 1u /* connected, not yet welcomed */
+#define VGPU_LINK_CONNECTING 1u /* connected, not yet accepted and configured */
 #define VGPU_LINK_UP	     2u /* requests are served */
 #define VGPU_LINK_REFUSED    3u /* the mediator refused this device; it tries again */
 
