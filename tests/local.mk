@@ -20,7 +20,7 @@ include tests/system/local.mk
 dist_check_SCRIPTS += $(SYSTEM_TESTS)
 
 .PHONY: check-system fuzz-targets
-check-system: all
-	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(SYSTEM_TESTS)' TEST_SUITE_LOG=system-tests.log
+check-system: system-setup
+	$(SYSTEM_ENVIRONMENT) $(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(SYSTEM_TESTS)' TEST_SUITE_LOG=system-tests.log
 
 fuzz-targets: $(FUZZ_TARGETS)

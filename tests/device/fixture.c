@@ -74,8 +74,10 @@ int fixture_setup(void **state)
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 
 	snprintf(fixture->folder, sizeof(fixture->folder), "/tmp/vgpu-device-XXXXXX");
-	if (!mkdtemp(fixture->folder))
+	if (!mkdtemp(fixture->folder)) {
+		free(fixture);
 		return -1;
+	}
 	snprintf(fixture->path, sizeof(fixture->path), "%s/link.sock", fixture->folder);
 	fixture->listener = -1;
 	fixture->peer = -1;

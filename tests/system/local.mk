@@ -1,1 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
+# Each boots a guest under a libvirt of its own; see tests/README.md.
+SYSTEM_TESTS += \
+	tests/system/vector-add.sh
+
+EXTRA_DIST += tests/system/lib.sh
+
+# What the tests see at the prefix, and the guest that they boot.
+SYSTEM_ROOT = $(abs_top_builddir)/tests/system/root
+SYSTEM_GUEST = $(abs_top_builddir)/tests/system/guest
+SYSTEM_ENVIRONMENT = \
+	VGPU_PREFIX='$(prefix)' \
+	VGPU_BINDIR='$(bindir)' \
+	VGPU_SBINDIR='$(sbindir)' \
+	VGPU_PKGLIBEXECDIR='$(pkglibexecdir)' \
+	VGPU_HOOKSDIR='$(vgpu_hooksdir)'
+
+.PHONY: system-setup
+system-setup: all
+	rm -rf $(SYSTEM_ROOT) $(SYSTEM_GUEST)
+	$(MAKE) $(AM_MAKEFLAGS) install DESTDIR=$(SYSTEM_ROOT) >/dev/null
+	LD_LIBRARY_PATH=$(SYSTEM_ROOT)$(libdir) $(top_srcdir)/scripts/guest-image \
+		$(SYSTEM_ROOT)$(bindir)/vgpu-agent $(SYSTEM_GUEST)

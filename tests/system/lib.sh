@@ -1,0 +1,260 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# What the system tests share. A test runs in namespaces of its own, as PID 1 of its PID namespace:
+# whatever it starts dies with it, its libvirt, mediator and network are nobody else's, and any
+# number of tests can run at once. Beforehand, `make check-system` installs the project with
+# DESTDIR and makes the guest; a test sees that installation at the prefix that it was built for.
+#
+#	. "$top_srcdir/tests/system/lib.sh"
+#	isolate "$@"
+
+: "${top_srcdir:?run this test with make check-system SYSTEM_TESTS=tests/system/NAME.sh}"
+: "${top_builddir:?}" "${VGPU_PREFIX:?}" "${VGPU_BINDIR:?}" "${VGPU_SBINDIR:?}"
+: "${VGPU_PKGLIBEXECDIR:?}" "${VGPU_HOOKSDIR:?}"
+
+scripts=$top_srcdir/scripts
+dest=$top_builddir/tests/system/root # made by make check-system
+work=/run/vgpu-test		     # on the private /run: gone with the test
+control=/run/vgpu/control.sock
+link_dir=/run/vgpu/link
+emulator=$VGPU_BINDIR/qemu-system-x86_64-vgpu
+guest_uuid=6f0f6c1e-5d0b-4f8f-9a57-3f0f9d7c0001
+mediator_pid=
+
+skip() {
+	echo "SKIP: $*"
+	exit 77
+}
+
+# fail MESSAGE: ends the test; the trap shows the logs.
+fail() {
+	echo "FAIL: $*"
+	exit 1
+}
+
+say() {
+	echo "$(date +%T.%3N) $*"
+}
+
+# need PROGRAM PACKAGE...
+need() {
+	while [ $# -ge 2 ]; do
+		command -v "$1" >/dev/null || skip "$1 is missing (Debian: $2)"
+		shift 2
+	done
+}
+
+show_logs() {
+	local log
+	for log in "$work"/*.log "$work"/console/* /var/log/libvirt/qemu/*.log; do
+		[ -s "$log" ] || continue
+		echo "--- the end of $log"
+		tail -n 40 "$log"
+	done
+}
+
+finish() {
+	local status=$?
+	trap - EXIT
+	if [ "$status" -ne 0 ] && [ "$status" -ne 77 ]; then
+		show_logs
+	fi
+	exit "$status"
+}
+
+# Goes on in new mount, PID and network namespaces, with a private /run and libvirt folders, and the
+# project installed at its prefix.
+isolate() {
+	[ "$(id -u)" -eq 0 ] || skip "needs root"
+	if [ -z "${VGPU_TEST_ISOLATED:-}" ]; then
+		need unshare util-linux ip iproute2 virsh libvirt-clients libvirtd libvirt-daemon \
+			virtlogd libvirt-daemon qemu-system-x86_64 qemu-system-x86 curl curl jq jq \
+			python3 python3
+		unshare --mount --pid --net true 2>/dev/null || skip "unshare is not permitted"
+		[ -d "$dest" ] || fail "$dest is missing: run this test with make check-system"
+		VGPU_TEST_ISOLATED=1 exec unshare --mount --pid --net --fork --kill-child \
+			--mount-proc "$0" "$@"
+	fi
+	trap finish EXIT
+	ip link set lo up
+	mount --make-rprivate /
+	mount --bind "$dest$VGPU_PREFIX" "$VGPU_PREFIX"
+	mount -t tmpfs -o mode=0755,size=2g tmpfs /run
+	mkdir -p /run/lock /run/libvirt "$work/console" "$work/image"
+	chmod 0777 "$work/console" # QEMU's uid writes there
+	local dir
+	for dir in etc lib log cache; do
+		mkdir -p "$work/libvirt/$dir"
+		case $dir in
+		etc) dir=/etc/libvirt ;;
+		*) dir=/var/$dir/libvirt ;;
+		esac
+		mkdir -p "$dir"
+		mount --bind "$work/libvirt/$(sed 's,/var/,,; s,/libvirt,,; s,^/,,' <<<"$dir")" "$dir"
+	done
+	cat >/etc/libvirt/qemu.conf <<-EOF
+	# cgroups are not private to a namespace of ours
+	cgroup_controllers = []
+	# libvirt would move the mount over /dev/kvm, and cannot
+	namespaces = []
+	EOF
+	# Tests run under TCG. Where /dev/kvm is there but not libvirt's to use, libvirt 9 probes the
+	# emulator again for every architecture that it knows: 11 s.
+	if [ -e /dev/kvm ]; then
+		: >"$work/no-kvm"
+		chmod 0 "$work/no-kvm"
+		mount --bind "$work/no-kvm" /dev/kvm
+	fi
+	cp "$top_builddir"/tests/system/guest/* "$work/image/"
+}
+
+# wait_until SECONDS WHAT COMMAND...: polls COMMAND until it succeeds.
+wait_until() {
+	local end=$((${EPOCHREALTIME/./} + $1 * 1000000)) what=$2
+	shift 2
+	until "$@" >/dev/null 2>&1; do
+		[ "${EPOCHREALTIME/./}" -lt "$end" ] || fail "not within the time allowed: $what"
+		sleep 0.02
+	done
+}
+
+# Milliseconds since the Unix epoch.
+now_ms() {
+	echo "$((${EPOCHREALTIME/./} / 1000))"
+}
+
+virsh_() {
+	virsh -q -c qemu:///system "$@"
+}
+
+# Starts libvirt with the project's hook.
+start_libvirt() {
+	mkdir -p /etc/libvirt/hooks/qemu.d
+	cp "$dest$VGPU_HOOKSDIR/vgpu" /etc/libvirt/hooks/qemu.d/vgpu
+	virtlogd -d
+	libvirtd -d
+	wait_until 30 "libvirtd answers" virsh_ list
+}
+
+write_config() {
+	cat >"$work/mediatord.conf" <<-EOF
+	[mediatord]
+	control-socket = $control
+	link-dir = $link_dir
+	libvirt-run-dir = /run/libvirt/qemu
+	state = $work/state/state.db
+	backend = cpu
+	default-pool = A
+	log-level = debug
+	[pool A]
+	gpus = 0
+	[profile gold]
+	pool = A
+	priority = high
+	EOF
+	mkdir -p "$work/state"
+}
+
+# Starts the mediator and waits until it answers; $mediator_pid is its pid.
+start_mediator() {
+	[ -f "$work/mediatord.conf" ] || write_config
+	"$VGPU_SBINDIR/vgpu-mediatord" --config "$work/mediatord.conf" >>"$work/mediatord.log" 2>&1 &
+	mediator_pid=$!
+	wait_until 10 "the mediator answers" rest GET /healthz
+}
+
+# stop_mediator [SIGNAL]
+stop_mediator() {
+	kill -s "${1:-TERM}" "$mediator_pid"
+	wait "$mediator_pid" || true
+	mediator_pid=
+}
+
+# rest METHOD PATH [BODY]: prints the answer's body; fails on a status from 400 up.
+rest() {
+	local body=()
+	[ $# -lt 3 ] || body=(--data-binary "$3" --header 'Content-Type: application/json')
+	curl --silent --show-error --fail-with-body --max-time 10 --unix-socket "$control" \
+		--request "$1" "${body[@]}" "http://localhost$2"
+}
+
+# vm FILTER [UUID]: what the mediator says of the VM, through jq.
+vm() {
+	rest GET "/v1/vms/${2:-$guest_uuid}" | jq -r "$1"
+}
+
+# vm_is FILTER [UUID]: whether the jq filter gives true.
+vm_is() {
+	[ "$(vm "$1" "${2:-$guest_uuid}")" = true ]
+}
+
+# define_guest [NAME [UUID [MACHINE [PROFILE]]]]
+define_guest() {
+	local name=${1:-guest} uuid=${2:-$guest_uuid}
+	"$scripts/guest-domain" "$name" "$uuid" "$work/image" "$emulator" \
+		"$work/console/$name" "${3:-q35}" "${4:-default}" >"$work/$name-plain.xml"
+	"$VGPU_BINDIR/vgpu-xml" attach <"$work/$name-plain.xml" >"$work/$name.xml"
+	virsh_ define "$work/$name.xml"
+}
+
+# boot_guest [NAME]: starts it and waits until it serves commands.
+boot_guest() {
+	virsh_ start "${1:-guest}"
+	wait_guest "${1:-guest}"
+}
+
+# wait_guest [NAME]
+wait_guest() {
+	wait_until 60 "guest ${1:-guest} serves commands" in_guest_of "${1:-guest}" 5 true
+}
+
+# in_guest_of NAME SECONDS COMMAND: the exit status is COMMAND's.
+in_guest_of() {
+	"$scripts/guest-ctl" --timeout "$2" "$(guest_port "$1")" run "$3"
+}
+
+# in_guest COMMAND
+in_guest() {
+	in_guest_of guest 120 "$1"
+}
+
+# The host's end of the guest's port: libvirt's folder carries the domain's run-time number.
+guest_port() {
+	local port
+	for port in /var/lib/libvirt/qemu/channel/target/domain-*-"$1"/org.vgpu.guest; do
+		[ -S "$port" ] && echo "$port"
+	done | tail -n 1
+}
+
+guest_put() {
+	"$scripts/guest-ctl" --timeout 60 "$(guest_port guest)" put "$1" "$2"
+}
+
+guest_get() {
+	"$scripts/guest-ctl" --timeout 60 "$(guest_port guest)" get "$1" "$2"
+}
+
+# expect STATUS COMMAND...: runs it, output and errors to $work/output, and checks its exit status.
+expect() {
+	local wanted=$1 status=0
+	shift
+	"$@" >"$work/output" 2>&1 || status=$?
+	[ "$status" -eq "$wanted" ] || {
+		cat "$work/output"
+		fail "exit status $status, not $wanted, from: $*"
+	}
+}
+
+# Pids of the processes that run this program, by its path; the namespace has no others.
+pids_of() {
+	local dir
+	for dir in /proc/[0-9]*; do
+		[ "$(readlink "$dir/exe" 2>/dev/null)" = "$1" ] && echo "${dir#/proc/}"
+	done
+	return 0
+}
+
+# no_process PATH: whether nothing runs this program.
+no_process() {
+	[ -z "$(pids_of "$1")" ]
+}
