@@ -7,12 +7,9 @@
 /* What *err points to when there is no memory for the real thing. */
 static struct vgpu_error *out_of_memory(void)
 {
-	static struct {
-		struct vgpu_error error;
-		char text[16];
-	} oom = { .error = { .status = ENOMEM }, .text = "out of memory" };
+	static struct vgpu_error oom = { .status = ENOMEM, .message = "out of memory" };
 
-	return &oom.error;
+	return &oom;
 }
 
 static struct vgpu_error *error_new(int status, const char *prefix, const char *separator,

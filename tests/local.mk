@@ -19,8 +19,31 @@ include tests/system/local.mk
 
 dist_check_SCRIPTS += $(SYSTEM_TESTS)
 
-.PHONY: check-system fuzz-targets
+.PHONY: check-system check-valgrind check-fuzz fuzz-targets
 check-system: system-setup
-	$(SYSTEM_ENVIRONMENT) $(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(SYSTEM_TESTS)' TEST_SUITE_LOG=system-tests.log
+	$(SYSTEM_ENVIRONMENT) $(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(SYSTEM_TESTS)' \
+		TEST_SUITE_LOG=system-tests.log
 
+# The compiled tests of `make check`, under valgrind.
+VALGRIND = valgrind --quiet --error-exitcode=99 --leak-check=full \
+	--errors-for-leak-kinds=definite,possible --child-silent-after-fork=yes
+check-valgrind: all $(check_PROGRAMS)
+	@compiled=; for test in $(TESTS); do \
+		case ' $(check_PROGRAMS) ' in *" $$test "*) compiled="$$compiled $$test" ;; esac; \
+	done; \
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS="$$compiled" TEST_SUITE_LOG=valgrind-tests.log \
+		LOG_COMPILER='$(top_builddir)/libtool --mode=execute $(VALGRIND)'
+
+# Each fuzz target for this long; inputs that crash stay in tests/fuzz-artifacts/.
+FUZZ_SECONDS = 10
 fuzz-targets: $(FUZZ_TARGETS)
+check-fuzz: fuzz-targets
+	@$(MKDIR_P) tests/fuzz-artifacts; failed=0; for target in $(FUZZ_TARGETS); do \
+		if $$target -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=2048 \
+			-artifact_prefix=tests/fuzz-artifacts/ >$$target.fuzz.log 2>&1; then \
+			echo "PASS: $$target"; \
+		else \
+			tail -n 40 $$target.fuzz.log; echo "FAIL: $$target"; failed=1; \
+		fi; \
+	done; exit $$failed
+EXTRA_DIST += tests/expected-skips
