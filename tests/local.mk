@@ -47,3 +47,4 @@ check-fuzz: fuzz-targets
 		fi; \
 	done; exit $$failed
 EXTRA_DIST += tests/expected-skips
+EXTRA_DIST += tests/README.md
