@@ -19,3 +19,5 @@ mediatord_libsched_la_SOURCES = \
 	mediatord/idmap.h \
 	mediatord/sched.c \
 	mediatord/sched.h
+
+include mediatord/worker/local.mk

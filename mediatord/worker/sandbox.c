@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Theory of operation
+ *
+ * A worker runs what one tenant sends. Assume that the tenant takes it over: from then on it is to
+ * reach nothing but its own memory, its GPU, the mediator's socket, and lines in the log. Other
+ * tenants, the host's files, its network and its processes must be out of reach even if one of the
+ * layers below fails, so each is complete in itself, and they fall in this order, because each
+ * needs privileges that a later one takes away:
+ *
+ *   sandbox_prepare(), single-threaded, nothing untrusted read yet
+ *     1. descriptors   all but the control socket and standard error are closed; standard input
+ *                      and output become /dev/null
+ *     2. session       a session of its own: a terminal's signals to the mediator do not end
+ *                      workers; the kernel's out-of-memory killer prefers it to the mediator
+ *     3. namespaces    network (empty: no interface, no abstract sockets), IPC, UTS, mount; where
+ *                      the worker is not started as root, inside a user namespace
+ *   -- here the backend opens its devices and libraries --
+ *   sandbox_enter()
+ *     4. root          an empty, read-only tmpfs; the host's tree is unmounted
+ *     5. limits        no core file (it would hold the tenant's data), no new processes, no locked
+ *                      memory, few descriptors, a bound to the address space
+ *     6. user          no supplementary groups, then the VM's own uid and gid: one VM's worker can
+ *                      neither signal nor trace another's
+ *     7. capabilities  none, in no set, and none to be had by execve()
+ *     8. dumpable      off: no other process of this uid may attach or read /proc/PID/mem
+ *     9. system calls  an allowlist; anything else ends the process
+ *
+ * Stage 3, and so 4, may be impossible (containers, user namespaces switched off): that is said in
+ * the log, and the rest must carry it. Every other stage that fails ends the worker before it
+ * reads the tenant's first byte. What each one achieved can be seen in /proc/PID/status and
+ * /proc/PID/ns, and a test looks.
+ *
+ * Not here: limits of the host's CPU time and memory over all workers (a cgroup's task, which
+ * belongs to whoever starts the mediator).
+ */
+#include "mediatord/worker/sandbox.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "common/log.h"
+
+/* Control socket and standard streams, and a few to spare. */
+#define DESCRIPTORS_MAX 16
+
+#define NAMESPACES (CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS)
+
+static int close_inherited(int keep_fd, struct vgpu_error **err)
+{
+	VGPU_AUTO_CLOSE int null = -1;
+
+	if (keep_fd != STDERR_FILENO + 1)
+		return vgpu_error_set(err, EINVAL, "the control socket must be descriptor %d",
+				      STDERR_FILENO + 1);
+	if (close_range((unsigned int)keep_fd + 1, ~0u, 0) < 0)
+		return vgpu_error_errno(err, errno, "cannot close inherited descriptors");
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0)
+		return vgpu_error_errno(err, errno, "cannot open /dev/null");
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fd == STDERR_FILENO && fcntl(fd, F_GETFD) >= 0)
+			continue;
+		if (null != fd && dup2(null, fd) < 0)
+			return vgpu_error_errno(err, errno, "cannot replace descriptor %d", fd);
+	}
+	/* It is one of the three where the worker was started without them. */
+	if (null <= STDERR_FILENO)
+		vgpu_steal_fd(&null);
+	return 0;
+}
+
+/* Writes a file of /proc in one piece. Returns 0, or -1 with errno. */
+static int write_proc(const char *path, const char *text)
+{
+	VGPU_AUTO_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
+	size_t length = strlen(text);
+
+	if (fd < 0)
+		return -1;
+	return write(fd, text, length) == (ssize_t)length ? 0 : -1;
+}
+
+static void leave_session(void)
+{
+	/* Fails where the process leads a session already. */
+	(void)setsid();
+	/* A log that nobody reads any more must not end the worker. */
+	signal(SIGPIPE, SIG_IGN);
+	if (write_proc("/proc/self/oom_score_adj", "500") < 0)
+		vgpu_log_debug("cannot raise oom_score_adj: %s", strerror(errno));
+}
+
+/* A user namespace in which the caller keeps its own ids, and so gains nothing on the host. */
+static int enter_user_namespace(void)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	char map[64];
+
+	if (unshare(CLONE_NEWUSER) < 0)
+		return -1;
+	snprintf(map, sizeof(map), "%u %u 1\n", uid, uid);
+	if (write_proc("/proc/self/uid_map", map) < 0)
+		return -1;
+	/* The kernel wants this before an unprivileged process may map its group. */
+	if (write_proc("/proc/self/setgroups", "deny") < 0)
+		return -1;
+	snprintf(map, sizeof(map), "%u %u 1\n", gid, gid);
+	return write_proc("/proc/self/gid_map", map);
+}
+
+static bool enter_namespaces(void)
+{
+	/* With privileges first; most containers, and every other user, have none. */
+	if (unshare(NAMESPACES) == 0)
+		return true;
+	if (geteuid() != 0 && enter_user_namespace() == 0 && unshare(NAMESPACES) == 0)
+		return true;
+	vgpu_log_warning("no namespaces of its own (%s): the worker goes on without them",
+			 strerror(errno));
+	return false;
+}
+
+int sandbox_prepare(struct sandbox *sandbox, struct vgpu_error **err)
+{
+	if (geteuid() == 0 && !sandbox->has_ids)
+		return vgpu_error_set(err, EPERM,
+				      "a worker that is started as root needs --uid and --gid");
+	if (geteuid() != 0 && sandbox->has_ids &&
+	    (sandbox->uid != geteuid() || sandbox->gid != getegid()))
+		return vgpu_error_set(err, EPERM, "only root may start a worker as uid %u, gid %u",
+				      sandbox->uid, sandbox->gid);
+	if (close_inherited(sandbox->keep_fd, err) < 0)
+		return -1;
+	leave_session();
+	sandbox->namespaces = enter_namespaces();
+	return 0;
+}
+
+/* The two calls that pivot_root(2) describes for a root that no path outside leads to. */
+static int empty_root(const char *place)
+{
+	if (mount("none", place, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY,
+		  "nr_inodes=1,mode=0555") < 0)
+		return -1;
+	if (chdir(place) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
+	    umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return -1;
+	return 0;
+}
+
+static void drop_root(const struct sandbox *sandbox)
+{
+	static const char *const places[] = { "/tmp", "/run", "/proc" };
+
+	if (!sandbox->namespaces)
+		return;
+	/* Nothing of what is done here may travel back to the host. */
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
+		for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+			if (empty_root(places[i]) == 0)
+				return;
+	/* As with a policy that lets user namespaces be made, but nothing be done in them. */
+	vgpu_log_warning("no empty root directory (%s): the worker goes on without it",
+			 strerror(errno));
+}
+
+static int set_limit(int resource, const char *name, uint64_t value, struct vgpu_error **err)
+{
+	struct rlimit limit;
+
+	if (getrlimit((__rlimit_resource_t)resource, &limit) < 0)
+		return vgpu_error_errno(err, errno, "cannot read %s", name);
+	if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max > value)
+		limit.rlim_max = value;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit((__rlimit_resource_t)resource, &limit) < 0)
+		return vgpu_error_errno(err, errno, "cannot set %s", name);
+	return 0;
+}
+
+static int set_limits(uint64_t address_space_bytes, struct vgpu_error **err)
+{
+	struct stat status;
+
+	if (set_limit(RLIMIT_CORE, "RLIMIT_CORE", 0, err) < 0 ||
+	    set_limit(RLIMIT_NPROC, "RLIMIT_NPROC", 0, err) < 0 ||
+	    set_limit(RLIMIT_MEMLOCK, "RLIMIT_MEMLOCK", 0, err) < 0 ||
+	    set_limit(RLIMIT_MSGQUEUE, "RLIMIT_MSGQUEUE", 0, err) < 0 ||
+	    set_limit(RLIMIT_NOFILE, "RLIMIT_NOFILE", DESCRIPTORS_MAX, err) < 0)
+		return -1;
+	/* No file can be opened any more; a log that is one must stay writable. */
+	if (fstat(STDERR_FILENO, &status) == 0 && !S_ISREG(status.st_mode) &&
+	    set_limit(RLIMIT_FSIZE, "RLIMIT_FSIZE", 0, err) < 0)
+		return -1;
+	if (address_space_bytes && !SANDBOX_FOR_SANITIZERS &&
+	    set_limit(RLIMIT_AS, "RLIMIT_AS", address_space_bytes, err) < 0)
+		return -1;
+	return 0;
+}
+
+/* While the bounding set still can be changed: what execve() could give back. */
+static int empty_bounding_set(struct vgpu_error **err)
+{
+	for (unsigned long capability = 0;; capability++) {
+		int held = prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
+
+		if (held < 0) /* past the last one that this kernel has */
+			return 0;
+		if (held && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0) {
+			/* Without CAP_SETPCAP; stage 9 and no_new_privs close that way too. */
+			if (errno == EPERM && geteuid() != 0)
+				return 0;
+			return vgpu_error_errno(err, errno, "cannot drop capability %lu",
+						capability);
+		}
+	}
+}
+
+static int change_user(const struct sandbox *sandbox, struct vgpu_error **err)
+{
+	uid_t uids[3];
+	gid_t gids[3];
+
+	if (geteuid() != 0)
+		return 0;
+	if (setgroups(0, NULL) < 0)
+		return vgpu_error_errno(err, errno, "cannot drop supplementary groups");
+	if (setresgid(sandbox->gid, sandbox->gid, sandbox->gid) < 0)
+		return vgpu_error_errno(err, errno, "cannot become gid %u", sandbox->gid);
+	if (setresuid(sandbox->uid, sandbox->uid, sandbox->uid) < 0)
+		return vgpu_error_errno(err, errno, "cannot become uid %u", sandbox->uid);
+	if (getresuid(&uids[0], &uids[1], &uids[2]) < 0 ||
+	    getresgid(&gids[0], &gids[1], &gids[2]) < 0)
+		return vgpu_error_errno(err, errno, "cannot read the ids back");
+	for (int i = 0; i < 3; i++)
+		if (uids[i] != sandbox->uid || gids[i] != sandbox->gid)
+			return vgpu_error_set(err, EPERM, "the ids did not change");
+	return 0;
+}
+
+static int drop_capabilities(struct vgpu_error **err)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||
+	    syscall(SYS_capset, &header, none) < 0)
+		return vgpu_error_errno(err, errno, "cannot drop capabilities");
+	header.version = _LINUX_CAPABILITY_VERSION_3;
+	if (syscall(SYS_capget, &header, none) < 0)
+		return vgpu_error_errno(err, errno, "cannot read capabilities back");
+	for (size_t i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+		if (none[i].effective || none[i].permitted || none[i].inheritable)
+			return vgpu_error_set(err, EPERM, "capabilities remain");
+	return 0;
+}
+
+int sandbox_enter(const struct sandbox *sandbox, uint64_t address_space_bytes,
+		  struct vgpu_error **err)
+{
+	drop_root(sandbox);
+	if (set_limits(address_space_bytes, err) < 0 || empty_bounding_set(err) < 0 ||
+	    change_user(sandbox, err) < 0 || drop_capabilities(err) < 0)
+		return -1;
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return vgpu_error_errno(err, errno, "cannot become undumpable");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return vgpu_error_errno(err, errno, "cannot set no_new_privs");
+	return sandbox_filter_system_calls(sandbox->keep_fd, err);
+}

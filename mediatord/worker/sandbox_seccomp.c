@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The system calls that a worker may make once it is confined; any other ends the process with
+ * SIGSYS. The list is what the cpu backend needs: wait, exchange packets, take and give memory,
+ * log, end. There is no call on it that names a file, a process but itself, or a new descriptor,
+ * and no memory can become executable.
+ *
+ * Built with a sanitizer, the run-time library makes calls of its own, more than are worth listing:
+ * then what is not on the list fails with EPERM instead, and any memory may be mapped. Such a build
+ * is for tests.
+ */
+#include <seccomp.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "mediatord/worker/sandbox.h"
+
+#ifndef MAP_TYPE
+#define MAP_TYPE 0x0f
+#endif
+
+struct rule {
+	int system_call;
+	unsigned int condition_count;
+	struct scmp_arg_cmp conditions[2];
+};
+
+#define ALWAYS(name)                                                                               \
+	{                                                                                          \
+		.system_call = SCMP_SYS(name)                                                      \
+	}
+
+static int add_rules(scmp_filter_ctx filter, const struct rule *rules, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		int result = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rules[i].system_call,
+						    rules[i].condition_count, rules[i].conditions);
+
+		if (result < 0)
+			return result;
+	}
+	return 0;
+}
+
+static int add_all(scmp_filter_ctx filter, int control_fd)
+{
+	const scmp_datum_t control = (scmp_datum_t)control_fd;
+	const scmp_datum_t self = (scmp_datum_t)getpid();
+	const struct rule rules[] = {
+		/* The mediator. */
+		{ SCMP_SYS(recvmsg), 1, { SCMP_A0(SCMP_CMP_EQ, control) } },
+		{ SCMP_SYS(sendmsg), 1, { SCMP_A0(SCMP_CMP_EQ, control) } },
+		ALWAYS(poll),
+		ALWAYS(ppoll),
+		ALWAYS(restart_syscall), /* poll() after the process was stopped and went on */
+		ALWAYS(close),		 /* of descriptors that came where none should */
+
+		/* Memory, private and never executable. */
+		{ SCMP_SYS(mmap),
+		  2,
+		  { SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
+		    SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_TYPE | MAP_ANONYMOUS,
+			    MAP_PRIVATE | MAP_ANONYMOUS) } },
+		{ SCMP_SYS(mprotect), 1, { SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0) } },
+		ALWAYS(munmap),
+		ALWAYS(mremap),
+		ALWAYS(madvise),
+		ALWAYS(brk),
+		ALWAYS(getrandom), /* malloc() */
+
+		/* The log. */
+		{ SCMP_SYS(write), 1, { SCMP_A0(SCMP_CMP_EQ, STDERR_FILENO) } },
+		{ SCMP_SYS(writev), 1, { SCMP_A0(SCMP_CMP_EQ, STDERR_FILENO) } },
+
+		/* Time, where the vDSO has none. */
+		ALWAYS(clock_gettime),
+		ALWAYS(gettimeofday),
+
+		/* Itself: locks, and its end by exit() or abort(). */
+		ALWAYS(futex),
+		ALWAYS(sched_yield),
+		ALWAYS(getpid),
+		ALWAYS(gettid),
+		ALWAYS(rt_sigprocmask),
+		ALWAYS(rt_sigreturn),
+		{ SCMP_SYS(tgkill), 1, { SCMP_A0(SCMP_CMP_EQ, self) } },
+		ALWAYS(exit),
+		ALWAYS(exit_group),
+	};
+	static const struct rule for_sanitizers[] = {
+		ALWAYS(mmap),  ALWAYS(mprotect),     ALWAYS(sigaltstack), ALWAYS(prlimit64),
+		ALWAYS(uname), ALWAYS(rt_sigaction), ALWAYS(write),
+	};
+	int result = add_rules(filter, rules, sizeof(rules) / sizeof(rules[0]));
+
+	if (result == 0 && SANDBOX_FOR_SANITIZERS)
+		result = add_rules(filter, for_sanitizers,
+				   sizeof(for_sanitizers) / sizeof(for_sanitizers[0]));
+	return result;
+}
+
+static void release_filter(scmp_filter_ctx *filter)
+{
+	if (*filter)
+		seccomp_release(*filter);
+}
+
+int sandbox_filter_system_calls(int control_fd, struct vgpu_error **err)
+{
+	VGPU_CLEANUP(release_filter)
+	scmp_filter_ctx filter = seccomp_init(SANDBOX_FOR_SANITIZERS ? SCMP_ACT_ERRNO(EPERM)
+								     : SCMP_ACT_KILL_PROCESS);
+	int result;
+
+	if (!filter)
+		return vgpu_error_set(err, ENOMEM, "cannot make the system call filter");
+	/* Calls by another architecture's numbers, and threads that the backend started. */
+	result = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	if (result == 0)
+		result = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+	if (result == 0)
+		result = add_all(filter, control_fd);
+	if (result == 0)
+		result = seccomp_load(filter);
+	if (result < 0)
+		return vgpu_error_errno(err, -result, "cannot load the system call filter");
+	return 0;
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vgpu-worker: runs one tenant's jobs, confined, as the mediator hands them over. */
+#include "config.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+
+#include "common/log.h"
+#include "mediatord/worker/backend.h"
+#include "mediatord/worker/execute.h"
+#include "mediatord/worker/mediator.h"
+#include "mediatord/worker/sandbox.h"
+
+struct options {
+	struct sandbox sandbox;
+	bool confine;
+};
+
+static void usage(FILE *stream)
+{
+	fputs("Usage: vgpu-worker [--uid UID --gid GID]\n"
+	      "Runs the GPU work of one VM. vgpu-mediatord starts it, with their socket as\n"
+	      "descriptor 3; there is no use in starting it by hand.\n"
+	      "\n"
+	      "  --uid UID      become this user (needed where started as root)\n"
+	      "  --gid GID      become this group (needed where started as root)\n"
+	      "  --no-sandbox   keep every privilege: for debuggers and valgrind only\n"
+	      "  --help         print this text and exit\n"
+	      "  --version      print the version and exit\n",
+	      stream);
+}
+
+/* An id in decimal that is neither root's nor -1. */
+static int parse_id(const char *text, uint32_t *id)
+{
+	unsigned long value;
+	char *end;
+
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (errno || end == text || *end || *text < '0' || *text > '9' || value == 0 ||
+	    value >= UINT32_MAX)
+		return -1;
+	*id = (uint32_t)value;
+	return 0;
+}
+
+/* Ends the program on --help, --version and wrong usage. */
+static void parse_options(int argc, char **argv, struct options *options)
+{
+	static const struct option long_options[] = {
+		{ "uid", required_argument, NULL, 'u' },  { "gid", required_argument, NULL, 'g' },
+		{ "no-sandbox", no_argument, NULL, 'n' }, { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },	  { NULL, 0, NULL, 0 },
+	};
+	bool has_uid = false, has_gid = false;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		switch (option) {
+		case 'u':
+		case 'g':
+			if (parse_id(optarg, option == 'u' ? &options->sandbox.uid
+							   : &options->sandbox.gid) < 0) {
+				vgpu_log_error("--%s %s: not a number from 1 to 4294967294",
+					       option == 'u' ? "uid" : "gid", optarg);
+				exit(EX_USAGE);
+			}
+			*(option == 'u' ? &has_uid : &has_gid) = true;
+			break;
+		case 'n':
+			options->confine = false;
+			break;
+		case 'h':
+			usage(stdout);
+			exit(EXIT_SUCCESS);
+		case 'V':
+			puts("vgpu-worker " PACKAGE_VERSION);
+			exit(EXIT_SUCCESS);
+		default:
+			usage(stderr);
+			exit(EX_USAGE);
+		}
+	}
+	if (optind < argc) {
+		vgpu_log_error("%s: vgpu-worker takes no arguments", argv[optind]);
+		exit(EX_USAGE);
+	}
+	if (has_uid != has_gid) {
+		vgpu_log_error("--uid and --gid go together");
+		exit(EX_USAGE);
+	}
+	options->sandbox.has_ids = has_uid;
+}
+
+static int check_control_socket(int fd, struct vgpu_error **err)
+{
+	socklen_t length = sizeof(int);
+	int type;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) < 0 || type != SOCK_SEQPACKET)
+		return vgpu_error_set(err, ENOTSOCK,
+				      "descriptor %d is not the mediator's socket; vgpu-mediatord "
+				      "starts this program",
+				      fd);
+	return 0;
+}
+
+/* The status to exit with, for what ended the worker; says it in the log unless it is the end. */
+static int exit_status(const struct vgpu_error *err)
+{
+	if (err->status == EPIPE)
+		return EXIT_SUCCESS;
+	vgpu_log_error("%s", err->message);
+	return err->status == EBADMSG ? EX_SOFTWARE : EX_OSERR;
+}
+
+/* A worker that cannot begin says so to the mediator too, whose log names the VM. */
+static int fail_start(int socket, const struct vgpu_error *err)
+{
+	mediator_send_failed(socket, err->message, NULL);
+	return exit_status(err);
+}
+
+/* Runs jobs until the mediator ends it. Returns -1 and err always. */
+static int serve(int socket, struct executor *executor, struct vgpu_error **err)
+{
+	union vgpu_worker_message message;
+	struct execution execution;
+
+	for (;;) {
+		const struct vgpu_worker_job *job = &message.job;
+
+		if (mediator_receive(socket, VGPU_WORKER_JOB, &message, err) < 0 ||
+		    execute_request(executor, job->request, job->length, job->memory_used,
+				    &execution, err) < 0 ||
+		    mediator_send_done(socket, job->job, &execution, err) < 0)
+			return -1;
+	}
+}
+
+static int open_backend(const struct vgpu_worker_start *start, struct backend **backend,
+			struct vgpu_error **err)
+{
+	const struct backend_ops *ops = backend_find(start->backend);
+
+	if (!ops)
+		return vgpu_error_set(err, EINVAL, "this worker has no backend %u", start->backend);
+	return ops->open(start->gpu, backend, err);
+}
+
+static int run(const struct options *options, struct vgpu_error **err)
+{
+	int socket = options->sandbox.keep_fd;
+	const struct memory_ledger ledger = { .reserve = mediator_reserve,
+					      .release = mediator_release,
+					      .opaque = &socket };
+	struct executor executor = { .ledger = &ledger };
+	union vgpu_worker_message message;
+	int status;
+
+	if (mediator_receive(socket, VGPU_WORKER_START, &message, err) < 0)
+		return exit_status(*err);
+	executor.quota_bytes = message.start.memory_bytes;
+	if (open_backend(&message.start, &executor.backend, err) < 0)
+		return fail_start(socket, *err);
+	if (options->confine &&
+	    sandbox_enter(&options->sandbox, executor.backend->info.address_space_bytes, err) < 0)
+		status = fail_start(socket, *err);
+	else if (mediator_send_ready(socket, &executor.backend->info, err) < 0)
+		status = exit_status(*err);
+	else
+		status = (serve(socket, &executor, err), exit_status(*err));
+	executor.backend->ops->close(&executor.backend);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = { .sandbox = { .keep_fd = VGPU_WORKER_CONTROL_FD },
+				   .confine = true };
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+
+	vgpu_log_init("vgpu-worker", VGPU_LOG_INFO);
+	parse_options(argc, argv, &options);
+	if (check_control_socket(VGPU_WORKER_CONTROL_FD, &err) < 0) {
+		vgpu_log_error("%s", err->message);
+		return EX_USAGE;
+	}
+	if (!options.confine)
+		vgpu_log_warning("not confined: --no-sandbox is for debugging only");
+	else if (sandbox_prepare(&options.sandbox, &err) < 0)
+		return fail_start(VGPU_WORKER_CONTROL_FD, err);
+	return run(&options, &err);
+}
+
+#if SANDBOX_FOR_SANITIZERS
+/* LeakSanitizer traces the process from a second one, which the sandbox rightly prevents. */
+const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Starts a vgpu-worker and drives it over its socket, as the mediator does. */
+#ifndef VGPU_TESTS_WORKER_DRIVER_H
+#define VGPU_TESTS_WORKER_DRIVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "mediatord/worker_protocol.h"
+#include "tests/mediatord/request-maker.h"
+
+/* Who the workers of tests run as, where the tests run as root. */
+#define DRIVER_UID 1879048193
+
+/* The mediator's side: the socket, the process, and the ledger that it keeps for the VM. */
+struct driver {
+	int socket;
+	pid_t pid;
+	uint64_t quota;	       /* 0: no limit */
+	uint64_t reserved;     /* bytes that the worker holds by its own word */
+	unsigned int reserves; /* that it asked for */
+	char *log; /* a file with its standard error; freed and removed by driver_stop() */
+};
+
+/* Starts a worker of the built program, with these further arguments (NULL ends them; may be NULL).
+ * Nothing is sent yet. */
+struct driver driver_spawn(const char *const *arguments);
+
+/* As above, with the sandbox and ids that the mediator would use; sends START, waits for READY. */
+struct driver driver_start(uint64_t quota, struct vgpu_worker_ready *ready);
+
+void driver_send(struct driver *driver, const void *message, size_t length);
+
+/* Receives one message within 10 s; returns its length, 0 at the end of the stream. */
+size_t driver_receive(struct driver *driver, union vgpu_worker_message *message);
+
+/* Runs one request to its DONE, granting what the quota allows. */
+struct vgpu_worker_done driver_run(struct driver *driver, const struct made_request *made);
+
+/* The same, and fails the test unless it ends with this error code. */
+struct vgpu_worker_done driver_expect(struct driver *driver, const struct made_request *made,
+				      uint32_t error_code);
+
+/* The same for an error 5 with this CUresult, whose text holds `word`. */
+void driver_expect_cuda(struct driver *driver, const struct made_request *made, uint32_t cuda_error,
+			const char *word);
+
+/* Allocates, which must work, and returns the device pointer. */
+uint64_t driver_alloc(struct driver *driver, uint64_t bytes);
+
+/* Waits for its end, at most 10 s, and returns what waitpid() said. */
+int driver_wait(struct driver *driver);
+
+/* Closes the socket; the worker must exit 0. Frees everything. */
+void driver_stop(struct driver *driver);
+
+/* Frees everything of a worker that has ended already. */
+void driver_forget(struct driver *driver);
+
+/* What is in a response. */
+uint32_t response_word(const struct vgpu_worker_done *done, uint32_t index);
+uint64_t response_pointer(const struct vgpu_worker_done *done);
+const uint8_t *response_data(const struct vgpu_worker_done *done, uint32_t *length);
+
+#endif
