@@ -1,8 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 if BUILD_TESTS
+device_tests = \
+	tests/device/test-creation \
+	tests/device/test-hostile-mediator \
+	tests/device/test-link \
+	tests/device/test-mailbox \
+	tests/device/test-registers \
+	tests/device/test-reset
 check_LTLIBRARIES += tests/device/libfixture.la
-check_PROGRAMS += tests/device/test-mailbox
-TESTS += tests/device/test-mailbox
+check_PROGRAMS += $(device_tests)
+TESTS += $(device_tests)
 endif
 
 tests_device_libfixture_la_SOURCES = \
@@ -11,6 +18,26 @@ tests_device_libfixture_la_SOURCES = \
 tests_device_libfixture_la_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_device_libfixture_la_LIBADD = device/libdevice.la $(CMOCKA_LIBS)
 
+tests_device_test_creation_SOURCES = tests/device/test-creation.c
+tests_device_test_creation_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_device_test_creation_LDADD = tests/device/libfixture.la
+
+tests_device_test_hostile_mediator_SOURCES = tests/device/test-hostile-mediator.c
+tests_device_test_hostile_mediator_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_device_test_hostile_mediator_LDADD = tests/device/libfixture.la
+
+tests_device_test_link_SOURCES = tests/device/test-link.c
+tests_device_test_link_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_device_test_link_LDADD = tests/device/libfixture.la
+
 tests_device_test_mailbox_SOURCES = tests/device/test-mailbox.c
 tests_device_test_mailbox_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_device_test_mailbox_LDADD = tests/device/libfixture.la
+
+tests_device_test_registers_SOURCES = tests/device/test-registers.c
+tests_device_test_registers_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_device_test_registers_LDADD = tests/device/libfixture.la
+
+tests_device_test_reset_SOURCES = tests/device/test-reset.c
+tests_device_test_reset_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_device_test_reset_LDADD = tests/device/libfixture.la
