@@ -41,3 +41,23 @@ tests_device_test_registers_LDADD = tests/device/libfixture.la
 tests_device_test_reset_SOURCES = tests/device/test-reset.c
 tests_device_test_reset_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_device_test_reset_LDADD = tests/device/libfixture.la
+
+if FUZZING
+if BUILD_TESTS
+device_fuzz_targets = \
+	tests/device/fuzz-link \
+	tests/device/fuzz-registers
+noinst_PROGRAMS += $(device_fuzz_targets)
+FUZZ_TARGETS += $(device_fuzz_targets)
+endif
+endif
+
+tests_device_fuzz_link_SOURCES = tests/device/fuzz-link.c
+tests_device_fuzz_link_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_device_fuzz_link_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_device_fuzz_link_LDADD = tests/device/libfixture.la
+
+tests_device_fuzz_registers_SOURCES = tests/device/fuzz-registers.c
+tests_device_fuzz_registers_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_device_fuzz_registers_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_device_fuzz_registers_LDADD = tests/device/libfixture.la
