@@ -48,6 +48,7 @@ struct vm_status {
 	uint64_t worker_jobs;  /* that this worker completed */
 	char gpu_name[VGPU_GPU_NAME_BYTES];
 	uint64_t memory_used_bytes;
+	uint64_t window_used_bytes;
 	uint64_t gpu_time_ns;
 	/* Since the mediator started. */
 	uint64_t requests;     /* that arrived */

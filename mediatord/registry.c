@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mediatord/registry.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/uuid.h"
+
+#define NOT_FOUND     404
+#define CONFLICT      409
+#define UNPROCESSABLE 422
+#define INTERNAL      500
+#define STORAGE_FULL  507
+
+struct registry {
+	const struct config *config;
+	struct state *state;
+	struct control *control;
+	/* Held throughout a change; the holder may read the VMs without the lock below. */
+	pthread_mutex_t change;
+	/* Guards what follows, for moments only: never while waiting for disk or loop. */
+	pthread_rwlock_t lock;
+	struct registry_vm **vms; /* ordered by uuid */
+	size_t count;
+	size_t size; /* room in vms */
+};
+
+/* The index where uuid is or would be; *found says which. */
+static size_t find(const struct registry *registry, const uint8_t uuid[16], bool *found)
+{
+	size_t low = 0, high = registry->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = memcmp(registry->vms[middle]->stored.uuid, uuid, 16);
+
+		if (order == 0) {
+			*found = true;
+			return middle;
+		}
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*found = false;
+	return low;
+}
+
+static struct registry_vm *lookup(const struct registry *registry, const uint8_t uuid[16])
+{
+	bool found;
+	size_t at = find(registry, uuid, &found);
+
+	return found ? registry->vms[at] : NULL;
+}
+
+/* Makes room for one VM more, so that insert() cannot fail. */
+static int reserve(struct registry *registry, struct vgpu_error **err)
+{
+	size_t size = registry->size ? registry->size * 2 : 16;
+	struct registry_vm **vms;
+
+	if (registry->count < registry->size)
+		return 0;
+	pthread_rwlock_wrlock(&registry->lock);
+	vms = reallocarray(registry->vms, size, sizeof(struct registry_vm *));
+	if (vms) {
+		registry->vms = vms;
+		registry->size = size;
+	}
+	pthread_rwlock_unlock(&registry->lock);
+	return vms ? 0 : vgpu_error_set(err, INTERNAL, "out of memory");
+}
+
+/* Adds a VM, which the registry owns from now on. Room must be reserved. */
+static void insert(struct registry *registry, struct registry_vm *vm)
+{
+	bool found;
+	size_t at = find(registry, vm->stored.uuid, &found);
+
+	pthread_rwlock_wrlock(&registry->lock);
+	memmove(&registry->vms[at + 1], &registry->vms[at],
+		(registry->count - at) * sizeof(struct registry_vm *));
+	registry->vms[at] = vm;
+	registry->count++;
+	pthread_rwlock_unlock(&registry->lock);
+}
+
+static void replace(struct registry *registry, struct registry_vm *old,
+		    const struct registry_vm *new)
+{
+	pthread_rwlock_wrlock(&registry->lock);
+	*old = *new;
+	pthread_rwlock_unlock(&registry->lock);
+}
+
+static void forget(struct registry *registry, const uint8_t uuid[16])
+{
+	struct registry_vm *vm;
+	bool found;
+	size_t at = find(registry, uuid, &found);
+
+	pthread_rwlock_wrlock(&registry->lock);
+	vm = registry->vms[at];
+	registry->count--;
+	memmove(&registry->vms[at], &registry->vms[at + 1],
+		(registry->count - at) * sizeof(struct registry_vm *));
+	pthread_rwlock_unlock(&registry->lock);
+	free(vm);
+}
+
+/* Merges a VM's layers; those of another VM play no part. */
+static int merge(const struct registry *registry, struct registry_vm *vm,
+		 struct vm_field_name *field, struct vgpu_error **err)
+{
+	memset(&vm->merged, 0, sizeof(vm->merged));
+	vm->problem[0] = '\0';
+	if (vm_layers_merge(vm->stored.layers, registry->config, &vm->merged, field, err) < 0)
+		return -1;
+	memcpy(vm->merged.config.uuid, vm->stored.uuid, sizeof(vm->stored.uuid));
+	return 0;
+}
+
+static int load_one(const struct state_vm *stored, void *opaque, struct vgpu_error **err)
+{
+	struct registry *registry = opaque;
+	struct registry_vm *vm;
+
+	if (reserve(registry, err) < 0)
+		return -1;
+	vm = calloc(1, sizeof(*vm));
+	if (!vm)
+		return vgpu_error_set(err, ENOMEM, "out of memory");
+	vm->stored = *stored;
+	insert(registry, vm);
+	return 0;
+}
+
+int registry_open(const struct config *config, struct state *state, struct registry **registry,
+		  struct vgpu_error **err)
+{
+	struct registry *r = calloc(1, sizeof(*r));
+
+	*registry = NULL;
+	if (!r)
+		return vgpu_error_set(err, ENOMEM, "out of memory");
+	r->config = config;
+	r->state = state;
+	pthread_mutex_init(&r->change, NULL);
+	pthread_rwlock_init(&r->lock, NULL);
+	if (state_each(state, load_one, r, err) < 0) {
+		registry_close(&r);
+		return -1;
+	}
+	*registry = r;
+	return 0;
+}
+
+void registry_close(struct registry **registry)
+{
+	struct registry *r = *registry;
+
+	*registry = NULL;
+	if (!r)
+		return;
+	for (size_t i = 0; i < r->count; i++)
+		free(r->vms[i]);
+	free(r->vms);
+	pthread_mutex_destroy(&r->change);
+	pthread_rwlock_destroy(&r->lock);
+	free(r);
+}
+
+size_t registry_start(struct registry *registry, struct control *control)
+{
+	size_t failed = 0;
+
+	pthread_mutex_lock(&registry->change);
+	registry->control = control;
+	for (size_t i = 0; i < registry->count; i++) {
+		VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+		struct registry_vm vm = *registry->vms[i];
+		struct vm_field_name field;
+		char uuid[VGPU_UUID_TEXT];
+
+		if (merge(registry, &vm, &field, &err) == 0) {
+			vm.merged.config.vm_id = vm.stored.vm_id;
+			control_vm_put(control, &vm.merged.config, &err);
+		}
+		if (err) {
+			failed++;
+			vgpu_uuid_format(vm.stored.uuid, uuid);
+			snprintf(vm.problem, sizeof(vm.problem), "%s", err->message);
+			vgpu_log_error("VM %s is stored but not in force: %s", uuid, err->message);
+		}
+		replace(registry, registry->vms[i], &vm);
+	}
+	pthread_mutex_unlock(&registry->change);
+	return failed;
+}
+
+/* Turns an errno value of state or control into the status that REST answers. */
+static int http_status(int errnum)
+{
+	switch (errnum) {
+	case ENOSPC:
+		return STORAGE_FULL;
+	case EEXIST:
+	case EBUSY:
+		return CONFLICT;
+	case EINVAL:
+		return UNPROCESSABLE;
+	default:
+		return INTERNAL;
+	}
+}
+
+/* Writes a record, or removes it where vm is NULL. */
+static int store(struct registry *registry, const uint8_t uuid[16], const struct state_vm *vm,
+		 struct vgpu_error **err)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *why = NULL;
+
+	if ((vm ? state_put(registry->state, vm, &why)
+		: state_delete(registry->state, uuid, &why)) == 0)
+		return 0;
+	return vgpu_error_set(err, http_status(why->status), "the change could not be stored: %s",
+			      why->message);
+}
+
+/* The database already has a change that did not come in force: takes it back. */
+static void restore(struct registry *registry, const uint8_t uuid[16], const struct state_vm *old)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	char text[VGPU_UUID_TEXT];
+
+	if (store(registry, uuid, old, &err) == 0)
+		return;
+	vgpu_uuid_format(uuid, text);
+	vgpu_log_error("VM %s: a refused change stays in the database until the next one: %s", text,
+		       err->message);
+}
+
+/* Stores and puts in force; where that fails, the old record (or none) is back. */
+static int apply(struct registry *registry, const struct registry_vm *old,
+		 const struct registry_vm *new, struct vgpu_error **err)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *why = NULL;
+
+	if (store(registry, new->stored.uuid, &new->stored, err) < 0)
+		return -1;
+	if (control_vm_put(registry->control, &new->merged.config, &why) == 0)
+		return 0;
+	restore(registry, new->stored.uuid, old ? &old->stored : NULL);
+	return vgpu_error_set(err, http_status(why->status), "%s", why->message);
+}
+
+/* Sets the id that the merged layers ask for, keeps the one that is there, or assigns one. */
+static int choose_vm_id(const struct registry *registry, struct registry_vm *vm,
+			struct vm_field_name *field, struct vgpu_error **err)
+{
+	uint32_t wanted = vm->merged.config.vm_id ? vm->merged.config.vm_id : vm->stored.vm_id;
+	VGPU_AUTO_FREE bool *taken = calloc(registry->count + 2, sizeof(*taken));
+	char uuid[VGPU_UUID_TEXT];
+
+	if (!taken)
+		return vgpu_error_set(err, INTERNAL, "out of memory");
+	for (size_t i = 0; i < registry->count; i++) {
+		const struct state_vm *other = &registry->vms[i]->stored;
+
+		if (memcmp(other->uuid, vm->stored.uuid, sizeof(other->uuid)) == 0)
+			continue;
+		if (other->vm_id == wanted) {
+			snprintf(field->text, sizeof(field->text), "%s",
+				 vm_field_name(VM_FIELD_VM_ID));
+			vgpu_uuid_format(other->uuid, uuid);
+			return vgpu_error_set(err, CONFLICT, "vm_id %u belongs to VM %s", wanted,
+					      uuid);
+		}
+		/* Of 1 to count + 1 one is free: larger ids do not matter. */
+		if (other->vm_id <= registry->count + 1)
+			taken[other->vm_id] = true;
+	}
+	for (uint32_t id = 1; wanted == 0; id++) {
+		if (!taken[id])
+			wanted = id;
+	}
+	vm->stored.vm_id = wanted;
+	vm->merged.config.vm_id = wanted;
+	return 0;
+}
+
+/* The name that a VM has, also where it could not be put in force, and who gave it. */
+static const char *name_of(const struct registry_vm *vm, enum vm_hand *hand)
+{
+	for (int h = VM_HANDS - 1; h >= 0; h--) {
+		if (vm_layer_has(&vm->stored.layers[h], VM_FIELD_NAME)) {
+			*hand = (enum vm_hand)h;
+			return vm->stored.layers[h].values.name;
+		}
+	}
+	*hand = VM_HAND_OPERATOR;
+	return "";
+}
+
+/*
+ * Two VMs must not have one name: a link's peer is recognised by the pid file that libvirt names
+ * after the domain. libvirt has a name once, so where it starts a domain with the name of a VM that
+ * it does not run, that VM's name is out of date.
+ */
+static int claim_name(struct registry *registry, const struct registry_vm *vm, enum vm_hand hand,
+		      struct vm_field_name *field, struct vgpu_error **err)
+{
+	enum vm_hand giver, other_giver = VM_HAND_OPERATOR;
+	const char *name = name_of(vm, &giver);
+	struct registry_vm *other = NULL;
+	struct registry_vm nameless;
+	char uuid[VGPU_UUID_TEXT];
+
+	for (size_t i = 0; name[0] && i < registry->count; i++) {
+		struct registry_vm *at = registry->vms[i];
+
+		if (memcmp(at->stored.uuid, vm->stored.uuid, sizeof(at->stored.uuid)) != 0 &&
+		    strcmp(name_of(at, &giver), name) == 0) {
+			other = at;
+			other_giver = giver;
+		}
+	}
+	if (!other)
+		return 0;
+	if (hand != VM_HAND_DOMAIN || other->stored.attached || other_giver != VM_HAND_DOMAIN) {
+		snprintf(field->text, sizeof(field->text), "%s", vm_field_name(VM_FIELD_NAME));
+		vgpu_uuid_format(other->stored.uuid, uuid);
+		return vgpu_error_set(err, CONFLICT, "the name \"%s\" belongs to VM %s", name,
+				      uuid);
+	}
+	/* One that is not in force needs no more than its record without the name. */
+	nameless = *other;
+	vm_layer_clear(&nameless.stored.layers[VM_HAND_DOMAIN], VM_FIELD_NAME);
+	if (other->problem[0]) {
+		if (store(registry, other->stored.uuid, &nameless.stored, err) < 0)
+			return -1;
+	} else {
+		nameless.merged.config.name[0] = '\0';
+		nameless.merged.sources[VM_FIELD_NAME] = VM_SOURCE_DEFAULT;
+		if (apply(registry, other, &nameless, err) < 0)
+			return -1;
+	}
+	replace(registry, other, &nameless);
+	return 0;
+}
+
+/* registry_put() with the mutex held. */
+static int change_vm(struct registry *registry, enum vm_hand hand, struct registry_vm *vm,
+		     bool *created, struct vm_field_name *field, struct vgpu_error **err)
+{
+	struct registry_vm *old = lookup(registry, vm->stored.uuid);
+	VGPU_AUTO_FREE struct registry_vm *new = NULL;
+	struct vm_layer layer = vm->stored.layers[hand];
+
+	*created = !old;
+	if (old) {
+		*vm = *old;
+		vm->stored.layers[hand] = layer;
+	} else {
+		new = malloc(sizeof(*new));
+		if (!new)
+			return vgpu_error_set(err, INTERNAL, "out of memory");
+		if (reserve(registry, err) < 0)
+			return -1;
+	}
+	if (hand == VM_HAND_DOMAIN)
+		vm->stored.attached = true;
+	if (merge(registry, vm, field, err) < 0 || choose_vm_id(registry, vm, field, err) < 0 ||
+	    claim_name(registry, vm, hand, field, err) < 0 || apply(registry, old, vm, err) < 0)
+		return -1;
+	if (old) {
+		replace(registry, old, vm);
+	} else {
+		*new = *vm;
+		insert(registry, vgpu_steal_pointer(&new));
+	}
+	return 0;
+}
+
+int registry_put(struct registry *registry, const uint8_t uuid[16], enum vm_hand hand,
+		 const struct vm_layer *layer, bool *created, struct registry_vm *vm,
+		 struct vm_field_name *field, struct vgpu_error **err)
+{
+	int status;
+
+	field->text[0] = '\0';
+	*vm = (struct registry_vm){ 0 };
+	memcpy(vm->stored.uuid, uuid, sizeof(vm->stored.uuid));
+	vm->stored.layers[hand] = *layer;
+	pthread_mutex_lock(&registry->change);
+	status = change_vm(registry, hand, vm, created, field, err);
+	pthread_mutex_unlock(&registry->change);
+	return status;
+}
+
+static int not_found(const uint8_t uuid[16], struct vgpu_error **err)
+{
+	char text[VGPU_UUID_TEXT];
+
+	vgpu_uuid_format(uuid, text);
+	return vgpu_error_set(err, NOT_FOUND, "no VM %s is registered", text);
+}
+
+int registry_detach(struct registry *registry, const uint8_t uuid[16], struct vgpu_error **err)
+{
+	struct registry_vm *old, vm;
+	int status = 0;
+
+	pthread_mutex_lock(&registry->change);
+	old = lookup(registry, uuid);
+	if (!old) {
+		status = not_found(uuid, err);
+	} else if (old->stored.attached) {
+		vm = *old;
+		vm.stored.attached = false;
+		status = store(registry, uuid, &vm.stored, err);
+		if (status == 0)
+			replace(registry, old, &vm);
+	}
+	pthread_mutex_unlock(&registry->change);
+	return status;
+}
+
+static int delete_vm(struct registry *registry, const uint8_t uuid[16], struct vgpu_error **err)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *why = NULL;
+	struct registry_vm *old = lookup(registry, uuid);
+
+	if (!old)
+		return not_found(uuid, err);
+	if (store(registry, uuid, NULL, err) < 0)
+		return -1;
+	if (control_vm_delete(registry->control, uuid, &why) < 0) {
+		restore(registry, uuid, &old->stored);
+		return vgpu_error_set(err, http_status(why->status), "%s", why->message);
+	}
+	forget(registry, uuid);
+	return 0;
+}
+
+int registry_delete(struct registry *registry, const uint8_t uuid[16], struct vgpu_error **err)
+{
+	int status;
+
+	pthread_mutex_lock(&registry->change);
+	status = delete_vm(registry, uuid, err);
+	pthread_mutex_unlock(&registry->change);
+	return status;
+}
+
+int registry_get(struct registry *registry, const uint8_t uuid[16], struct registry_vm *vm,
+		 struct vgpu_error **err)
+{
+	const struct registry_vm *found;
+
+	pthread_rwlock_rdlock(&registry->lock);
+	found = lookup(registry, uuid);
+	if (found)
+		*vm = *found;
+	pthread_rwlock_unlock(&registry->lock);
+	return found ? 0 : not_found(uuid, err);
+}
+
+int registry_list(struct registry *registry, struct registry_vm **vms, size_t *count,
+		  struct vgpu_error **err)
+{
+	struct registry_vm *copy;
+	size_t n;
+
+	pthread_rwlock_rdlock(&registry->lock);
+	n = registry->count;
+	copy = calloc(n + 1, sizeof(*copy));
+	for (size_t i = 0; copy && i < n; i++)
+		copy[i] = *registry->vms[i];
+	pthread_rwlock_unlock(&registry->lock);
+	if (!copy)
+		return vgpu_error_set(err, INTERNAL, "out of memory");
+	*vms = copy;
+	*count = n;
+	return 0;
+}
