@@ -3,21 +3,35 @@
 # How the scripts build the project: out of tree, without touching a build of the user's own.
 # Sourced, not run; expects $top, the source folder.
 
+# The project's files, relative to $top: what git knows or would add, or, without git, everything but
+# what builds make.
+project_files() {
+	local file
+	(
+		cd "${top:?}" || exit
+		git ls-files --cached --others --exclude-standard 2>/dev/null ||
+			find . -type d \( -path './build*' -o -path ./qemu-headers -o -path ./out -o \
+				-path ./m4 -o -path ./autom4te.cache -o -name .git -o -name .deps -o \
+				-name .libs \) -prune -o -type f \
+				-not -name '*.l[oa]' -not -name '*.[oa]' -not -path './configure*~' \
+				-not -path ./config.h.in -not -path ./configure -not -path ./aclocal.m4 \
+				-not -path ./Makefile.in -printf '%P\n'
+	) | while IFS= read -r file; do
+		if [ -f "$top/$file" ]; then
+			echo "$file"
+		fi
+	done
+}
+
 # build_source DIR: makes sure that there is a configure, and prints the folder to configure from:
 # the source folder, or a copy in DIR where the source folder is itself configured, which automake
 # does not allow for a second build.
 build_source() {
-	local source=${top:?} file
+	local source=${top:?}
 	if [ -f "$top/config.status" ]; then
 		source=$1/source
 		mkdir -p "$source"
-		(
-			cd "$top" || exit
-			git ls-files --cached --others --exclude-standard 2>/dev/null ||
-				find . -type f -not -path './build*' -not -name '*.o'
-		) | while read -r file; do
-			[ -f "$top/$file" ] && echo "$file"
-		done | tar -C "$top" -cf - -T - | tar -C "$source" -xf -
+		project_files | tar -C "$top" -cf - -T - | tar -C "$source" -xf -
 	fi
 	if [ ! -x "$source/configure" ] || [ "$source/configure.ac" -nt "$source/configure" ]; then
 		"$source/bootstrap" >&2 || return 1

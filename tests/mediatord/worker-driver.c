@@ -122,12 +122,13 @@ struct vgpu_worker_done driver_run(struct driver *driver, const struct made_requ
 	const size_t length = offsetof(struct vgpu_worker_job, request) + made->length;
 	struct vgpu_worker_job request = {
 		.header = { .type = VGPU_WORKER_JOB, .length = (uint32_t)length },
-		.job = ++job,
+		.job = job + 1,
 		.memory_used = driver->reserved,
 		.length = made->length,
 	};
 	union vgpu_worker_message message;
 
+	job++;
 	memcpy(request.request, made->bytes, made->length);
 	driver_send(driver, &request, length);
 	for (;;) {

@@ -12,7 +12,7 @@
 #include "tests/mediatord/request-maker.h"
 
 /* Who the workers of tests run as, where the tests run as root. */
-#define DRIVER_UID 1879048193
+#define DRIVER_UID 1879048193u
 
 /* The mediator's side: the socket, the process, and the ledger that it keeps for the VM. */
 struct driver {
