@@ -76,6 +76,9 @@ void vgpu_core_reset(struct vgpu_core *core);
 /* The descriptor given to ops->watch is readable or writable. */
 void vgpu_core_link_ready(struct vgpu_core *core, bool readable, bool writable);
 
+/* Why the mediator refused the last attempt to connect: VGPU_REFUSED_*, or 0 where it did not. */
+uint32_t vgpu_core_refused(const struct vgpu_core *core);
+
 /* The time given to ops->timer has come. */
 void vgpu_core_timer(struct vgpu_core *core);
 

@@ -50,8 +50,8 @@ struct link {
 	struct sockaddr_un address;
 	enum link_phase phase;
 	int fd;
-	bool refused;	 /* the mediator refused the last attempt */
-	bool want_write; /* what is pending waits for room in the socket */
+	uint32_t refused; /* VGPU_REFUSED_* of the last attempt, or 0 */
+	bool want_write;  /* what is pending waits for room in the socket */
 	int64_t backoff_ns;
 	int64_t deadline_ns;  /* of the handshake, or when to connect again; -1 for none */
 	uint64_t tag;	      /* of the last request; never used twice */

@@ -119,7 +119,7 @@ void link_connect(struct vgpu_core *core)
 		.window_bytes = core->window_bytes,
 	};
 
-	link->refused = false;
+	link->refused = 0;
 	link->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (link->fd < 0) {
 		drop_errno(core, "cannot make a socket", errno);
@@ -222,7 +222,8 @@ static void handle_refused(struct vgpu_core *core, struct vgpu_link_refused *ref
 	link_text_clean(refused->text, sizeof(refused->text));
 	snprintf(problem, sizeof(problem), "refused (reason %u): %s", refused->reason,
 		 refused->text);
-	core->link.refused = true;
+	/* 0 is no reason, and a refusal all the same. */
+	core->link.refused = refused->reason ? refused->reason : VGPU_REFUSED_MALFORMED;
 	drop(core, problem);
 }
 
@@ -318,6 +319,11 @@ void vgpu_core_link_ready(struct vgpu_core *core, bool readable, bool writable)
 		flush(core);
 	for (int i = 0; readable && core->link.fd >= 0 && i < MESSAGES_AT_ONCE; i++)
 		readable = receive(core);
+}
+
+uint32_t vgpu_core_refused(const struct vgpu_core *core)
+{
+	return core->link.refused;
 }
 
 void vgpu_core_timer(struct vgpu_core *core)

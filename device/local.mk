@@ -9,4 +9,5 @@ device_libdevice_la_SOURCES = \
 	device/mailbox.c \
 	device/registers.c \
 	device/report.c
-device_libdevice_la_LIBADD = common/libcommon.la
+# Whoever links this links common/libcommon.la too: libtool would put its objects into a shared
+# library twice.

@@ -16,7 +16,7 @@ tests_device_libfixture_la_SOURCES = \
 	tests/device/fixture.c \
 	tests/device/fixture.h
 tests_device_libfixture_la_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-tests_device_libfixture_la_LIBADD = device/libdevice.la $(CMOCKA_LIBS)
+tests_device_libfixture_la_LIBADD = device/libdevice.la common/libcommon.la $(CMOCKA_LIBS)
 
 tests_device_test_creation_SOURCES = tests/device/test-creation.c
 tests_device_test_creation_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
