@@ -1,1 +1,64 @@
 # SPDX-License-Identifier: Apache-2.0
+include_HEADERS += guest-agent/vgpu.h
+pkgconfig_DATA += guest-agent/libvgpu.pc
+
+# Everything but the symbol map, so that tests link what ships.
+noinst_LTLIBRARIES += guest-agent/libvgpu-core.la
+guest_agent_libvgpu_core_la_SOURCES = \
+	guest-agent/execute.c \
+	guest-agent/handle.c \
+	guest-agent/handle.h \
+	guest-agent/info.c \
+	guest-agent/last_error.c \
+	guest-agent/last_error.h \
+	guest-agent/mailbox.c \
+	guest-agent/mailbox.h \
+	guest-agent/memory.c \
+	guest-agent/names.c \
+	guest-agent/pci_find.c \
+	guest-agent/public.h \
+	guest-agent/transport.h \
+	guest-agent/transport_local.c \
+	guest-agent/transport_pci.c \
+	guest-agent/transport_pci.h \
+	guest-agent/vgpu.h
+guest_agent_libvgpu_core_la_LIBADD = device/libdevice.la common/libcommon.la -lpthread
+
+# current:revision:age, by libtool's rules: see "Updating version info" in its manual.
+lib_LTLIBRARIES += guest-agent/libvgpu.la
+guest_agent_libvgpu_la_SOURCES =
+guest_agent_libvgpu_la_LIBADD = guest-agent/libvgpu-core.la
+guest_agent_libvgpu_la_LDFLAGS = $(AM_LDFLAGS) -version-info 0:0:0 -no-undefined \
+	-Wl,--version-script=$(top_srcdir)/guest-agent/libvgpu.map
+EXTRA_guest_agent_libvgpu_la_DEPENDENCIES = $(top_srcdir)/guest-agent/libvgpu.map
+EXTRA_DIST += guest-agent/libvgpu.map
+
+# What the agent is made of but main(), for the tests.
+noinst_LTLIBRARIES += guest-agent/libagent.la
+guest_agent_libagent_la_SOURCES = \
+	guest-agent/agent/agent.h \
+	guest-agent/agent/json.c \
+	guest-agent/agent/json.h \
+	guest-agent/agent/number.c \
+	guest-agent/agent/number.h \
+	guest-agent/agent/output.c \
+	guest-agent/agent/output.h \
+	guest-agent/agent/percentile.c \
+	guest-agent/agent/percentile.h \
+	guest-agent/agent/vector.c \
+	guest-agent/agent/vector.h
+
+bin_PROGRAMS += guest-agent/vgpu-agent
+guest_agent_vgpu_agent_SOURCES = \
+	guest-agent/agent/add.c \
+	guest-agent/agent/bench.c \
+	guest-agent/agent/help.c \
+	guest-agent/agent/info.c \
+	guest-agent/agent/main.c \
+	guest-agent/agent/nop.c \
+	guest-agent/agent/report.c
+guest_agent_vgpu_agent_LDADD = \
+	guest-agent/libagent.la guest-agent/libvgpu.la common/libcommon.la -lm
+
+exampledir = $(docdir)/examples
+dist_example_DATA = guest-agent/examples/vector-add.c
