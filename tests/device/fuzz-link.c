@@ -141,6 +141,8 @@ static void go_up(struct fixture *fixture, uint64_t *tag)
 	struct vgpu_link_welcome welcome;
 	struct vgpu_link_config config;
 
+	if (guest_read(fixture, VGPU_REG_LINK_STATE) == VGPU_LINK_UP)
+		return;
 	device_sleep(fixture, 2 * VGPU_NS_PER_SECOND);
 	serve(fixture, tag);
 	if (fixture->peer < 0)
@@ -150,6 +152,19 @@ static void go_up(struct fixture *fixture, uint64_t *tag)
 	vgpu_packet_send(fixture->peer, &welcome, sizeof(welcome), NULL, 0);
 	vgpu_packet_send(fixture->peer, &config, sizeof(config), NULL, 0);
 	device_run(fixture);
+}
+
+/* A well-formed answer to what the device asked last. */
+static void answer(struct fixture *fixture, uint64_t *tag, uint8_t kind)
+{
+	static const uint8_t data[VGPU_MAILBOX_BYTES] = { 1, 2, 3 };
+	struct vgpu_link_response response;
+
+	serve(fixture, tag);
+	if (fixture->peer < 0)
+		return;
+	make_response(&response, *tag, kind % (VGPU_ERR_QUARANTINED + 1), data, kind * 4u);
+	vgpu_packet_send(fixture->peer, &response, response.header.length, NULL, 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -171,11 +186,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		switch (what) {
 		case 0:
 		case 1:
-		case 2:
 			length = take_message(&data, &size, repair, tag, &message);
 			if (fixture->peer >= 0)
 				vgpu_packet_send(fixture->peer, &message, length, &fixture->peer,
-						 what == 2 && repair == 0xff);
+						 what == 1 && repair == 0xff);
+			break;
+		case 2:
+			answer(fixture, &tag, repair);
 			break;
 		case 3:
 			if (repair & 1)
