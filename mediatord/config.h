@@ -14,6 +14,9 @@
 #define CONFIG_POOL_GPUS_MAX 64u
 #define CONFIG_GPU_INDEX_MAX 1023u
 
+/* vm_ids are from 1 to this: a worker's uid is worker-uid-base + vm_id. */
+#define CONFIG_VM_ID_MAX 0xffffffu
+
 /* Bounds of a profile's values, and of the same values where REST gives them. */
 #define CONFIG_WEIGHT_MIN	       1u
 #define CONFIG_WEIGHT_MAX	       10000u

@@ -2,7 +2,9 @@
 /*
  * How the control plane's threads (REST) speak to the loop that owns links, workers and scheduler.
  * Each call hands a command to the loop, wakes it, and waits for the answer; the loop never waits
- * for the control plane. Callable from any thread but the loop's.
+ * for the control plane. Callable from any thread; the loop's own (which is the one that made the
+ * mediator, also before it runs) carries the command out at once. Once the loop has ended, every
+ * call fails with ESHUTDOWN.
  */
 #ifndef VGPU_MEDIATORD_CONTROL_H
 #define VGPU_MEDIATORD_CONTROL_H

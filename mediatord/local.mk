@@ -1,8 +1,56 @@
 # SPDX-License-Identifier: Apache-2.0
-EXTRA_DIST += \
+# Everything of the daemon but main(): links, workers, jobs and configuration.
+noinst_LTLIBRARIES += mediatord/libmediator.la
+mediatord_libmediator_la_SOURCES = \
+	mediatord/config.c \
 	mediatord/config.h \
+	mediatord/config_file.c \
+	mediatord/config_file.h \
+	mediatord/control.c \
+	mediatord/control.h \
+	mediatord/control_queue.h \
+	mediatord/ledger.h \
+	mediatord/link.c \
+	mediatord/link.h \
+	mediatord/listen.c \
+	mediatord/loop.c \
+	mediatord/loop.h \
+	mediatord/mediator.c \
+	mediatord/mediator.h \
+	mediatord/peer.c \
+	mediatord/peer.h \
+	mediatord/rundir.c \
+	mediatord/rundir.h \
+	mediatord/spawn.c \
+	mediatord/spawn.h \
+	mediatord/timer.c \
+	mediatord/timer.h \
+	mediatord/vm.c \
+	mediatord/vm.h \
 	mediatord/vm_config.h \
+	mediatord/worker.c \
+	mediatord/worker.h \
 	mediatord/worker_protocol.h
+mediatord_libmediator_la_CPPFLAGS = $(AM_CPPFLAGS) $(mediatord_paths)
+mediatord_libmediator_la_LIBADD = \
+	mediatord/libsched.la \
+	mediatord/librequest.la \
+	common/libcommon.la \
+	-lpthread
+
+mediatord_paths = \
+	-DVGPU_RUN_DIR='"$(runstatedir)/vgpu"' \
+	-DVGPU_STATE_DIR='"$(localstatedir)/lib/vgpu"' \
+	-DVGPU_WORKER_PROGRAM='"$(pkglibexecdir)/vgpu-worker"' \
+	-DVGPU_CONFIG_FILE='"$(sysconfdir)/vgpu/mediatord.conf"'
+
+if BUILD_MEDIATORD
+sbin_PROGRAMS += mediatord/vgpu-mediatord
+endif
+mediatord_vgpu_mediatord_SOURCES = mediatord/main.c
+mediatord_vgpu_mediatord_CPPFLAGS = $(AM_CPPFLAGS) $(mediatord_paths)
+mediatord_vgpu_mediatord_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS) $(JANSSON_CFLAGS)
+mediatord_vgpu_mediatord_LDADD = mediatord/libplane.la mediatord/libmediator.la $(SYSTEMD_LIBS)
 
 # The only validator of requests; daemon and worker link it.
 noinst_LTLIBRARIES += mediatord/librequest.la

@@ -118,3 +118,29 @@ tests_mediatord_libworkerdriver_la_LIBADD = $(CMOCKA_LIBS)
 tests_mediatord_test_worker_operations_SOURCES = tests/mediatord/test-worker-operations.c
 tests_mediatord_test_worker_operations_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_worker_operations_LDADD = tests/mediatord/libworkerdriver.la $(CMOCKA_LIBS)
+
+# The loop: a mediator in the test's own process, with a worker that misbehaves on demand.
+mediatord_loop_tests = \
+	tests/mediatord/test-loop-requests
+if BUILD_TESTS
+check_PROGRAMS += $(mediatord_loop_tests) tests/mediatord/loop-fake-worker
+check_LTLIBRARIES += tests/mediatord/libloopharness.la
+TESTS += $(mediatord_loop_tests)
+endif
+
+tests_mediatord_loop_fake_worker_SOURCES = \
+	tests/mediatord/loop-fake-worker.c \
+	tests/mediatord/loop-fake-worker.h
+tests_mediatord_loop_fake_worker_LDADD = mediatord/librequest.la
+
+tests_mediatord_libloopharness_la_SOURCES = \
+	tests/mediatord/loop-client.c \
+	tests/mediatord/loop-client.h \
+	tests/mediatord/loop-harness.c \
+	tests/mediatord/loop-harness.h
+tests_mediatord_libloopharness_la_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_libloopharness_la_LIBADD = mediatord/libmediator.la $(CMOCKA_LIBS)
+
+tests_mediatord_test_loop_requests_SOURCES = tests/mediatord/test-loop-requests.c
+tests_mediatord_test_loop_requests_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_loop_requests_LDADD = tests/mediatord/libloopharness.la

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The values of a configuration: defaults, lookup, and what must hold between them. */
+#include "mediatord/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "common/log.h"
+#include "common/uuid.h"
+#include "mediatord/config_file.h"
+
+/* A configuration is a page or two; this bounds what a wrong path (/dev/zero) can cost. */
+#define FILE_BYTES_MAX (1u << 20)
+
+#define MIB (UINT64_C(1) << 20)
+#define GIB (UINT64_C(1) << 30)
+
+void config_profile_defaults(struct config_profile *profile)
+{
+	memset(profile, 0, sizeof(*profile));
+	profile->priority = VGPU_PRIORITY_MEDIUM;
+	profile->weight = 100;
+	profile->quotas.gpu_memory_bytes = GIB;
+	profile->quotas.window_bytes = 256 * MIB;
+	profile->quotas.queue_depth = 64;
+	profile->quotas.channels = 32;
+	profile->quotas.longest_job_ms = 10000;
+}
+
+struct config_pool *config_pool_append(struct config *config)
+{
+	struct config_pool *grown =
+		reallocarray(config->pools, config->pool_count + 1, sizeof(*grown));
+
+	if (!grown)
+		return NULL;
+	config->pools = grown;
+	grown += config->pool_count++;
+	memset(grown, 0, sizeof(*grown));
+	return grown;
+}
+
+struct config_profile *config_profile_append(struct config *config)
+{
+	struct config_profile *grown =
+		reallocarray(config->profiles, config->profile_count + 1, sizeof(*grown));
+
+	if (!grown)
+		return NULL;
+	config->profiles = grown;
+	grown += config->profile_count++;
+	config_profile_defaults(grown);
+	return grown;
+}
+
+/* Gives *field a copy of text. Returns 0, or -1 with ENOMEM. */
+static int set_default(char **field, const char *text)
+{
+	*field = strdup(text);
+	return *field ? 0 : -1;
+}
+
+struct config *config_new(void)
+{
+	struct config *config = calloc(1, sizeof(*config));
+
+	if (!config)
+		return NULL;
+	config->worker_uid_base = 1879048192u;
+	config->backend = VGPU_BACKEND_CPU;
+	config->log_level = VGPU_LOG_INFO;
+	if (set_default(&config->control_socket, VGPU_RUN_DIR "/control.sock") < 0 ||
+	    set_default(&config->link_dir, VGPU_RUN_DIR "/link") < 0 ||
+	    set_default(&config->libvirt_run_dir, "/run/libvirt/qemu") < 0 ||
+	    set_default(&config->state, VGPU_STATE_DIR "/state.db") < 0 ||
+	    set_default(&config->worker, VGPU_WORKER_PROGRAM) < 0)
+		config_free(&config);
+	return config;
+}
+
+void config_free(struct config **config)
+{
+	if (!config || !*config)
+		return;
+	free((*config)->control_socket);
+	free((*config)->link_dir);
+	free((*config)->libvirt_run_dir);
+	free((*config)->state);
+	free((*config)->worker);
+	free((*config)->pools);
+	free((*config)->profiles);
+	free(*config);
+	*config = NULL;
+}
+
+const struct config_pool *config_pool_find(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->pool_count; i++)
+		if (strcmp(config->pools[i].name, name) == 0)
+			return &config->pools[i];
+	return NULL;
+}
+
+const struct config_profile *config_profile_find(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->profile_count; i++)
+		if (strcmp(config->profiles[i].name, name) == 0)
+			return &config->profiles[i];
+	return NULL;
+}
+
+/* A VM's link socket has to fit sockaddr_un: "DIR/UUID.sock", and while it is made "DIR/.UUID.new".
+ */
+static int check_paths(const struct config *config, struct vgpu_error **err)
+{
+	const size_t path_max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+	const size_t name_max = strlen("/") + (VGPU_UUID_TEXT - 1) + strlen(".sock");
+
+	if (strlen(config->link_dir) > path_max - name_max)
+		return vgpu_error_set(err, EINVAL,
+				      "link-dir: %zu bytes are too long for the path of a socket; "
+				      "at most %zu",
+				      strlen(config->link_dir), path_max - name_max);
+	if (strlen(config->control_socket) > path_max)
+		return vgpu_error_set(err, EINVAL,
+				      "control-socket: %zu bytes are too long for the path of a "
+				      "socket; at most %zu",
+				      strlen(config->control_socket), path_max);
+	return 0;
+}
+
+static int check_pools(const struct config *config, struct vgpu_error **err)
+{
+	for (size_t i = 0; i < config->pool_count; i++) {
+		const struct config_pool *pool = &config->pools[i];
+
+		for (size_t j = 0; j < i; j++) {
+			const struct config_pool *other = &config->pools[j];
+
+			if (pool->letter == other->letter)
+				return vgpu_error_set(err, EINVAL,
+						      "pools %s and %s have the same letter %c; "
+						      "give one of them another with letter =",
+						      other->name, pool->name, pool->letter);
+			for (size_t a = 0; a < pool->gpu_count; a++)
+				for (size_t b = 0; b < other->gpu_count; b++)
+					if (pool->gpus[a] == other->gpus[b])
+						return vgpu_error_set(
+							err, EINVAL,
+							"GPU %u is in two pools, %s and %s",
+							pool->gpus[a], other->name, pool->name);
+		}
+	}
+	return 0;
+}
+
+/*
+ * Which of the names is meant: the one that was given, or what is there where none was. Returns
+ * 0, or -1 and err.
+ */
+static int resolve_defaults(struct config *config, const struct config_file_names *names,
+			    struct vgpu_error **err)
+{
+	const char *pool_name = names->default_pool[0] ? names->default_pool : "A";
+	const char *profile_name = names->default_profile[0] ? names->default_profile : "default";
+	const struct config_pool *pool = config_pool_find(config, pool_name);
+	const struct config_profile *profile;
+
+	if (!pool && names->default_pool[0])
+		return vgpu_error_set(err, EINVAL, "default-pool: there is no [pool %s]",
+				      names->default_pool);
+	config->default_pool = pool ? (size_t)(pool - config->pools) : 0;
+
+	if (!config_profile_find(config, "default")) {
+		struct config_profile *builtin = config_profile_append(config);
+
+		if (!builtin)
+			return vgpu_error_set(err, ENOMEM, "out of memory");
+		memcpy(builtin->name, "default", sizeof("default"));
+	}
+	profile = config_profile_find(config, profile_name);
+	if (!profile)
+		return vgpu_error_set(err, EINVAL, "default-profile: there is no [profile %s]",
+				      profile_name);
+	config->default_profile = (size_t)(profile - config->profiles);
+
+	for (size_t i = 0; i < config->profile_count; i++) {
+		struct config_profile *each = &config->profiles[i];
+
+		if (!each->pool[0])
+			memcpy(each->pool, config->pools[config->default_pool].name,
+			       sizeof(each->pool));
+		else if (!config_pool_find(config, each->pool))
+			return vgpu_error_set(err, EINVAL, "[profile %s]: there is no [pool %s]",
+					      each->name, each->pool);
+	}
+	return 0;
+}
+
+int config_parse(const char *text, size_t length, const char *name, struct config **config,
+		 struct vgpu_error **err)
+{
+	VGPU_CLEANUP(config_free) struct config *made = config_new();
+	struct config_file_names names = { .default_pool = "" };
+
+	*config = NULL;
+	if (!made)
+		return vgpu_error_set(err, ENOMEM, "%s: out of memory", name);
+	if (config_file_read(made, &names, text, length, name, err) < 0)
+		return -1;
+	if (made->pool_count == 0) {
+		struct config_pool *pool = config_pool_append(made);
+
+		if (!pool)
+			return vgpu_error_set(err, ENOMEM, "%s: out of memory", name);
+		memcpy(pool->name, "A", sizeof("A"));
+		pool->letter = 'A';
+		pool->gpu_count = 1;
+	}
+	if (check_paths(made, err) < 0 || check_pools(made, err) < 0 ||
+	    resolve_defaults(made, &names, err) < 0) {
+		vgpu_error_prefix(err, "%s", name);
+		return -1;
+	}
+	*config = vgpu_steal_pointer(&made);
+	return 0;
+}
+
+int config_load(const char *path, bool may_lack, struct config **config, struct vgpu_error **err)
+{
+	VGPU_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	VGPU_AUTO_FREE char *text = NULL;
+	struct stat status;
+	size_t length = 0;
+
+	*config = NULL;
+	if (fd < 0 && errno == ENOENT && may_lack)
+		return config_parse("", 0, path, config, err);
+	if (fd < 0)
+		return vgpu_error_errno(err, errno, "cannot open the configuration %s", path);
+	if (fstat(fd, &status) < 0)
+		return vgpu_error_errno(err, errno, "cannot read the configuration %s", path);
+	if (!S_ISREG(status.st_mode))
+		return vgpu_error_set(err, EINVAL, "the configuration %s is no regular file", path);
+	text = malloc(FILE_BYTES_MAX + 1);
+	if (!text)
+		return vgpu_error_set(err, ENOMEM, "%s: out of memory", path);
+	while (length <= FILE_BYTES_MAX) {
+		ssize_t got = read(fd, text + length, FILE_BYTES_MAX + 1 - length);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return vgpu_error_errno(err, errno, "cannot read the configuration %s",
+						path);
+		if (got == 0)
+			break;
+		length += (size_t)got;
+	}
+	if (length > FILE_BYTES_MAX)
+		return vgpu_error_set(err, EFBIG, "the configuration %s is larger than %u bytes",
+				      path, FILE_BYTES_MAX);
+	return config_parse(text, length, path, config, err);
+}

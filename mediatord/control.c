@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mediatord/control_queue.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+
+#include "mediatord/mediator.h"
+
+/* On the caller's stack, which waits until `done`. */
+struct command {
+	struct command *next;
+	enum {
+		COMMAND_PUT,
+		COMMAND_DELETE,
+		COMMAND_STATUS
+	} kind;
+	const struct vm_config *config;
+	const uint8_t *uuid;
+	struct vm_status *status;
+	struct vgpu_error **err;
+	int result;
+	bool done;
+	pthread_cond_t finished;
+};
+
+struct control {
+	struct mediator *mediator;
+	struct source *source;
+	int event_fd;
+	pthread_t owner;      /* the loop's thread, which cannot wait for itself */
+	pthread_mutex_t lock; /* of everything below, and of each command's `done` */
+	struct command *first;
+	struct command **end;
+	bool closed;
+};
+
+int control_new(struct mediator *mediator, struct control **control, struct vgpu_error **err)
+{
+	struct control *made = calloc(1, sizeof(*made));
+
+	if (!made)
+		return vgpu_error_set(err, ENOMEM, "out of memory");
+	made->mediator = mediator;
+	made->end = &made->first;
+	made->owner = pthread_self();
+	pthread_mutex_init(&made->lock, NULL);
+	made->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (made->event_fd >= 0)
+		made->source = loop_add(mediator->loop, SOURCE_COMMANDS, made->event_fd, made);
+	if (!made->source) {
+		vgpu_error_errno(err, errno, "cannot make the command queue");
+		control_free(&made);
+		return -1;
+	}
+	*control = made;
+	return 0;
+}
+
+void control_free(struct control **control)
+{
+	if (!*control)
+		return;
+	loop_remove((*control)->mediator->loop, &(*control)->source);
+	if ((*control)->event_fd >= 0)
+		close((*control)->event_fd);
+	pthread_mutex_destroy(&(*control)->lock);
+	free(*control);
+	*control = NULL;
+}
+
+static void carry_out(struct mediator *mediator, struct command *command)
+{
+	switch (command->kind) {
+	case COMMAND_PUT:
+		command->result = mediator_vm_put(mediator, command->config, command->err);
+		break;
+	case COMMAND_DELETE:
+		mediator_vm_delete(mediator, command->uuid);
+		command->result = 0;
+		break;
+	case COMMAND_STATUS:
+		command->result =
+			mediator_vm_status(mediator, command->uuid, command->status, command->err);
+		break;
+	}
+}
+
+/* Takes the whole queue. */
+static struct command *take(struct control *control, bool close_it)
+{
+	struct command *commands;
+
+	pthread_mutex_lock(&control->lock);
+	commands = control->first;
+	control->first = NULL;
+	control->end = &control->first;
+	control->closed = control->closed || close_it;
+	pthread_mutex_unlock(&control->lock);
+	return commands;
+}
+
+/* The command belongs to its caller again, and may be gone when this returns. */
+static void finish(struct control *control, struct command *command)
+{
+	pthread_mutex_lock(&control->lock);
+	command->done = true;
+	pthread_cond_signal(&command->finished);
+	pthread_mutex_unlock(&control->lock);
+}
+
+void control_ready(struct control *control)
+{
+	struct command *command;
+	uint64_t count;
+	ssize_t got = read(control->event_fd, &count, sizeof(count));
+
+	(void)got; /* nothing there: another round took the commands already */
+	command = take(control, false);
+	while (command) {
+		struct command *next = command->next;
+
+		carry_out(control->mediator, command);
+		finish(control, command);
+		command = next;
+	}
+}
+
+void control_close(struct control *control)
+{
+	struct command *command = take(control, true);
+
+	while (command) {
+		struct command *next = command->next;
+
+		command->result =
+			vgpu_error_set(command->err, ESHUTDOWN, "the mediator is shutting down");
+		finish(control, command);
+		command = next;
+	}
+}
+
+static int call(struct control *control, struct command *command)
+{
+	const uint64_t one = 1;
+
+	if (pthread_equal(pthread_self(), control->owner)) {
+		carry_out(control->mediator, command);
+		return command->result;
+	}
+	pthread_cond_init(&command->finished, NULL);
+	pthread_mutex_lock(&control->lock);
+	if (control->closed) {
+		command->result =
+			vgpu_error_set(command->err, ESHUTDOWN, "the mediator is shutting down");
+	} else {
+		ssize_t written;
+
+		*control->end = command;
+		control->end = &command->next;
+		/* Fails only where the counter is full, and then the loop is awake anyway. */
+		written = write(control->event_fd, &one, sizeof(one));
+		(void)written;
+		while (!command->done)
+			pthread_cond_wait(&command->finished, &control->lock);
+	}
+	pthread_mutex_unlock(&control->lock);
+	pthread_cond_destroy(&command->finished);
+	return command->result;
+}
+
+int control_vm_put(struct control *control, const struct vm_config *config, struct vgpu_error **err)
+{
+	struct command command = { .kind = COMMAND_PUT, .config = config, .err = err };
+
+	return call(control, &command);
+}
+
+int control_vm_delete(struct control *control, const uint8_t uuid[16], struct vgpu_error **err)
+{
+	struct command command = { .kind = COMMAND_DELETE, .uuid = uuid, .err = err };
+
+	return call(control, &command);
+}
+
+int control_vm_status(struct control *control, const uint8_t uuid[16], struct vm_status *status,
+		      struct vgpu_error **err)
+{
+	struct command command = {
+		.kind = COMMAND_STATUS, .uuid = uuid, .status = status, .err = err
+	};
+
+	return call(control, &command);
+}

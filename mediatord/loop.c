@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mediatord/loop.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sys/epoll.h>
+
+#include "common/clock.h"
+
+#define EVENTS_AT_ONCE 64
+
+struct loop {
+	struct loop_ops ops;
+	void *opaque;
+	int epoll_fd;
+	bool stopped;
+	struct timers timers;
+	struct source *removed; /* to be freed when no taken event can name them any more */
+};
+
+int loop_new(const struct loop_ops *ops, void *opaque, struct loop **loop, struct vgpu_error **err)
+{
+	struct loop *made = calloc(1, sizeof(*made));
+
+	if (!made)
+		return vgpu_error_set(err, ENOMEM, "out of memory");
+	made->ops = *ops;
+	made->opaque = opaque;
+	made->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (made->epoll_fd < 0) {
+		vgpu_error_errno(err, errno, "epoll_create1");
+		free(made);
+		return -1;
+	}
+	*loop = made;
+	return 0;
+}
+
+static void free_removed(struct loop *loop)
+{
+	while (loop->removed) {
+		struct source *source = loop->removed;
+
+		loop->removed = source->next_removed;
+		free(source);
+	}
+}
+
+void loop_free(struct loop **loop)
+{
+	if (!*loop)
+		return;
+	free_removed(*loop);
+	timers_free(&(*loop)->timers);
+	close((*loop)->epoll_fd);
+	free(*loop);
+	*loop = NULL;
+}
+
+struct timers *loop_timers(struct loop *loop)
+{
+	return &loop->timers;
+}
+
+struct source *loop_add(struct loop *loop, enum source_kind kind, int fd, void *owner)
+{
+	struct source *source = calloc(1, sizeof(*source));
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = source };
+
+	if (!source)
+		return NULL;
+	*source = (struct source){ .kind = kind, .fd = fd, .owner = owner };
+	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
+		int saved = errno;
+
+		free(source);
+		errno = saved;
+		return NULL;
+	}
+	return source;
+}
+
+void loop_remove(struct loop *loop, struct source **source)
+{
+	struct source *removed = *source;
+
+	if (!removed)
+		return;
+	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, removed->fd, NULL);
+	removed->fd = -1;
+	removed->next_removed = loop->removed;
+	loop->removed = removed;
+	*source = NULL;
+}
+
+/* Milliseconds for epoll_wait(), rounded up so that a deadline has passed when it returns. */
+static int wait_ms(const struct loop *loop, int64_t timeout_ns)
+{
+	int64_t deadline = timers_next(&loop->timers);
+	int64_t ns = timeout_ns;
+	int64_t ms;
+
+	if (deadline >= 0) {
+		int64_t left = deadline - vgpu_now_ns();
+
+		if (left < 0)
+			left = 0;
+		if (ns < 0 || left < ns)
+			ns = left;
+	}
+	if (ns < 0)
+		return -1;
+	ms = (ns + VGPU_NS_PER_MS - 1) / VGPU_NS_PER_MS;
+	return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+int loop_step(struct loop *loop, int64_t timeout_ns)
+{
+	struct epoll_event events[EVENTS_AT_ONCE];
+	struct timer *timer;
+	int64_t now;
+	int count;
+
+	count = epoll_wait(loop->epoll_fd, events, EVENTS_AT_ONCE, wait_ms(loop, timeout_ns));
+	if (count < 0 && errno != EINTR)
+		return -1;
+	for (int i = 0; i < count; i++) {
+		struct source *source = events[i].data.ptr;
+
+		if (source->fd >= 0)
+			loop->ops.ready(loop->opaque, source);
+	}
+	/* One reading of the clock: a timer that sets itself again cannot hold the loop here. */
+	now = vgpu_now_ns();
+	while ((timer = timers_due(&loop->timers, now)) != NULL)
+		loop->ops.due(loop->opaque, timer);
+	if (loop->ops.idle)
+		loop->ops.idle(loop->opaque);
+	free_removed(loop);
+	return 0;
+}
+
+int loop_run(struct loop *loop, struct vgpu_error **err)
+{
+	while (!loop->stopped)
+		if (loop_step(loop, -1) < 0)
+			return vgpu_error_errno(err, errno, "epoll_wait");
+	return 0;
+}
+
+void loop_stop(struct loop *loop)
+{
+	loop->stopped = true;
+}

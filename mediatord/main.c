@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vgpu-mediatord(8): shares a host's GPUs among its VMs. */
+/* Not "config.h": that is mediatord/config.h here. */
+#include <config.h>
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+
+#ifdef HAVE_SYSTEMD
+#include <systemd/sd-daemon.h>
+#endif
+
+#include "common/log.h"
+#include "mediatord/config.h"
+#include "mediatord/mediator.h"
+#include "mediatord/registry.h"
+#include "mediatord/rest.h"
+#include "mediatord/rundir.h"
+#include "mediatord/state.h"
+
+struct options {
+	const char *config; /* NULL: the default path, which need not be there */
+	bool check;
+};
+
+static void print_help(void)
+{
+	printf("Usage: vgpu-mediatord [--config FILE] [--check]\n"
+	       "Shares the GPUs of this host among its virtual machines.\n"
+	       "\n"
+	       "  --config FILE  the configuration (default: %s)\n"
+	       "  --check        check the configuration and exit\n"
+	       "  --version      print the version and exit\n"
+	       "  --help         print this and exit\n",
+	       VGPU_CONFIG_FILE);
+}
+
+/* Exits for --help, --version and what cannot be understood. */
+static struct options parse_options(int argc, char **argv)
+{
+	static const struct option known[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "check", no_argument, NULL, 'C' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct options options = { .config = NULL };
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1)
+		switch (option) {
+		case 'c':
+			options.config = optarg;
+			break;
+		case 'C':
+			options.check = true;
+			break;
+		case 'V':
+			printf("vgpu-mediatord %s\n", PACKAGE_VERSION);
+			exit(EXIT_SUCCESS);
+		case 'h':
+			print_help();
+			exit(EXIT_SUCCESS);
+		default:
+			fprintf(stderr, "vgpu-mediatord: see vgpu-mediatord --help\n");
+			exit(EX_USAGE);
+		}
+	if (optind < argc) {
+		fprintf(stderr, "vgpu-mediatord: \"%s\" is no option; see vgpu-mediatord --help\n",
+			argv[optind]);
+		exit(EX_USAGE);
+	}
+	return options;
+}
+
+/* Signals come through the loop's descriptor only; threads and children inherit the mask. */
+static void prepare_process(void)
+{
+	struct rlimit files;
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGCHLD);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	/* An ignored SIGCHLD, as a parent may have left it, would reap the workers before us. */
+	signal(SIGCHLD, SIG_DFL);
+	signal(SIGPIPE, SIG_IGN);
+	umask(077);
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+/* Makes sure that nobody else serves these folders. The locks last as long as the process. */
+static int take_locks(const struct config *config, struct vgpu_error **err)
+{
+	VGPU_AUTO_FREE char *link_lock = NULL;
+	VGPU_AUTO_FREE char *control_lock = NULL;
+
+	if (asprintf(&link_lock, "%s/.lock", config->link_dir) < 0) {
+		link_lock = NULL;
+		return vgpu_error_set(err, ENOMEM, "out of memory");
+	}
+	if (asprintf(&control_lock, "%s.lock", config->control_socket) < 0) {
+		control_lock = NULL;
+		return vgpu_error_set(err, ENOMEM, "out of memory");
+	}
+	if (rundir_make(config->link_dir, err) < 0 ||
+	    rundir_make_for(config->control_socket, err) < 0 || rundir_lock(link_lock, err) < 0 ||
+	    rundir_lock(control_lock, err) < 0)
+		return -1;
+	return 0;
+}
+
+static void notify(const char *state)
+{
+#ifdef HAVE_SYSTEMD
+	sd_notify(0, state);
+#else
+	(void)state;
+#endif
+}
+
+static int serve(const struct config *config, struct vgpu_error **err)
+{
+	/* Ended in the opposite order: REST first, whose calls fail once the loop has ended. */
+	VGPU_CLEANUP(mediator_free) struct mediator *mediator = NULL;
+	VGPU_CLEANUP(state_close) struct state *state = NULL;
+	VGPU_CLEANUP(registry_close) struct registry *registry = NULL;
+	VGPU_CLEANUP(rest_stop) struct rest *rest = NULL;
+	int rc;
+
+	if (take_locks(config, err) < 0 || rundir_make_for(config->state, err) < 0 ||
+	    state_open(config->state, &state, err) < 0 ||
+	    mediator_new(config, &mediator, err) < 0 ||
+	    registry_open(config, state, &registry, err) < 0)
+		return -1;
+	registry_start(registry, mediator_control(mediator));
+	if (rest_start(config, registry, mediator_control(mediator), &rest, err) < 0)
+		return -1;
+	notify("READY=1");
+	vgpu_log_info("serving %s", config->control_socket);
+	rc = mediator_run(mediator, err);
+	notify("STOPPING=1");
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	VGPU_CLEANUP(config_free) struct config *config = NULL;
+	struct options options = parse_options(argc, argv);
+	const char *path = options.config ? options.config : VGPU_CONFIG_FILE;
+
+	vgpu_log_init("vgpu-mediatord", VGPU_LOG_INFO);
+	if (config_load(path, !options.config, &config, &err) < 0) {
+		vgpu_log_error("%s", err->message);
+		return EX_CONFIG;
+	}
+	if (options.check) {
+		printf("%s: %zu pools, %zu profiles\n", path, config->pool_count,
+		       config->profile_count);
+		return EXIT_SUCCESS;
+	}
+	vgpu_log_init("vgpu-mediatord", config->log_level);
+	prepare_process();
+	if (serve(config, &err) < 0) {
+		vgpu_log_error("%s", err->message);
+		return EXIT_FAILURE;
+	}
+	return EXIT_SUCCESS;
+}

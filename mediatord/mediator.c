@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mediatord/mediator.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "common/clock.h"
+#include "common/uuid.h"
+#include "mediatord/control_queue.h"
+#include "mediatord/link.h"
+#include "mediatord/worker.h"
+
+#define WORKERS_GONE_NS (2 * VGPU_NS_PER_SECOND)
+
+/* uuids are random, or made by somebody who may choose them all alike: nothing breaks then. */
+static size_t uuid_bucket(const uint8_t uuid[16])
+{
+	uint32_t hash = 2166136261u;
+
+	for (int i = 0; i < 16; i++)
+		hash = (hash ^ uuid[i]) * 16777619u;
+	return hash % MEDIATOR_BUCKETS;
+}
+
+struct vm *mediator_vm_by_uuid(const struct mediator *mediator, const uint8_t uuid[16])
+{
+	struct vm *vm = mediator->by_uuid[uuid_bucket(uuid)];
+
+	while (vm && memcmp(vm->config.uuid, uuid, sizeof(vm->config.uuid)) != 0)
+		vm = vm->next_uuid;
+	return vm;
+}
+
+struct vm *mediator_vm_by_id(const struct mediator *mediator, uint32_t vm_id)
+{
+	struct vm *vm = mediator->by_id[vm_id % MEDIATOR_BUCKETS];
+
+	while (vm && vm->config.vm_id != vm_id)
+		vm = vm->next_id;
+	return vm;
+}
+
+static void insert_id(struct mediator *mediator, struct vm *vm)
+{
+	struct vm **bucket = &mediator->by_id[vm->config.vm_id % MEDIATOR_BUCKETS];
+
+	vm->next_id = *bucket;
+	*bucket = vm;
+}
+
+static void remove_id(struct mediator *mediator, const struct vm *vm, uint32_t vm_id)
+{
+	struct vm **place = &mediator->by_id[vm_id % MEDIATOR_BUCKETS];
+
+	while (*place != vm)
+		place = &(*place)->next_id;
+	*place = vm->next_id;
+}
+
+uint64_t mediator_new_context(struct mediator *mediator)
+{
+	struct timespec now;
+	uint64_t ns;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	ns = (uint64_t)now.tv_sec * (uint64_t)VGPU_NS_PER_SECOND + (uint64_t)now.tv_nsec;
+	mediator->last_context = ns > mediator->last_context ? ns : mediator->last_context + 1;
+	return mediator->last_context;
+}
+
+/* Carries out what the scheduler decides, until there is nothing more to do now. */
+static void schedule(void *opaque)
+{
+	struct mediator *mediator = opaque;
+	struct sched_decision decision;
+	int64_t deadline;
+
+	while (sched_next(mediator->sched, vgpu_now_ns(), &decision)) {
+		struct vm *vm = mediator_vm_by_id(mediator, decision.tenant);
+
+		if (!vm)
+			sched_complete(mediator->sched, decision.job, 0, vgpu_now_ns());
+		else if (decision.kind == SCHED_RUN)
+			vm_run(vm, decision.job);
+		else
+			vm_expire(vm, decision.job);
+	}
+	deadline = sched_deadline(mediator->sched);
+	if (deadline < 0)
+		timer_cancel(loop_timers(mediator->loop), &mediator->sched_timer);
+	else
+		timer_set(loop_timers(mediator->loop), &mediator->sched_timer, deadline);
+}
+
+static void handle_signals(struct mediator *mediator)
+{
+	struct signalfd_siginfo info;
+
+	while (read(mediator->signal_fd, &info, sizeof(info)) == sizeof(info))
+		switch (info.ssi_signo) {
+		case SIGCHLD:
+			worker_reap(mediator);
+			break;
+		case SIGHUP:
+			vgpu_log_info("SIGHUP: the configuration is read at start only; restart to "
+				      "change it");
+			break;
+		default:
+			vgpu_log_info("%s: shutting down",
+				      info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+			loop_stop(mediator->loop);
+		}
+}
+
+static void ready(void *opaque, struct source *source)
+{
+	switch (source->kind) {
+	case SOURCE_COMMANDS:
+		control_ready(source->owner);
+		break;
+	case SOURCE_SIGNALS:
+		handle_signals(opaque);
+		break;
+	case SOURCE_LISTENER:
+		link_accept(source->owner);
+		break;
+	case SOURCE_LINK:
+		link_ready(source->owner);
+		break;
+	case SOURCE_WORKER:
+		worker_readable(source->owner);
+		break;
+	}
+}
+
+static void due(void *opaque, struct timer *timer)
+{
+	(void)opaque;
+	switch (timer->kind) {
+	case TIMER_SCHEDULER:
+		break; /* it is asked after every round */
+	case TIMER_LINK_HELLO:
+		link_hello_due(timer->owner);
+		break;
+	case TIMER_LINK_REPORT:
+		vm_report(timer->owner);
+		break;
+	case TIMER_WORKER_START:
+	case TIMER_WORKER_END:
+		worker_due(timer->owner);
+		break;
+	}
+}
+
+static int add_gpus(struct mediator *mediator, struct vgpu_error **err)
+{
+	const struct config *config = mediator->config;
+
+	for (size_t pool = 0; pool < config->pool_count; pool++)
+		for (size_t i = 0; i < config->pools[pool].gpu_count; i++)
+			if (sched_gpu_add(mediator->sched, config->pools[pool].gpus[i],
+					  (uint32_t)pool) < 0)
+				return vgpu_error_errno(err, errno, "cannot add GPU %u",
+							config->pools[pool].gpus[i]);
+	return 0;
+}
+
+static int watch_signals(struct mediator *mediator, struct vgpu_error **err)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGCHLD);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	mediator->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (mediator->signal_fd >= 0)
+		mediator->signals =
+			loop_add(mediator->loop, SOURCE_SIGNALS, mediator->signal_fd, mediator);
+	if (!mediator->signals)
+		return vgpu_error_errno(err, errno, "cannot watch for signals");
+	return 0;
+}
+
+int mediator_new(const struct config *config, struct mediator **mediator, struct vgpu_error **err)
+{
+	static const struct loop_ops ops = { .ready = ready, .due = due, .idle = schedule };
+	VGPU_CLEANUP(mediator_free) struct mediator *made = calloc(1, sizeof(*made));
+
+	if (!made)
+		return vgpu_error_set(err, ENOMEM, "out of memory");
+	made->config = config;
+	made->signal_fd = -1;
+	made->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	made->privileged = geteuid() == 0;
+	made->sched_timer = (struct timer){ .kind = TIMER_SCHEDULER, .owner = made };
+	if (loop_new(&ops, made, &made->loop, err) < 0)
+		return -1;
+	made->sched = sched_new();
+	if (!made->sched || timers_reserve(loop_timers(made->loop), 1) < 0)
+		return vgpu_error_set(err, ENOMEM, "out of memory");
+	if (link_remove_stale(config->link_dir, err) < 0 || add_gpus(made, err) < 0 ||
+	    watch_signals(made, err) < 0 || control_new(made, &made->control, err) < 0)
+		return -1;
+	*mediator = vgpu_steal_pointer(&made);
+	return 0;
+}
+
+void mediator_free(struct mediator **mediator)
+{
+	struct mediator *old = *mediator;
+	int64_t deadline;
+
+	if (!old)
+		return;
+	if (old->control)
+		control_close(old->control);
+	for (size_t i = 0; i < MEDIATOR_BUCKETS; i++)
+		while (old->by_uuid[i])
+			mediator_vm_delete(old, old->by_uuid[i]->config.uuid);
+	/* What is still there then is beyond our reach; its end of stream has ended it. */
+	deadline = vgpu_now_ns() + WORKERS_GONE_NS;
+	while (old->workers && vgpu_now_ns() < deadline)
+		loop_step(old->loop, 10 * VGPU_NS_PER_MS);
+	while (old->workers) {
+		struct worker *worker = old->workers;
+
+		vgpu_log_error("worker %d was killed and does not end", (int)worker->pid);
+		old->workers = worker->next;
+		free(worker);
+	}
+	if (old->control)
+		control_free(&old->control);
+	if (old->loop)
+		loop_remove(old->loop, &old->signals);
+	if (old->signal_fd >= 0)
+		close(old->signal_fd);
+	if (old->spare_fd >= 0)
+		close(old->spare_fd);
+	sched_free(&old->sched);
+	loop_free(&old->loop);
+	free(old);
+	*mediator = NULL;
+}
+
+int mediator_run(struct mediator *mediator, struct vgpu_error **err)
+{
+	int rc = loop_run(mediator->loop, err);
+
+	control_close(mediator->control);
+	return rc;
+}
+
+struct control *mediator_control(struct mediator *mediator)
+{
+	return mediator->control;
+}
+
+int mediator_vm_put(struct mediator *mediator, const struct vm_config *config,
+		    struct vgpu_error **err)
+{
+	struct vm *vm = mediator_vm_by_uuid(mediator, config->uuid);
+	const struct vm *other = mediator_vm_by_id(mediator, config->vm_id);
+	struct vm **bucket;
+
+	if (config->vm_id == 0 || config->vm_id > CONFIG_VM_ID_MAX)
+		return vgpu_error_set(err, EINVAL, "vm_id %u is not from 1 to %u", config->vm_id,
+				      CONFIG_VM_ID_MAX);
+	if (other && other != vm)
+		return vgpu_error_set(err, EEXIST, "vm_id %u is taken by %s", config->vm_id,
+				      other->label);
+	if (vm) {
+		uint32_t old_id = vm->config.vm_id;
+
+		if (vm_change(vm, config, err) < 0)
+			return -1;
+		if (old_id != config->vm_id) {
+			remove_id(mediator, vm, old_id);
+			insert_id(mediator, vm);
+		}
+		return 0;
+	}
+	if (vm_new(mediator, config, &vm, err) < 0)
+		return -1;
+	bucket = &mediator->by_uuid[uuid_bucket(config->uuid)];
+	vm->next_uuid = *bucket;
+	*bucket = vm;
+	insert_id(mediator, vm);
+	mediator->vm_count++;
+	return 0;
+}
+
+void mediator_vm_delete(struct mediator *mediator, const uint8_t uuid[16])
+{
+	struct vm *vm = mediator_vm_by_uuid(mediator, uuid);
+	struct vm **place = &mediator->by_uuid[uuid_bucket(uuid)];
+
+	if (!vm)
+		return;
+	while (*place != vm)
+		place = &(*place)->next_uuid;
+	*place = vm->next_uuid;
+	remove_id(mediator, vm, vm->config.vm_id);
+	mediator->vm_count--;
+	vm_free(&vm);
+}
+
+int mediator_vm_status(struct mediator *mediator, const uint8_t uuid[16], struct vm_status *status,
+		       struct vgpu_error **err)
+{
+	const struct vm *vm = mediator_vm_by_uuid(mediator, uuid);
+	char text[VGPU_UUID_TEXT];
+
+	if (vm) {
+		vm_status(vm, status);
+		return 0;
+	}
+	vgpu_uuid_format(uuid, text);
+	return vgpu_error_set(err, ENOENT, "there is no VM %s", text);
+}

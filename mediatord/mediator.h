@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The mediator: the VMs, and what serves them. All of it belongs to the thread that runs the loop,
+ * which never touches disk, HTTP or libvirt; other threads go through control.h.
+ */
+#ifndef VGPU_MEDIATORD_MEDIATOR_H
+#define VGPU_MEDIATORD_MEDIATOR_H
+
+#include "mediatord/config.h"
+#include "mediatord/control.h"
+#include "mediatord/loop.h"
+#include "mediatord/sched.h"
+
+struct vm;
+struct worker;
+
+#define MEDIATOR_BUCKETS 1024u
+
+struct mediator {
+	const struct config *config; /* the caller's */
+	struct loop *loop;
+	struct sched *sched;
+	struct control *control;
+	struct source *signals;
+	int signal_fd;
+	int spare_fd; /* given up to accept and close a connection when there are no descriptors */
+	bool privileged; /* workers get uids of their own */
+	struct timer sched_timer;
+	uint64_t last_job;
+	uint64_t last_context;
+	size_t vm_count;
+	struct vm *by_uuid[MEDIATOR_BUCKETS];
+	struct vm *by_id[MEDIATOR_BUCKETS];
+	struct worker *workers; /* all, also those that die after their VM was deleted */
+};
+
+/*
+ * Makes a mediator for the configuration's pools; the calling thread must be the one that will run
+ * it. Removes link sockets that an earlier one left in link-dir, which must be there. The caller
+ * must hold the lock that makes it the only mediator there, and must have blocked SIGCHLD, SIGHUP,
+ * SIGINT and SIGTERM in all threads. Returns 0 and a mediator to free with mediator_free(), or -1
+ * and err.
+ */
+int mediator_new(const struct config *config, struct mediator **mediator, struct vgpu_error **err);
+
+/*
+ * Ends links and workers, waits until the workers are gone (2 s at most), removes the link sockets
+ * and frees everything. No other thread may use the control any more. NULL is fine.
+ */
+void mediator_free(struct mediator **mediator);
+
+/* Serves until SIGTERM or SIGINT. Returns 0, or -1 and err. Afterwards control.h's calls fail. */
+int mediator_run(struct mediator *mediator, struct vgpu_error **err);
+
+/* What other threads speak to. */
+struct control *mediator_control(struct mediator *mediator);
+
+/* control.h's calls, for the thread that owns the mediator (so also before it runs). */
+int mediator_vm_put(struct mediator *mediator, const struct vm_config *config,
+		    struct vgpu_error **err);
+void mediator_vm_delete(struct mediator *mediator, const uint8_t uuid[16]);
+int mediator_vm_status(struct mediator *mediator, const uint8_t uuid[16], struct vm_status *status,
+		       struct vgpu_error **err);
+
+/* NULL where there is none. */
+struct vm *mediator_vm_by_uuid(const struct mediator *mediator, const uint8_t uuid[16]);
+struct vm *mediator_vm_by_id(const struct mediator *mediator, uint32_t vm_id);
+
+/*
+ * A number that no context had before, also not under an earlier mediator (unless the clock was
+ * set back): the device takes a change for a loss of memory.
+ */
+uint64_t mediator_new_context(struct mediator *mediator);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vfork() because the child then costs no copy of our page tables, and because its failure is seen
+ * at once. In exchange the child runs in our memory: it makes system calls only, and those that
+ * glibc would spread to all of *our* threads (setgroups, setresgid, setresuid) it makes directly.
+ */
+#include "mediatord/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include "mediatord/worker_protocol.h"
+
+#define WORKER_FILES_MAX 256u
+
+/* What the child writes for its parent: the step that failed, and why. */
+struct failure {
+	const char *step;
+	int errnum;
+};
+
+#define TRY(failure, call)                                                                         \
+	do {                                                                                       \
+		if ((call) < 0) {                                                                  \
+			(failure)->step = #call;                                                   \
+			(failure)->errnum = errno;                                                 \
+			return;                                                                    \
+		}                                                                                  \
+	} while (0)
+
+/*
+ * In the child. Returns only on failure. Descriptors first, while /dev/null is certain to be there;
+ * identity last, since what follows it must not need any privilege.
+ */
+static void become_worker(const char *program, int executable, int control, uid_t uid,
+			  volatile struct failure *failure)
+{
+	static char name[] = "vgpu-worker";
+	char *const arguments[] = { name, NULL };
+	char *const environment[] = { NULL };
+	struct rlimit files = { WORKER_FILES_MAX, WORKER_FILES_MAX };
+	sigset_t none;
+	int null;
+
+	/* Both out of the way of the numbers that they and /dev/null are to get. */
+	TRY(failure, control = fcntl(control, F_DUPFD_CLOEXEC, 10));
+	TRY(failure, executable = fcntl(executable, F_DUPFD_CLOEXEC, 10));
+	TRY(failure, null = open("/dev/null", O_RDWR | O_CLOEXEC));
+	TRY(failure, dup2(null, STDIN_FILENO));
+	TRY(failure, dup2(null, STDOUT_FILENO));
+	TRY(failure, dup2(control, VGPU_WORKER_CONTROL_FD));
+	TRY(failure, dup2(executable, VGPU_WORKER_CONTROL_FD + 1));
+	TRY(failure, fcntl(VGPU_WORKER_CONTROL_FD + 1, F_SETFD, FD_CLOEXEC));
+	TRY(failure, syscall(SYS_close_range, VGPU_WORKER_CONTROL_FD + 2, ~0u, 0));
+	TRY(failure, setsid());
+	TRY(failure, chdir("/"));
+	TRY(failure, setrlimit(RLIMIT_NOFILE, &files));
+	signal(SIGPIPE, SIG_DFL);
+	sigemptyset(&none);
+	TRY(failure, sigprocmask(SIG_SETMASK, &none, NULL));
+	if (uid != (uid_t)-1) {
+		TRY(failure, syscall(SYS_setgroups, 0, NULL));
+		TRY(failure, syscall(SYS_setresgid, uid, uid, uid));
+		TRY(failure, syscall(SYS_setresuid, uid, uid, uid));
+	}
+	execve(program, arguments, environment);
+	failure->step = "exec";
+	failure->errnum = errno;
+	/* A folder on the way that only we may pass; the program was opened before we fell. */
+	if (errno == EACCES) {
+		syscall(SYS_execveat, VGPU_WORKER_CONTROL_FD + 1, "", arguments, environment,
+			AT_EMPTY_PATH);
+		failure->errnum = errno;
+	}
+}
+
+pid_t spawn_worker(const char *program, int control, uid_t uid, struct vgpu_error **err)
+{
+	VGPU_AUTO_CLOSE int executable = open(program, O_RDONLY | O_CLOEXEC);
+	volatile struct failure failure = { .step = NULL };
+	pid_t pid;
+
+	if (executable < 0) {
+		vgpu_error_errno(err, errno, "cannot open the worker program %s", program);
+		return -1;
+	}
+	pid = vfork();
+	if (pid == 0) {
+		become_worker(program, executable, control, uid, &failure);
+		_exit(127);
+	}
+	if (pid < 0) {
+		vgpu_error_errno(err, errno, "cannot start the worker program %s: vfork", program);
+		return -1;
+	}
+	if (failure.step) {
+		/* It has exited already; the loop's reaper finds no worker of that pid. */
+		vgpu_error_errno(err, failure.errnum, "cannot start the worker program %s: %s",
+				 program, failure.step);
+		return -1;
+	}
+	return pid;
+}

@@ -1,0 +1,599 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answering a device may find its socket full and end the link, and with it every job of the VM. So
+ * every function here first brings the VM into its new state, and answers last.
+ */
+#include "mediatord/vm.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/uuid.h"
+#include "mediatord/link.h"
+#include "mediatord/request.h"
+#include "mediatord/worker.h"
+
+/* Where the quota says "no limit": a tenant must not fill the mediator's memory. */
+#define QUEUE_DEPTH_MAX CONFIG_QUEUE_DEPTH_MAX
+
+/* A worker that was lost is replaced at once; one that is lost again before it did anything is not.
+ */
+#define RETRY_FIRST_NS (100 * VGPU_NS_PER_MS)
+#define RETRY_LAST_NS  (10 * VGPU_NS_PER_SECOND)
+
+static void set_label(struct vm *vm)
+{
+	char uuid[VGPU_UUID_TEXT];
+
+	vgpu_uuid_format(vm->config.uuid, uuid);
+	snprintf(vm->label, sizeof(vm->label), "vm %u (%s)", vm->config.vm_id,
+		 vm->config.name[0] ? vm->config.name : uuid);
+}
+
+static int set_tenant(struct mediator *mediator, const struct vm_config *config,
+		      const struct config_pool *pool, struct vgpu_error **err)
+{
+	struct sched_tenant_config tenant = {
+		.pool = (uint32_t)(pool - mediator->config->pools),
+		.priority = config->priority,
+		.weight = config->weight,
+		.time_guaranteed_percent = config->quotas.gpu_time_guaranteed_percent,
+		.time_max_percent = config->quotas.gpu_time_max_percent,
+		.requests_per_second = config->quotas.requests_per_second,
+		.burst = config->quotas.burst,
+		.queue_depth =
+			config->quotas.queue_depth ? config->quotas.queue_depth : QUEUE_DEPTH_MAX,
+		.longest_job_ns = (int64_t)config->quotas.longest_job_ms * VGPU_NS_PER_MS,
+	};
+
+	if (sched_tenant_set(mediator->sched, config->vm_id, &tenant, vgpu_now_ns()) == 0)
+		return 0;
+	if (errno == EINVAL)
+		return vgpu_error_set(err, EINVAL,
+				      "priority %u, weight %u or a share of GPU time is out of "
+				      "range",
+				      config->priority, config->weight);
+	return vgpu_error_errno(err, errno, "cannot schedule vm %u", config->vm_id);
+}
+
+int vm_new(struct mediator *mediator, const struct vm_config *config, struct vm **vm,
+	   struct vgpu_error **err)
+{
+	const struct config_pool *pool = config_pool_find(mediator->config, config->pool);
+	struct vm *made;
+
+	if (!pool)
+		return vgpu_error_set(err, EINVAL, "there is no pool \"%s\"", config->pool);
+	made = calloc(1, sizeof(*made));
+	if (!made || timers_reserve(loop_timers(mediator->loop), 1) < 0) {
+		free(made);
+		return vgpu_error_set(err, ENOMEM, "out of memory");
+	}
+	made->mediator = mediator;
+	made->config = *config;
+	made->pool = pool;
+	made->listen_fd = -1;
+	made->queue_end = &made->queue;
+	made->refusal_log =
+		(struct vgpu_log_limit){ .burst = 5, .period_ns = 10 * VGPU_NS_PER_SECOND };
+	made->report = (struct timer){ .kind = TIMER_LINK_REPORT, .owner = made };
+	made->context = mediator_new_context(mediator);
+	set_label(made);
+	if (set_tenant(mediator, config, pool, err) < 0) {
+		timers_unreserve(loop_timers(mediator->loop), 1);
+		free(made);
+		return -1;
+	}
+	if (link_listen(made, err) < 0) {
+		vm_free(&made);
+		return -1;
+	}
+	*vm = made;
+	return 0;
+}
+
+void vm_free(struct vm **vm)
+{
+	struct mediator *mediator = (*vm)->mediator;
+
+	link_unlisten(*vm);
+	link_drop_all(*vm, "the VM was removed");
+	vm_reset(*vm);
+	if ((*vm)->worker)
+		(*vm)->worker->vm = NULL;
+	sched_tenant_remove(mediator->sched, (*vm)->config.vm_id, vgpu_now_ns());
+	timer_cancel(loop_timers(mediator->loop), &(*vm)->report);
+	timers_unreserve(loop_timers(mediator->loop), 1);
+	free(*vm);
+	*vm = NULL;
+}
+
+/* What worker_state is for those outside, who need not know how a worker ends. */
+static uint32_t worker_state(const struct vm *vm)
+{
+	if (vm->worker && vm->worker->state == WORKER_READY)
+		return VGPU_WORKER_READY;
+	if (vm->worker && (vm->worker->state == WORKER_STARTING || vm->pending))
+		return VGPU_WORKER_STARTING;
+	return vm->start_failed ? VGPU_WORKER_FAILED : VGPU_WORKER_NONE;
+}
+
+void vm_status(const struct vm *vm, struct vm_status *status)
+{
+	*status = (struct vm_status){
+		.link_state = vm->link ? VGPU_LINK_UP : VGPU_LINK_DOWN,
+		.link_pid = vm->link ? vm->link->peer.pid : 0,
+		.worker_state = worker_state(vm),
+		.memory_used_bytes = vm->memory.used,
+		.gpu_time_ns = vm->gpu_time_ns,
+		.requests = vm->requests,
+		.completed = vm->completed,
+		.failed = vm->failed,
+		.workers_lost = vm->workers_lost,
+		.links_refused = vm->links_refused,
+	};
+	if (vm->worker && vm->worker->state != WORKER_ENDING) {
+		status->worker_pid = vm->worker->pid;
+		status->worker_jobs = vm->worker->jobs;
+	}
+	memcpy(status->gpu_name, vm->gpu_name, sizeof(status->gpu_name));
+}
+
+static void send_report(struct vm *vm, const struct vgpu_link_header *message, void *sent)
+{
+	if (link_send(vm->link, message) == 0)
+		memcpy(sent, message, message->length);
+	else if (errno == EAGAIN)
+		/* A QEMU that is stopped for a while: it gets the latest when it reads again. */
+		timer_set(loop_timers(vm->mediator->loop), &vm->report,
+			  vgpu_now_ns() + VGPU_NS_PER_SECOND);
+	/* Any other failure: the peer is gone, and the loop is about to be told. */
+}
+
+static void report_config(struct vm *vm)
+{
+	const struct vgpu_quotas *quotas = &vm->config.quotas;
+	struct vgpu_link_config message;
+
+	if (!vm->link)
+		return;
+	memset(&message, 0, sizeof(message));
+	message.header.type = VGPU_MSG_CONFIG;
+	message.header.length = sizeof(message);
+	message.pool_id = (uint32_t)(unsigned char)vm->pool->letter;
+	message.priority = vm->config.priority;
+	message.vm_id = vm->config.vm_id;
+	message.worker_state = worker_state(vm);
+	message.context = vm->context;
+	message.quotas.memory_bytes = quotas->gpu_memory_bytes;
+	message.quotas.window_bytes = quotas->window_bytes;
+	message.quotas.time_guaranteed_percent = quotas->gpu_time_guaranteed_percent;
+	message.quotas.time_max_percent = quotas->gpu_time_max_percent;
+	message.quotas.requests_per_second = quotas->requests_per_second;
+	message.quotas.burst = quotas->burst;
+	message.quotas.queue_depth = quotas->queue_depth;
+	message.quotas.channels = quotas->channels;
+	message.quotas.longest_job_ms = quotas->longest_job_ms;
+	memcpy(message.uuid, vm->config.uuid, sizeof(message.uuid));
+	memcpy(message.gpu_name, vm->gpu_name, sizeof(message.gpu_name));
+	memcpy(message.pool_name, vm->config.pool, sizeof(message.pool_name));
+	memcpy(message.vm_name, vm->config.name, sizeof(message.vm_name));
+	if (memcmp(&message, &vm->sent_config, sizeof(message)) != 0)
+		send_report(vm, &message.header, &vm->sent_config);
+}
+
+static void report_usage(struct vm *vm)
+{
+	struct vgpu_link_usage message = {
+		.header = { .type = VGPU_MSG_USAGE, .length = sizeof(message) },
+		.memory_bytes = vm->memory.used,
+		.time_ns = vm->gpu_time_ns,
+		.jobs_completed = vm->completed,
+		.jobs_failed = vm->failed,
+	};
+	int64_t now = vgpu_now_ns();
+
+	if (!vm->link)
+		return;
+	if (memcmp(&message, &vm->sent_usage, sizeof(message)) == 0)
+		return;
+	if (vm->sent_usage_ns && now - vm->sent_usage_ns < 100 * VGPU_NS_PER_MS) {
+		if (vm->report.place == 0)
+			timer_set(loop_timers(vm->mediator->loop), &vm->report,
+				  vm->sent_usage_ns + 100 * VGPU_NS_PER_MS);
+		return;
+	}
+	vm->sent_usage_ns = now;
+	send_report(vm, &message.header, &vm->sent_usage);
+}
+
+void vm_report(struct vm *vm)
+{
+	report_config(vm);
+	report_usage(vm);
+}
+
+/*
+ * The answer to the device's outstanding request; counts nothing. May drop the link, and with it
+ * all jobs.
+ */
+static void answer(struct vm *vm, uint64_t tag, uint32_t error, const uint8_t *response,
+		   uint32_t length)
+{
+	const size_t head = offsetof(struct vgpu_link_response, data);
+	struct vgpu_link_response message;
+
+	if (!vm->link)
+		return;
+	memset(&message, 0, head);
+	message.header.type = VGPU_MSG_RESPONSE;
+	message.header.length = (uint32_t)(head + length);
+	message.tag = tag;
+	message.error_code = error;
+	message.length = length;
+	memcpy(message.data, response, length);
+	vm->link->outstanding = false;
+	if (link_send(vm->link, &message.header) < 0)
+		link_drop(vm->link, errno == EAGAIN ? "it does not read its answers" : NULL);
+}
+
+static void answer_text(struct vm *vm, uint64_t tag, uint32_t error, const char *text)
+{
+	uint8_t response[VGPU_MAILBOX_BYTES];
+	uint32_t length = vgpu_response_build(response, error, NULL, 0, text, strlen(text), 0);
+
+	answer(vm, tag, error, response, length);
+}
+
+/* A request that comes to nothing. Takes the job. */
+static void refuse(struct vm *vm, struct job *job, uint32_t error, const char *text)
+{
+	uint64_t tag = job->tag;
+
+	vm->failed++;
+	free(job);
+	report_usage(vm);
+	answer_text(vm, tag, error, text);
+}
+
+static void refuse_pending(struct vm *vm, uint32_t error, const char *text)
+{
+	if (vm->pending)
+		refuse(vm, vgpu_steal_pointer(&vm->pending), error, text);
+}
+
+static void remember_async_error(struct vm *vm, uint32_t error)
+{
+	if (!vm->async_error)
+		vm->async_error = error;
+}
+
+/* Gives a job to the scheduler; there is a worker that is ready. Takes the job. */
+static void submit(struct vm *vm, struct job *job)
+{
+	const struct vgpu_quotas *quotas = &vm->config.quotas;
+	char text[128];
+
+	switch (sched_submit(vm->mediator->sched, vm->config.vm_id, job->id, vgpu_now_ns())) {
+	case SCHED_ADMITTED:
+		break;
+	case SCHED_QUEUE_FULL:
+		snprintf(text, sizeof(text), "queue depth: %u requests are queued, the VM's limit",
+			 quotas->queue_depth ? quotas->queue_depth : QUEUE_DEPTH_MAX);
+		refuse(vm, job, VGPU_ERR_QUEUE_FULL, text);
+		return;
+	case SCHED_RATE_LIMITED:
+		snprintf(text, sizeof(text),
+			 "request rate: over the VM's limit of %u a second (burst %u)",
+			 quotas->requests_per_second,
+			 quotas->burst ? quotas->burst : quotas->requests_per_second);
+		refuse(vm, job, VGPU_ERR_RATE_LIMITED, text);
+		return;
+	case SCHED_NO_CHANNEL:
+	case SCHED_NO_MEMORY:
+		refuse(vm, job, VGPU_ERR_UNAVAILABLE, "the mediator is out of memory");
+		return;
+	}
+	*vm->queue_end = job;
+	vm->queue_end = &job->next;
+	vm->queued++;
+	if (job->async) {
+		uint8_t response[VGPU_MAILBOX_BYTES];
+
+		job->answered = true;
+		answer(vm, job->tag, VGPU_ERR_NONE, response,
+		       vgpu_response_build(response, VGPU_ERR_NONE, NULL, 0, NULL, 0, 0));
+	}
+}
+
+/* A worker was lost, or could not be started: when the next may be tried. */
+static void note_failure(struct vm *vm)
+{
+	int64_t delay = 0;
+
+	if (vm->failures > 0) {
+		delay = RETRY_FIRST_NS;
+		for (unsigned int i = 1; i < vm->failures && delay < RETRY_LAST_NS; i++)
+			delay *= 2;
+		if (delay > RETRY_LAST_NS)
+			delay = RETRY_LAST_NS;
+	}
+	if (vm->failures < 100)
+		vm->failures++;
+	vm->retry_ns = vgpu_now_ns() + delay;
+}
+
+/* There is a pending request and no worker: starts one, or refuses the request. */
+static void want_worker(struct vm *vm)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	struct sched *sched = vm->mediator->sched;
+	uint32_t gpu;
+
+	if (vgpu_now_ns() < vm->retry_ns) {
+		refuse_pending(vm, VGPU_ERR_UNAVAILABLE,
+			       "the VM's worker failed several times; the mediator waits before "
+			       "it starts another");
+		return;
+	}
+	if (sched_channel_add(sched, vm->config.vm_id, vm->config.vm_id, &gpu) < 0) {
+		vgpu_log_error("%s: cannot schedule its worker: %s", vm->label, strerror(errno));
+		refuse_pending(vm, VGPU_ERR_UNAVAILABLE, "the mediator is out of memory");
+		return;
+	}
+	vm->start_failed = worker_start(vm, gpu, &err) < 0;
+	if (vm->start_failed) {
+		vgpu_log_error("%s: %s", vm->label, err->message);
+		sched_channel_remove(sched, vm->config.vm_id, vgpu_now_ns());
+		note_failure(vm);
+	}
+	vm_report(vm);
+	if (vm->start_failed)
+		refuse_pending(vm, VGPU_ERR_UNAVAILABLE, "the VM's worker cannot be started");
+}
+
+void vm_request(struct vm *vm, uint64_t tag, const uint8_t *bytes, uint32_t length)
+{
+	struct vgpu_request request;
+	const char *reason = "";
+	struct job *job;
+	uint32_t error;
+
+	vm->requests++;
+	error = vgpu_request_validate(bytes, length, &request, &reason);
+	if (error) {
+		vm->failed++;
+		report_usage(vm);
+		answer_text(vm, tag, error, reason);
+		return;
+	}
+	job = malloc(sizeof(*job) + length);
+	if (!job) {
+		vm->failed++;
+		answer_text(vm, tag, VGPU_ERR_UNAVAILABLE, "the mediator is out of memory");
+		return;
+	}
+	*job = (struct job){
+		.id = ++vm->mediator->last_job,
+		.tag = tag,
+		.async = request.async,
+		.opcode = request.opcode,
+		.length = length,
+	};
+	memcpy(job->request, bytes, length);
+	if (vm->worker && vm->worker->state == WORKER_READY) {
+		submit(vm, job);
+		return;
+	}
+	/* One request is outstanding at most, so there is none waiting here. */
+	vm->pending = job;
+	if (!vm->worker)
+		want_worker(vm);
+}
+
+/*
+ * Ends the worker, the jobs and what the VM holds, in one step: none of them outlives the others.
+ * The job that ran, or would have been the first to run, is answered with first_error, the others
+ * with VGPU_ERR_CONTEXT_LOST; with first_error 0, none is answered, now or later.
+ */
+static void end_context(struct vm *vm, uint32_t first_error, const char *text)
+{
+	struct sched *sched = vm->mediator->sched;
+	struct worker *worker = vm->worker;
+	struct job *jobs = vgpu_steal_pointer(&vm->queue);
+	bool held = vm->memory.used > 0 || jobs;
+	uint32_t error = first_error;
+	uint64_t tag = 0;
+	bool waits = false; /* the device, for the answer with that tag */
+	uint32_t wait_error = 0;
+
+	vm->queue_end = &vm->queue;
+	vm->queued = 0;
+	vm->memory.used = 0;
+	if (worker && worker->state != WORKER_ENDING) {
+		held = held || worker->jobs > 0;
+		worker->holds_gpu = jobs && jobs->run_ns;
+		if (worker->holds_gpu) {
+			worker->last_job = jobs->id;
+			worker->last_job_run_ns = jobs->run_ns;
+		} else {
+			sched_channel_remove(sched, vm->config.vm_id, vgpu_now_ns());
+		}
+		worker_kill(worker);
+	}
+	if (held)
+		vm->context = mediator_new_context(vm->mediator);
+	while (jobs) {
+		struct job *job = jobs;
+
+		jobs = job->next;
+		vm->failed++;
+		if (job->answered && error) {
+			remember_async_error(vm, error);
+		} else if (!job->answered) {
+			waits = error != 0;
+			wait_error = error;
+			tag = job->tag;
+		}
+		free(job);
+		if (error)
+			error = VGPU_ERR_CONTEXT_LOST;
+	}
+	vm_report(vm);
+	if (waits)
+		answer_text(vm, tag, wait_error, text);
+}
+
+void vm_reset(struct vm *vm)
+{
+	if (vm->pending) {
+		vm->failed++;
+		free(vgpu_steal_pointer(&vm->pending));
+	}
+	vm->async_error = 0;
+	end_context(vm, 0, NULL);
+}
+
+int vm_change(struct vm *vm, const struct vm_config *config, struct vgpu_error **err)
+{
+	struct mediator *mediator = vm->mediator;
+	const struct config_pool *pool = config_pool_find(mediator->config, config->pool);
+	uint32_t old_id = vm->config.vm_id;
+	bool moves = pool != vm->pool || config->vm_id != old_id;
+
+	if (!pool)
+		return vgpu_error_set(err, EINVAL, "there is no pool \"%s\"", config->pool);
+	if (moves) {
+		/* A channel stays where it was placed, and a worker has its VM's uid: both end. */
+		end_context(vm, VGPU_ERR_CONTEXT_LOST, "the VM was moved to another pool or id");
+		if (vm->worker && vm->worker->holds_gpu) {
+			vm->worker->holds_gpu = false;
+			sched_channel_remove(mediator->sched, old_id, vgpu_now_ns());
+		}
+	}
+	if (set_tenant(mediator, config, pool, err) < 0)
+		return -1;
+	if (config->vm_id != old_id)
+		sched_tenant_remove(mediator->sched, old_id, vgpu_now_ns());
+	vm->config = *config;
+	vm->pool = pool;
+	set_label(vm);
+	vm_report(vm);
+	return 0;
+}
+
+void vm_run(struct vm *vm, uint64_t id)
+{
+	struct job *job = vm->queue;
+
+	if (!job || job->id != id || !vm->worker || vm->worker->state != WORKER_READY) {
+		/* Forgotten by us, but not by the scheduler: it must not hold the GPU. */
+		sched_complete(vm->mediator->sched, id, 0, vgpu_now_ns());
+		return;
+	}
+	job->run_ns = vgpu_now_ns();
+	if (worker_send_job(vm->worker, job, vm->memory.used) < 0)
+		vm_worker_lost(vm, "it ended");
+}
+
+void vm_expire(struct vm *vm, uint64_t id)
+{
+	/* Otherwise its worker was killed already; the GPU is free when that was reaped. */
+	if (!vm->queue || vm->queue->id != id || !vm->queue->run_ns)
+		return;
+	vgpu_log_warning("%s: a job ran longer than %u ms; killing worker %d", vm->label,
+			 vm->config.quotas.longest_job_ms, (int)vm->worker->pid);
+	end_context(vm, VGPU_ERR_TIMEOUT,
+		    "the job ran longer than the VM's limit; what the VM had allocated is gone");
+}
+
+void vm_worker_ready(struct vm *vm)
+{
+	vm_report(vm);
+	if (vm->pending)
+		submit(vm, vgpu_steal_pointer(&vm->pending));
+}
+
+bool vm_worker_done(struct vm *vm, uint64_t id, uint64_t gpu_time_ns, uint32_t error,
+		    const uint8_t *response, uint32_t length)
+{
+	VGPU_AUTO_FREE struct job *job = NULL;
+	uint8_t replacement[VGPU_MAILBOX_BYTES];
+	int64_t now = vgpu_now_ns();
+
+	if (!vm->queue || vm->queue->id != id || !vm->queue->run_ns)
+		return false;
+	job = vm->queue;
+	vm->queue = job->next;
+	if (!vm->queue)
+		vm->queue_end = &vm->queue;
+	vm->queued--;
+	if (gpu_time_ns > (uint64_t)(now - job->run_ns))
+		gpu_time_ns = (uint64_t)(now - job->run_ns);
+	sched_complete(vm->mediator->sched, id, (int64_t)gpu_time_ns, now);
+	vm->gpu_time_ns += gpu_time_ns;
+	vm->failures = 0;
+	if (job->opcode == VGPU_OP_CONTEXT_RESET && error == VGPU_ERR_NONE)
+		vm->async_error = 0;
+	if (job->opcode == VGPU_OP_SYNCHRONIZE && error == VGPU_ERR_NONE && vm->async_error) {
+		static const char text[] = "an asynchronous request before this one failed";
+
+		error = vm->async_error;
+		vm->async_error = 0;
+		length = vgpu_response_build(replacement, error, NULL, 0, text, strlen(text), 0);
+		response = replacement;
+	}
+	if (error)
+		vm->failed++;
+	else
+		vm->completed++;
+	report_usage(vm);
+	if (!job->answered)
+		answer(vm, job->tag, error, response, length);
+	else if (error)
+		remember_async_error(vm, error);
+	return true;
+}
+
+void vm_worker_lost(struct vm *vm, const char *text)
+{
+	struct worker *worker = vm->worker;
+	char line[128];
+
+	if (!worker || worker->state == WORKER_ENDING)
+		return;
+	vm->start_failed = worker->state == WORKER_STARTING;
+	if (vm->memory.used > 0 || (vm->queue && vm->queue->run_ns))
+		vm->workers_lost++;
+	note_failure(vm);
+	vgpu_log_warning("%s: lost worker %d: %s", vm->label, (int)worker->pid, text);
+	snprintf(line, sizeof(line), "the VM's worker was lost: %s", text);
+	end_context(vm, VGPU_ERR_CONTEXT_LOST, line);
+	refuse_pending(vm, VGPU_ERR_UNAVAILABLE, line);
+}
+
+void vm_worker_gone(struct vm *vm)
+{
+	struct worker *worker = vgpu_steal_pointer(&vm->worker);
+
+	if (worker->holds_gpu) {
+		int64_t now = vgpu_now_ns();
+		int64_t ran = now - worker->last_job_run_ns;
+
+		sched_complete(vm->mediator->sched, worker->last_job, ran, now);
+		sched_channel_remove(vm->mediator->sched, vm->config.vm_id, now);
+		vm->gpu_time_ns += (uint64_t)ran;
+	}
+	/* A request may have arrived while it was ending. */
+	if (vm->pending)
+		want_worker(vm);
+	else
+		vm_report(vm);
+}
+
+void vm_worker_stuck(struct vm *vm)
+{
+	refuse_pending(vm, VGPU_ERR_UNAVAILABLE,
+		       "the VM's last worker does not end; no other can be started");
+}

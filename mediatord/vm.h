@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A VM: its configuration, its link, its jobs from the request to the answer, its worker, and what
+ * it holds. This file's functions keep the VM, its worker and the scheduler in step:
+ *
+ *   A request waits in `pending` until there is a worker that is ready; so a worker that starts
+ *   never holds up a GPU. Then it is submitted to the scheduler and queued. The first of the queue
+ *   may run; it is the scheduler that says when.
+ *
+ *   The scheduler's channel lives as long as the worker's process: it is added when that is
+ *   started, and removed when it was reaped (or sooner, where nothing of it ran). So a GPU is never
+ *   given to another while a killed worker may still be using it.
+ */
+#ifndef VGPU_MEDIATORD_VM_H
+#define VGPU_MEDIATORD_VM_H
+
+#include "common/link.h"
+#include "common/log.h"
+#include "mediatord/ledger.h"
+#include "mediatord/mediator.h"
+#include "mediatord/vm_config.h"
+
+struct link;
+struct worker;
+
+struct job {
+	struct job *next;
+	uint64_t id;
+	uint64_t tag;  /* the device's */
+	bool answered; /* asynchronous, and already accepted */
+	bool async;
+	uint32_t opcode;
+	int64_t run_ns; /* when it went to the worker; 0 before */
+	uint32_t length;
+	uint8_t request[];
+};
+
+struct vm {
+	struct vm *next_uuid, *next_id; /* in the mediator's tables */
+	struct mediator *mediator;
+	struct vm_config config;
+	const struct config_pool *pool;
+	char label[VGPU_VM_NAME_BYTES + 32]; /* for log lines */
+
+	char *link_path;
+	int listen_fd;
+	struct source *listener;
+	struct link *link;		 /* the device that was welcomed, or NULL */
+	struct link *half_open;		 /* connected, but no HELLO yet */
+	unsigned int half_open_count[2]; /* of peers that are this VM [1], and that are not [0] */
+	struct vgpu_log_limit refusal_log;
+
+	struct job *pending; /* waits for the worker */
+	struct job *queue;   /* submitted, in order */
+	struct job **queue_end;
+	uint32_t queued;
+	uint32_t async_error; /* the first of an asynchronous request; for the next SYNCHRONIZE */
+
+	struct worker *worker; /* or NULL */
+	unsigned int failures; /* workers lost in a row, none of which completed a job */
+	bool start_failed;     /* the last could not be started */
+	int64_t retry_ns;      /* no new worker before */
+	uint64_t context;
+	char gpu_name[VGPU_GPU_NAME_BYTES]; /* of the last ready worker */
+
+	struct ledger memory;
+	uint64_t gpu_time_ns;
+	uint64_t requests, completed, failed, workers_lost, links_refused;
+
+	/* What the device was told last, and when. */
+	struct timer report;
+	struct vgpu_link_config sent_config;
+	struct vgpu_link_usage sent_usage;
+	int64_t sent_usage_ns;
+};
+
+/*
+ * Makes a VM with its link socket and its place in the scheduler. Returns 0 and a VM to end with
+ * vm_free(), or -1 and err.
+ */
+int vm_new(struct mediator *mediator, const struct vm_config *config, struct vm **vm,
+	   struct vgpu_error **err);
+
+/* Closes the link, kills the worker (which is reaped later), removes the link socket. */
+void vm_free(struct vm **vm);
+
+/*
+ * Changes a VM at run time. Another pool or vm_id ends its worker. Returns 0, or -1 and err with
+ * the configuration as it was.
+ */
+int vm_change(struct vm *vm, const struct vm_config *config, struct vgpu_error **err);
+
+void vm_status(const struct vm *vm, struct vm_status *status);
+
+/*
+ * The device's request: `length` bytes that nobody else can change. Answers it, or queues it. The
+ * answer may find the device's socket full and drop the link: look at vm->link afterwards.
+ */
+void vm_request(struct vm *vm, uint64_t tag, const uint8_t *bytes, uint32_t length);
+
+/* The device or its link went, or was reset: forgets all jobs, unanswered, and ends the worker. */
+void vm_reset(struct vm *vm);
+
+/* The scheduler's decisions. */
+void vm_run(struct vm *vm, uint64_t job);
+void vm_expire(struct vm *vm, uint64_t job);
+
+/* From worker.c. */
+void vm_worker_ready(struct vm *vm);
+/* A job's result; returns false where no such job is running, which no honest worker reports. */
+bool vm_worker_done(struct vm *vm, uint64_t job, uint64_t gpu_time_ns, uint32_t error,
+		    const uint8_t *response, uint32_t length);
+/* The worker is of no use any more, for a reason that was not ours; text says it to the tenant. */
+void vm_worker_lost(struct vm *vm, const char *text);
+/* Its process was reaped. */
+void vm_worker_gone(struct vm *vm);
+/* It was killed long ago and is still there. */
+void vm_worker_stuck(struct vm *vm);
+
+/* Tells the device what changed: at once, or (usage) when 100 ms have passed since the last. */
+void vm_report(struct vm *vm);
+
+#endif

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Everything that a worker says is hostile: its tenant may control it. */
+#include "mediatord/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "common/clock.h"
+#include "common/packet.h"
+#include "mediatord/spawn.h"
+
+/* What one wake-up takes of one worker, so that one that floods does not hold up the others. */
+#define PACKETS_AT_ONCE 16
+
+int worker_start(struct vm *vm, uint32_t gpu, struct vgpu_error **err)
+{
+	struct mediator *mediator = vm->mediator;
+	const struct config *config = mediator->config;
+	uid_t uid = mediator->privileged ? config->worker_uid_base + vm->config.vm_id : (uid_t)-1;
+	struct vgpu_worker_start start = {
+		.header = { .type = VGPU_WORKER_START, .length = sizeof(start) },
+		.version = VGPU_WORKER_PROTOCOL_VERSION,
+		.backend = config->backend,
+		.gpu = gpu,
+		.memory_bytes = vm->config.quotas.gpu_memory_bytes,
+	};
+	VGPU_AUTO_FREE struct worker *worker = calloc(1, sizeof(*worker));
+	VGPU_AUTO_CLOSE int ours = -1;
+	VGPU_AUTO_CLOSE int theirs = -1;
+	int pair[2];
+
+	if (!worker)
+		return vgpu_error_set(err, ENOMEM, "out of memory");
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return vgpu_error_errno(err, errno, "cannot make the worker's socket");
+	ours = pair[0];
+	theirs = pair[1];
+	/* The first packet of an empty socket always fits. */
+	if (vgpu_packet_send(ours, &start, sizeof(start), NULL, 0) < 0)
+		return vgpu_error_errno(err, errno, "cannot write to the worker's socket");
+	if (timers_reserve(loop_timers(mediator->loop), 1) < 0)
+		return vgpu_error_set(err, ENOMEM, "out of memory");
+	worker->source = loop_add(mediator->loop, SOURCE_WORKER, ours, worker);
+	if (!worker->source) {
+		timers_unreserve(loop_timers(mediator->loop), 1);
+		return vgpu_error_errno(err, errno, "cannot watch the worker's socket");
+	}
+	worker->pid = spawn_worker(config->worker, theirs, uid, err);
+	if (worker->pid < 0) {
+		loop_remove(mediator->loop, &worker->source);
+		timers_unreserve(loop_timers(mediator->loop), 1);
+		return -1;
+	}
+	worker->mediator = mediator;
+	worker->vm = vm;
+	worker->state = WORKER_STARTING;
+	worker->gpu = gpu;
+	worker->fd = vgpu_steal_fd(&ours);
+	worker->timer = (struct timer){ .kind = TIMER_WORKER_START, .owner = worker };
+	timer_set(loop_timers(mediator->loop), &worker->timer, vgpu_now_ns() + WORKER_START_NS);
+	vgpu_log_info("%s: started worker %d for GPU %u", vm->label, (int)worker->pid, gpu);
+	worker->next = mediator->workers;
+	mediator->workers = worker;
+	vm->worker = vgpu_steal_pointer(&worker);
+	return 0;
+}
+
+int worker_send_job(struct worker *worker, const struct job *job, uint64_t memory_used)
+{
+	struct vgpu_worker_job message;
+	size_t length = offsetof(struct vgpu_worker_job, request) + job->length;
+
+	memset(&message, 0, offsetof(struct vgpu_worker_job, request));
+	message.header.type = VGPU_WORKER_JOB;
+	message.header.length = (uint32_t)length;
+	message.job = job->id;
+	message.memory_used = memory_used;
+	message.length = job->length;
+	memcpy(message.request, job->request, job->length);
+	return vgpu_packet_send(worker->fd, &message, length, NULL, 0);
+}
+
+static void stop_listening(struct worker *worker)
+{
+	loop_remove(worker->mediator->loop, &worker->source);
+	if (worker->fd >= 0)
+		close(worker->fd);
+	worker->fd = -1;
+}
+
+void worker_kill(struct worker *worker)
+{
+	if (worker->state == WORKER_ENDING)
+		return;
+	stop_listening(worker);
+	worker->state = WORKER_ENDING;
+	worker->timer.kind = TIMER_WORKER_END;
+	timer_set(loop_timers(worker->mediator->loop), &worker->timer,
+		  vgpu_now_ns() + WORKER_END_NS);
+	/* Once it was reaped, its number may be another process's. */
+	if (!worker->reaped)
+		kill(worker->pid, SIGKILL);
+}
+
+static bool text_ends(const char *text, size_t size)
+{
+	return memchr(text, '\0', size) != NULL;
+}
+
+/* Each handler returns NULL, or what an honest worker would not have done. */
+
+static const char *handle_ready(struct worker *worker, const struct vgpu_worker_ready *ready,
+				size_t length)
+{
+	if (worker->state != WORKER_STARTING)
+		return "a second READY";
+	if (length != sizeof(*ready) || !text_ends(ready->gpu_name, sizeof(ready->gpu_name)))
+		return "a malformed READY";
+	if (ready->version != VGPU_WORKER_PROTOCOL_VERSION)
+		return "another version of the protocol; mediator and worker are not from the "
+		       "same installation";
+	worker->state = WORKER_READY;
+	timer_cancel(loop_timers(worker->mediator->loop), &worker->timer);
+	/* It goes to logs, JSON and the guest: nothing but printable ASCII. */
+	memset(worker->vm->gpu_name, 0, sizeof(worker->vm->gpu_name));
+	for (size_t i = 0; ready->gpu_name[i]; i++)
+		worker->vm->gpu_name[i] = ready->gpu_name[i] < 0x20 || ready->gpu_name[i] > 0x7e
+						  ? '?'
+						  : ready->gpu_name[i];
+	vm_worker_ready(worker->vm);
+	return NULL;
+}
+
+static const char *handle_failed(struct worker *worker, const struct vgpu_worker_failed *failed,
+				 size_t length)
+{
+	if (worker->state != WORKER_STARTING || length != sizeof(*failed) ||
+	    !text_ends(failed->text, sizeof(failed->text)))
+		return "a malformed or late FAILED";
+	vgpu_log_error("%s: worker %d could not start: %s", worker->vm->label, (int)worker->pid,
+		       failed->text);
+	vm_worker_lost(worker->vm, "it could not be started");
+	return NULL;
+}
+
+static const char *handle_reserve(struct worker *worker, const struct vgpu_worker_reserve *reserve,
+				  size_t length)
+{
+	struct vgpu_worker_reserved answer = {
+		.header = { .type = VGPU_WORKER_RESERVED, .length = sizeof(answer) },
+	};
+	struct vm *vm = worker->vm;
+
+	if (length != sizeof(*reserve) || !vm->queue || !vm->queue->run_ns)
+		return "a malformed RESERVE, or one without a job";
+	answer.granted =
+		ledger_reserve(&vm->memory, reserve->bytes, vm->config.quotas.gpu_memory_bytes);
+	if (vgpu_packet_send(worker->fd, &answer, sizeof(answer), NULL, 0) < 0)
+		return "RESERVE upon RESERVE, without reading the answers";
+	vm_report(vm);
+	return NULL;
+}
+
+static const char *handle_release(struct worker *worker, const struct vgpu_worker_release *release,
+				  size_t length)
+{
+	if (length != sizeof(*release))
+		return "a malformed RELEASE";
+	if (!ledger_release(&worker->vm->memory, release->bytes))
+		return "a RELEASE of more memory than the VM holds";
+	vm_report(worker->vm);
+	return NULL;
+}
+
+static const char *handle_done(struct worker *worker, const struct vgpu_worker_done *done,
+			       size_t length)
+{
+	const size_t head = offsetof(struct vgpu_worker_done, response);
+
+	if (length < head || done->length != length - head ||
+	    done->length < sizeof(struct vgpu_response_header))
+		return "a malformed DONE";
+	worker->jobs++;
+	if (!vm_worker_done(worker->vm, done->job, done->gpu_time_ns, done->error_code,
+			    done->response, done->length))
+		return "a DONE of a job that it was not running";
+	return NULL;
+}
+
+static const char *handle(struct worker *worker, const union vgpu_worker_message *message,
+			  size_t length)
+{
+	if (length < sizeof(message->header) || message->header.length != length)
+		return "a message's length is not what it says";
+	if (message->header.type == VGPU_WORKER_READY_MESSAGE)
+		return handle_ready(worker, &message->ready, length);
+	if (message->header.type == VGPU_WORKER_FAILED_MESSAGE)
+		return handle_failed(worker, &message->failed, length);
+	if (worker->state != WORKER_READY)
+		return "a message before READY";
+	switch (message->header.type) {
+	case VGPU_WORKER_RESERVE:
+		return handle_reserve(worker, &message->reserve, length);
+	case VGPU_WORKER_RELEASE:
+		return handle_release(worker, &message->release, length);
+	case VGPU_WORKER_DONE:
+		return handle_done(worker, &message->done, length);
+	default:
+		return "a message that a worker does not send";
+	}
+}
+
+void worker_readable(struct worker *worker)
+{
+	for (int i = 0; i < PACKETS_AT_ONCE && worker->state != WORKER_ENDING; i++) {
+		union vgpu_worker_message message;
+		const char *fault;
+		ssize_t length;
+
+		length = vgpu_packet_receive(worker->fd, &message, sizeof(message), NULL, 0, NULL);
+		if (length < 0 && errno == EAGAIN)
+			return;
+		if (length == 0 || (length < 0 && errno != EMSGSIZE)) {
+			vm_worker_lost(worker->vm, "it ended");
+			return;
+		}
+		fault = length < 0 ? "a message that is too long"
+				   : handle(worker, &message, (size_t)length);
+		if (fault) {
+			vgpu_log_error("%s: killing worker %d, which sent %s", worker->vm->label,
+				       (int)worker->pid, fault);
+			vm_worker_lost(worker->vm, "it broke its protocol and was killed");
+			return;
+		}
+	}
+}
+
+void worker_due(struct worker *worker)
+{
+	if (worker->state == WORKER_STARTING) {
+		vgpu_log_error("%s: killing worker %d, which was not ready in 10 s",
+			       worker->vm->label, (int)worker->pid);
+		vm_worker_lost(worker->vm, "it did not become ready in 10 s");
+		return;
+	}
+	vgpu_log_error("%s: worker %d was killed 10 s ago and is still there; is its GPU wedged?",
+		       worker->vm ? worker->vm->label : "a deleted VM", (int)worker->pid);
+	timer_set(loop_timers(worker->mediator->loop), &worker->timer,
+		  vgpu_now_ns() + WORKER_END_NS);
+	if (worker->vm)
+		vm_worker_stuck(worker->vm);
+}
+
+static void gone(struct worker **place, int status)
+{
+	struct worker *worker = *place;
+	struct vm *vm = worker->vm;
+
+	worker->reaped = true;
+	if (worker->state != WORKER_ENDING) {
+		/* What it said last, as a reason to have failed, is still in the socket. */
+		worker_readable(worker);
+		if (worker->state != WORKER_ENDING)
+			vm_worker_lost(vm, "it ended");
+	}
+	if (WIFSIGNALED(status))
+		vgpu_log_info("%s: worker %d ended by signal %d", vm ? vm->label : "a deleted VM",
+			      (int)worker->pid, WTERMSIG(status));
+	else
+		vgpu_log_info("%s: worker %d exited with status %d",
+			      vm ? vm->label : "a deleted VM", (int)worker->pid,
+			      WEXITSTATUS(status));
+	*place = worker->next;
+	timer_cancel(loop_timers(worker->mediator->loop), &worker->timer);
+	timers_unreserve(loop_timers(worker->mediator->loop), 1);
+	if (vm)
+		vm_worker_gone(vm);
+	free(worker);
+}
+
+void worker_reap(struct mediator *mediator)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (struct worker **place = &mediator->workers; *place; place = &(*place)->next)
+			if ((*place)->pid == pid) {
+				gone(place, status);
+				break;
+			}
+}
