@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Libvirt domain XML and the vGPU in it: parsing, attaching, detaching, checking. Nothing here
+ * does I/O. A domain asks for a vGPU in its metadata,
+ *
+ *     <vgpu:vgpu xmlns:vgpu="urn:vgpu-toolkit:domain:1" profile="gold"/>
+ *
+ * and gets, when it is attached, the emulator wrapper, a -device vgpu argument at an explicit PCI
+ * address, and in the metadata a note of what was there before (xml/metadata.h). vgpu-xml(5) is
+ * the specification.
+ *
+ * A domain belongs to one thread at a time. Nothing here blocks.
+ */
+#ifndef VGPU_XML_DOMAIN_H
+#define VGPU_XML_DOMAIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/error.h"
+#include "common/protocol.h"
+#include "common/uuid.h"
+
+#define VGPU_DOMAIN_NAMESPACE "urn:vgpu-toolkit:domain:1"
+#define VGPU_DOMAIN_BYTES_MAX ((size_t)16 << 20)
+
+/* Bytes of the names in the metadata, terminator included. */
+#define VGPU_DOMAIN_PROFILE_BYTES  64
+#define VGPU_DOMAIN_POOL_BYTES	   64
+#define VGPU_DOMAIN_PRIORITY_BYTES 8
+
+struct vgpu_domain;
+
+/*
+ * Reads a document of `length` bytes, which stay the caller's. Refused: more than
+ * VGPU_DOMAIN_BYTES_MAX, a DOCTYPE (so no entities), anything that is not well-formed, a root
+ * that is not <domain>. Nothing is fetched from anywhere. Returns 0 and *domain, which the caller
+ * frees with vgpu_domain_free(); or -1 and err (EINVAL, EFBIG, ENOMEM).
+ */
+int vgpu_domain_parse(struct vgpu_domain **domain, const char *xml, size_t length,
+		      struct vgpu_error **err);
+
+void vgpu_domain_free(struct vgpu_domain **domain);
+#define VGPU_AUTO_DOMAIN VGPU_CLEANUP(vgpu_domain_free)
+
+/*
+ * Writes the document out, in its own encoding. Returns 0 and *xml of *length bytes, which the
+ * caller frees with free(); or -1 and err (ENOMEM).
+ */
+int vgpu_domain_format(const struct vgpu_domain *domain, char **xml, size_t *length,
+		       struct vgpu_error **err);
+
+enum vgpu_domain_state {
+	VGPU_DOMAIN_NONE,      /* neither metadata nor device */
+	VGPU_DOMAIN_REQUESTED, /* metadata, no device */
+	VGPU_DOMAIN_ATTACHED,  /* metadata and device */
+	VGPU_DOMAIN_FOREIGN,   /* a device, but no metadata */
+};
+
+/* Texts are "" or NULL where the document does not say. */
+struct vgpu_domain_info {
+	enum vgpu_domain_state state;
+	char *name;
+	char uuid[VGPU_UUID_TEXT]; /* as libvirt prints it */
+	char profile[VGPU_DOMAIN_PROFILE_BYTES];
+	char pool[VGPU_DOMAIN_POOL_BYTES];
+	char priority[VGPU_DOMAIN_PRIORITY_BYTES]; /* low, medium, high */
+	char *emulator;
+	char *original_emulator; /* what detach puts back */
+	char *link;
+	char *bus;
+	int slot;	      /* or -1 */
+	uint64_t window_size; /* bytes, or 0 */
+};
+
+/*
+ * Says what the document holds, without checking that it fits together. Returns 0 and *info, which
+ * the caller clears with vgpu_domain_info_clear(); or -1 and err (EINVAL: the vGPU's metadata or
+ * the uuid cannot be read, or there are several vGPUs; ENOMEM). The caller clears *info in either
+ * case.
+ */
+int vgpu_domain_inspect(const struct vgpu_domain *domain, struct vgpu_domain_info *info,
+			struct vgpu_error **err);
+void vgpu_domain_info_clear(struct vgpu_domain_info *info);
+#define VGPU_AUTO_DOMAIN_INFO VGPU_CLEANUP(vgpu_domain_info_clear)
+
+/*
+ * Whether the domain can start as it stands: either without any vGPU, or with metadata and one
+ * device whose link is the domain's own, whose PCI address nothing else has, and whose emulator is
+ * the wrapper. Returns 0, or -1 and err (EINVAL, ENOMEM).
+ */
+int vgpu_domain_check(const struct vgpu_domain *domain, struct vgpu_error **err);
+
+/* NULL and 0 keep what an attached domain has, and are the default otherwise. */
+struct vgpu_domain_options {
+	const char *profile;  /* for a domain whose metadata does not ask for a vGPU */
+	const char *link_dir; /* absolute; default VGPU_LINK_DIR */
+	const char *emulator; /* absolute; default VGPU_EMULATOR */
+	uint64_t window_size; /* bytes, a power of two in VGPU_WINDOW_SIZE_MIN to _MAX */
+	const uint8_t *uuid;  /* 16 bytes, for a domain without one; NULL: refused */
+	bool uuid_must_match; /* a domain with another uuid is refused */
+};
+
+/*
+ * Puts the vGPU in, or brings the one that is there up to date. Returns 0, or -1 and err (EINVAL,
+ * ENOMEM), after which the domain may only be freed.
+ */
+int vgpu_domain_attach(struct vgpu_domain *domain, const struct vgpu_domain_options *options,
+		       struct vgpu_error **err);
+
+/*
+ * Takes out what vgpu_domain_attach() put in; a domain without a vGPU stays as it is. Returns and
+ * fails as vgpu_domain_attach() does.
+ */
+int vgpu_domain_detach(struct vgpu_domain *domain, struct vgpu_error **err);
+
+#endif
