@@ -48,8 +48,8 @@ static int add_all(scmp_filter_ctx filter, int control_fd)
 	const scmp_datum_t self = (scmp_datum_t)getpid();
 	const struct rule rules[] = {
 		/* The mediator. */
-		{ SCMP_SYS(recvmsg), 1, { SCMP_A0(SCMP_CMP_EQ, control) } },
-		{ SCMP_SYS(sendmsg), 1, { SCMP_A0(SCMP_CMP_EQ, control) } },
+		{ SCMP_SYS(recvmsg), 1, { SCMP_A0(SCMP_CMP_EQ, control, 0) } },
+		{ SCMP_SYS(sendmsg), 1, { SCMP_A0(SCMP_CMP_EQ, control, 0) } },
 		ALWAYS(poll),
 		ALWAYS(ppoll),
 		ALWAYS(restart_syscall), /* poll() after the process was stopped and went on */
@@ -69,8 +69,8 @@ static int add_all(scmp_filter_ctx filter, int control_fd)
 		ALWAYS(getrandom), /* malloc() */
 
 		/* The log. */
-		{ SCMP_SYS(write), 1, { SCMP_A0(SCMP_CMP_EQ, STDERR_FILENO) } },
-		{ SCMP_SYS(writev), 1, { SCMP_A0(SCMP_CMP_EQ, STDERR_FILENO) } },
+		{ SCMP_SYS(write), 1, { SCMP_A0(SCMP_CMP_EQ, STDERR_FILENO, 0) } },
+		{ SCMP_SYS(writev), 1, { SCMP_A0(SCMP_CMP_EQ, STDERR_FILENO, 0) } },
 
 		/* Time, where the vDSO has none. */
 		ALWAYS(clock_gettime),
@@ -83,7 +83,7 @@ static int add_all(scmp_filter_ctx filter, int control_fd)
 		ALWAYS(gettid),
 		ALWAYS(rt_sigprocmask),
 		ALWAYS(rt_sigreturn),
-		{ SCMP_SYS(tgkill), 1, { SCMP_A0(SCMP_CMP_EQ, self) } },
+		{ SCMP_SYS(tgkill), 1, { SCMP_A0(SCMP_CMP_EQ, self, 0) } },
 		ALWAYS(exit),
 		ALWAYS(exit_group),
 	};
