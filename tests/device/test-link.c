@@ -180,6 +180,7 @@ static void refused_is_shown_and_tried_again_after_2_s(void **state)
 	mediator_accept(fixture);
 	send_refused(fixture, "another device\nholds the link");
 	assert_int_equal(state_of(fixture), VGPU_LINK_REFUSED);
+	assert_int_equal(vgpu_core_refused(fixture->core), VGPU_REFUSED_BUSY);
 	assert_int_equal(fixture->deadline - fixture->now, 2000 * MS);
 	assert_non_null(strstr(fixture->last_line, "another device?holds the link"));
 	guest_submit(fixture, "x", 1);
@@ -191,6 +192,12 @@ static void refused_is_shown_and_tried_again_after_2_s(void **state)
 	mediator_welcome(fixture);
 	mediator_config(fixture, 1);
 	assert_int_equal(state_of(fixture), VGPU_LINK_UP);
+	assert_int_equal(vgpu_core_refused(fixture->core), 0);
+	/* A link that is lost later is down, not refused, and tried again soon. */
+	mediator_stop(fixture);
+	device_run(fixture);
+	assert_int_equal(state_of(fixture), VGPU_LINK_DOWN);
+	assert_int_equal(fixture->deadline - fixture->now, 100 * MS);
 }
 
 static void a_handshake_has_5_s(void **state)

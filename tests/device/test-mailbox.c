@@ -138,6 +138,23 @@ static void a_link_lost_while_busy_is_error_3(void **state)
 	assert_int_equal(guest_read(fixture, VGPU_REG_LINK_STATE), VGPU_LINK_DOWN);
 }
 
+static void a_request_fails_only_once(void **state)
+{
+	struct fixture *fixture = *state;
+
+	link_up(fixture);
+	guest_submit(fixture, "x", 1);
+	mediator_stop(fixture);
+	device_run(fixture);
+	guest_write(fixture, VGPU_REG_DOORBELL, 0);
+	guest_write(fixture, VGPU_REG_INTERRUPT_STATUS, 1);
+	link_up(fixture);
+	mediator_stop(fixture);
+	device_run(fixture);
+	assert_int_equal(guest_read(fixture, VGPU_REG_STATUS), VGPU_STATUS_IDLE);
+	assert_int_equal(guest_read(fixture, VGPU_REG_INTERRUPT_STATUS), 0);
+}
+
 /* The device has not yet seen that the mediator is gone: sending says so. */
 static void a_doorbell_into_a_closed_link_is_error_3(void **state)
 {
@@ -273,6 +290,7 @@ int main(void)
 		TEST(a_request_beyond_the_buffer_is_error_2),
 		TEST(without_a_mediator_it_is_error_3),
 		TEST(a_link_lost_while_busy_is_error_3),
+		TEST(a_request_fails_only_once),
 		TEST(a_doorbell_into_a_closed_link_is_error_3),
 		TEST(a_busy_doorbell_is_ignored),
 		TEST(the_doorbell_acts_on_bit_0),

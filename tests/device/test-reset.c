@@ -199,6 +199,24 @@ static void a_full_socket_keeps_one_reset_and_one_request(void **state)
 	assert_int_equal(guest_read(fixture, VGPU_REG_STATUS), VGPU_STATUS_DONE);
 }
 
+static void a_request_that_never_left_is_forgotten(void **state)
+{
+	struct fixture *fixture = *state;
+	union vgpu_link_message message;
+	unsigned int held;
+
+	link_up(fixture);
+	held = fill_socket(fixture);
+	guest_submit(fixture, "one", 3);
+	vgpu_core_reset(fixture->core);
+	for (unsigned int i = 0; i < held; i++)
+		mediator_expect(fixture, VGPU_MSG_RESET, &message);
+	device_run(fixture);
+	mediator_expect(fixture, VGPU_MSG_RESET, &message);
+	assert_true(mediator_has_nothing(fixture));
+	assert_int_equal(guest_read(fixture, VGPU_REG_STATUS), VGPU_STATUS_IDLE);
+}
+
 /* An answer to a request that has not left the device can only be a guess. */
 static void a_guessed_tag_is_not_believed(void **state)
 {
@@ -241,6 +259,7 @@ int main(void)
 		TEST(a_reset_without_a_mediator_is_told_later),
 		TEST(a_reset_is_repeated_until_a_response_came),
 		TEST(a_full_socket_keeps_one_reset_and_one_request),
+		TEST(a_request_that_never_left_is_forgotten),
 		TEST(a_guessed_tag_is_not_believed),
 		TEST(a_full_socket_that_closes_fails_the_request_once),
 	};
