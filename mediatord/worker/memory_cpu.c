@@ -7,7 +7,6 @@
 #include <sys/mman.h>
 
 #include "common/bytes.h"
-#include "common/cleanup.h"
 
 /* From this size on, memory comes from mmap(2) alone, so that freeing gives it back to the host. */
 #define MAP_THRESHOLD (UINT64_C(256) << 10)
@@ -90,6 +89,21 @@ static void host_free(void *host, uint64_t footprint)
 		munmap(host, footprint);
 }
 
+/* An allocation with its memory, or NULL with ENOMEM. */
+static struct allocation *allocation_new(uint64_t start, uint64_t bytes, uint64_t footprint)
+{
+	struct allocation *allocation = malloc(sizeof(*allocation));
+	void *host = allocation ? host_alloc(footprint) : NULL;
+
+	if (!host) {
+		free(allocation);
+		errno = ENOMEM;
+		return NULL;
+	}
+	*allocation = (struct allocation){ start, bytes, footprint, host };
+	return allocation;
+}
+
 static void allocation_free(void *pointer)
 {
 	struct allocation *allocation = pointer;
@@ -101,7 +115,7 @@ static void allocation_free(void *pointer)
 int memory_cpu_alloc(struct memory_cpu *memory, uint64_t bytes, uint64_t *pointer)
 {
 	uint64_t footprint = memory_cpu_footprint(bytes);
-	VGPU_AUTO_FREE struct allocation *allocation = NULL;
+	struct allocation *allocation;
 	uint64_t place;
 
 	errno = ENOMEM;
@@ -116,21 +130,14 @@ int memory_cpu_alloc(struct memory_cpu *memory, uint64_t bytes, uint64_t *pointe
 		place = find_place(memory, MEMORY_CPU_FIRST, MEMORY_CPU_END, footprint);
 	if (!place)
 		return -1;
-	allocation = malloc(sizeof(*allocation));
+	allocation = allocation_new(place, bytes, footprint);
 	if (!allocation)
 		return -1;
-	*allocation = (struct allocation){ .start = place,
-					   .bytes = bytes,
-					   .footprint = footprint,
-					   .host = host_alloc(footprint) };
-	if (!allocation->host)
-		return -1;
 	if (!tsearch(allocation, &memory->allocations, allocation_compare)) {
-		host_free(allocation->host, footprint);
+		allocation_free(allocation);
 		errno = ENOMEM;
 		return -1;
 	}
-	vgpu_steal_pointer(&allocation);
 	memory->next = place + footprint;
 	memory->used_bytes += footprint;
 	*pointer = place;

@@ -97,27 +97,7 @@ tests_mediatord_test_sched_thousands_SOURCES = tests/mediatord/test-sched-thousa
 tests_mediatord_test_sched_thousands_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_sched_thousands_LDADD = mediatord/libsched.la $(CMOCKA_LIBS)
 
-# The worker: the program itself, driven over its socket as the mediator does.
-mediatord_worker_tests = \
-	tests/mediatord/test-worker-operations
-if BUILD_TESTS
-if BUILD_MEDIATORD
-check_PROGRAMS += $(mediatord_worker_tests)
-TESTS += $(mediatord_worker_tests)
-check_LTLIBRARIES += tests/mediatord/libworkerdriver.la
-endif
-endif
-
-tests_mediatord_libworkerdriver_la_SOURCES = \
-	tests/mediatord/request-maker.h \
-	tests/mediatord/worker-driver.c \
-	tests/mediatord/worker-driver.h
-tests_mediatord_libworkerdriver_la_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-tests_mediatord_libworkerdriver_la_LIBADD = $(CMOCKA_LIBS)
-
-tests_mediatord_test_worker_operations_SOURCES = tests/mediatord/test-worker-operations.c
-tests_mediatord_test_worker_operations_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-tests_mediatord_test_worker_operations_LDADD = tests/mediatord/libworkerdriver.la $(CMOCKA_LIBS)
+include tests/mediatord/worker.mk
 
 # The loop: a mediator in the test's own process, with a worker that misbehaves on demand.
 mediatord_loop_tests = \

@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A running worker is confined: /proc shows it, and what it must not do ends it. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/log.h"
+#include "common/packet.h"
+#include "mediatord/worker/sandbox.h"
+#include "tests/mediatord/worker-driver.h"
+
+/* The value of one field of /proc/PID/status, without the white space before it. */
+static void read_status(pid_t pid, const char *field, char *value, size_t size)
+{
+	char path[64], line[512];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	value[0] = '\0';
+	while (fgets(line, sizeof(line), file)) {
+		size_t length = strlen(field);
+
+		if (strncmp(line, field, length) != 0 || line[length] != ':')
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		snprintf(value, size, "%s", line + length + 1 + strspn(line + length + 1, " \t"));
+		break;
+	}
+	fclose(file);
+}
+
+static void assert_status(pid_t pid, const char *field, const char *expected)
+{
+	char value[512];
+
+	read_status(pid, field, value, sizeof(value));
+	if (strcmp(value, expected) != 0)
+		fail_msg("%s is \"%s\", expected \"%s\"", field, value, expected);
+}
+
+static void assert_no_capabilities(pid_t pid)
+{
+	static const char *const sets[] = { "CapInh", "CapPrm", "CapEff", "CapAmb" };
+
+	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
+		assert_status(pid, sets[i], "0000000000000000");
+}
+
+static void status_of_a_running_worker(void **state)
+{
+	struct driver driver = driver_start(0, NULL);
+
+	(void)state;
+	assert_no_capabilities(driver.pid);
+	assert_status(driver.pid, "NoNewPrivs", "1");
+	assert_status(driver.pid, "Seccomp", "2");
+	assert_status(driver.pid, "Threads", "1");
+	if (geteuid() == 0) {
+		char ids[128];
+
+		snprintf(ids, sizeof(ids), "%u\t%u\t%u\t%u", DRIVER_UID, DRIVER_UID, DRIVER_UID,
+			 DRIVER_UID);
+		assert_status(driver.pid, "Uid", ids);
+		assert_status(driver.pid, "Gid", ids);
+		assert_status(driver.pid, "Groups", "");
+		assert_status(driver.pid, "CapBnd", "0000000000000000");
+	}
+	driver_stop(&driver);
+}
+
+/* Where a link of /proc/PID points to, or "" where it cannot be read. */
+static void read_link(pid_t pid, const char *name, char *target, size_t size)
+{
+	char path[64];
+	ssize_t length;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	length = readlink(path, target, size - 1);
+	target[length < 0 ? 0 : length] = '\0';
+}
+
+static void descriptors_of_a_running_worker(void **state)
+{
+	struct driver driver;
+	char path[64], target[256];
+	int extra, count = 0;
+	struct dirent *entry;
+	DIR *folder;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip(); /* it is not dumpable: only root may look */
+	/* Inherited on purpose: not CLOEXEC. */
+	extra = fcntl(STDERR_FILENO, F_DUPFD, 50);
+	assert_true(extra >= 50);
+	driver = driver_start(0, NULL);
+	snprintf(path, sizeof(path), "/proc/%d/fd", driver.pid);
+	folder = opendir(path);
+	assert_non_null(folder);
+	while ((entry = readdir(folder)))
+		if (entry->d_name[0] != '.')
+			count++;
+	closedir(folder);
+	assert_int_equal(count, 4);
+	read_link(driver.pid, "fd/0", target, sizeof(target));
+	assert_string_equal(target, "/dev/null");
+	read_link(driver.pid, "fd/1", target, sizeof(target));
+	assert_string_equal(target, "/dev/null");
+	read_link(driver.pid, "fd/2", target, sizeof(target));
+	assert_string_equal(target, driver.log);
+	read_link(driver.pid, "fd/3", target, sizeof(target));
+	assert_memory_equal(target, "socket:", 7);
+	close(extra);
+	driver_stop(&driver);
+}
+
+static void namespaces_of_a_running_worker(void **state)
+{
+	static const char *const names[] = { "ns/net", "ns/ipc", "ns/uts", "ns/mnt" };
+	struct driver driver;
+	char own[256], its[256], path[64];
+	struct dirent *entry;
+	int count = 0;
+	DIR *folder;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	driver = driver_start(0, NULL);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		read_link(getpid(), names[i], own, sizeof(own));
+		read_link(driver.pid, names[i], its, sizeof(its));
+		assert_true(own[0] && its[0]);
+		assert_string_not_equal(own, its);
+	}
+	/* Its root is a folder with nothing in it, and its only mount. */
+	snprintf(path, sizeof(path), "/proc/%d/root/", driver.pid);
+	folder = opendir(path);
+	assert_non_null(folder);
+	while ((entry = readdir(folder)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			count++;
+	closedir(folder);
+	assert_int_equal(count, 0);
+	snprintf(path, sizeof(path), "/proc/%d/root/x", driver.pid);
+	assert_int_equal(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600), -1);
+	driver_stop(&driver);
+}
+
+static void limits_of_a_running_worker(void **state)
+{
+	static const char *const zero[] = { "Max core file size", "Max processes",
+					    "Max locked memory", "Max msgqueue size" };
+	struct driver driver = driver_start(0, NULL);
+	char path[64], line[256];
+	size_t seen = 0;
+	FILE *file;
+
+	(void)state;
+	snprintf(path, sizeof(path), "/proc/%d/limits", driver.pid);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file)) {
+		unsigned long soft, hard;
+
+		for (size_t i = 0; i < sizeof(zero) / sizeof(zero[0]); i++)
+			if (strncmp(line, zero[i], strlen(zero[i])) == 0) {
+				assert_int_equal(sscanf(line + 26, "%lu %lu", &soft, &hard), 2);
+				assert_int_equal(soft, 0);
+				assert_int_equal(hard, 0);
+				seen++;
+			}
+		if (strncmp(line, "Max open files", 14) == 0) {
+			assert_int_equal(sscanf(line + 26, "%lu %lu", &soft, &hard), 2);
+			assert_in_range(hard, 4, 64);
+			seen++;
+		}
+		if (!SANDBOX_FOR_SANITIZERS && strncmp(line, "Max address space", 17) == 0) {
+			assert_int_equal(sscanf(line + 26, "%lu %lu", &soft, &hard), 2);
+			seen++;
+		}
+	}
+	fclose(file);
+	assert_int_equal(seen, SANDBOX_FOR_SANITIZERS ? 5 : 6);
+	driver_stop(&driver);
+}
+
+/* Becomes another user, and as dumpable as execve() would leave it. */
+static void become(uid_t uid)
+{
+	if (uid && (setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0 ||
+		    prctl(PR_SET_DUMPABLE, 1) < 0))
+		_exit(100);
+}
+
+/* Whether the host lets this user (0: the caller) have what a worker wants. */
+static bool namespaces_possible(uid_t uid)
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		become(uid);
+		_exit(unshare(geteuid() == 0 ? CLONE_NEWNET : CLONE_NEWUSER | CLONE_NEWNET) == 0
+			      ? 0
+			      : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/*
+ * Confines a child of this test as a worker is, started as `uid` where that is not 0, and has it do
+ * something. Returns what waitpid() said.
+ */
+static int do_confined(uid_t start_uid, void (*action)(void))
+{
+	bool expect_namespaces = namespaces_possible(start_uid);
+	int pair[2], status;
+	pid_t pid;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct sandbox sandbox = { .has_ids = geteuid() == 0 && start_uid == 0,
+					   .uid = DRIVER_UID,
+					   .gid = DRIVER_UID,
+					   .keep_fd = 3 };
+		struct vgpu_error *err = NULL;
+
+		become(start_uid);
+		dup2(pair[1], 10);
+		dup2(10, 3);
+		if (sandbox_prepare(&sandbox, &err) < 0 ||
+		    sandbox_enter(&sandbox, UINT64_C(1) << 32, &err) < 0) {
+			fprintf(stderr, "%s\n", err->message);
+			_exit(101);
+		}
+		if (expect_namespaces && !sandbox.namespaces)
+			_exit(103);
+		action();
+		_exit(0);
+	}
+	close(pair[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	close(pair[0]);
+	return status;
+}
+
+/* What a worker does all the time. */
+static void act_permitted(void)
+{
+	char *memory = malloc(1 << 24), *more;
+
+	memset(memory, 1, 1 << 24);
+	more = realloc(memory, 1 << 25);
+	free(more ? more : memory);
+	if (vgpu_packet_send(3, "x", 1, NULL, 0) < 0 ||
+	    vgpu_packet_receive(3, &memory, 1, NULL, 0, NULL) >= 0 || errno != EAGAIN)
+		_exit(102);
+	vgpu_log_debug("not printed");
+}
+
+static void act_send_with_an_address(void)
+{
+	send(3, "x", 1, 0); /* that is sendto() */
+}
+
+static void act_open(void)
+{
+	syscall(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY);
+}
+
+static void act_socket(void)
+{
+	syscall(SYS_socket, AF_INET, SOCK_STREAM, 0);
+}
+
+static void act_fork(void)
+{
+	syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+}
+
+static void act_exec(void)
+{
+	char *const none[] = { NULL };
+
+	syscall(SYS_execve, "/bin/true", none, none);
+}
+
+static void act_kill_parent(void)
+{
+	syscall(SYS_kill, getppid(), 0);
+}
+
+static void act_signal_another(void)
+{
+	syscall(SYS_tgkill, 1, 1, 0);
+}
+
+static void act_executable_memory(void)
+{
+	mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+static void act_make_executable(void)
+{
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	mprotect(page, 4096, PROT_READ | PROT_EXEC);
+}
+
+static void act_shared_memory(void)
+{
+	mmap(NULL, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
+
+static void act_write_elsewhere(void)
+{
+	write(STDOUT_FILENO, "x", 1) == 1 ? _exit(0) : _exit(1);
+}
+
+static void act_receive_elsewhere(void)
+{
+	struct msghdr message = { 0 };
+
+	syscall(SYS_recvmsg, 0, &message, 0);
+}
+
+static void act_ptrace(void)
+{
+	syscall(SYS_ptrace, 0, 0, 0, 0);
+}
+
+static void act_new_privileges(void)
+{
+	syscall(SYS_setresuid, 0, 0, 0);
+}
+
+static void forbidden_system_calls_end_it(void **state)
+{
+	static void (*const actions[])(void) = {
+		act_send_with_an_address,
+		act_open,
+		act_socket,
+		act_fork,
+		act_exec,
+		act_kill_parent,
+		act_signal_another,
+		act_executable_memory,
+		act_make_executable,
+		act_shared_memory,
+		act_write_elsewhere,
+		act_receive_elsewhere,
+		act_ptrace,
+		act_new_privileges,
+	};
+	int status;
+
+	(void)state;
+	if (SANDBOX_FOR_SANITIZERS)
+		skip(); /* there they fail instead */
+	status = do_confined(0, act_permitted);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+		status = do_confined(0, actions[i]);
+		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS)
+			fail_msg("action %zu: wait status 0x%x, expected SIGSYS", i,
+				 (unsigned int)status);
+		assert_false(WCOREDUMP(status));
+	}
+}
+
+/* Started by another user than root, it is confined as well, within a user namespace. */
+static void without_root(void **state)
+{
+	int status;
+
+	(void)state;
+	status = do_confined(geteuid() == 0 ? 65534 : 0, act_permitted);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	if (SANDBOX_FOR_SANITIZERS)
+		return;
+	status = do_confined(geteuid() == 0 ? 65534 : 0, act_open);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGSYS);
+}
+
+/* The end of whoever reads its log is not its own. */
+static void a_log_without_a_reader(void **state)
+{
+	int pair[2], pipes[2], status;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(pipe(pipes), 0);
+	close(pipes[0]);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct sandbox sandbox = { .has_ids = geteuid() == 0,
+					   .uid = DRIVER_UID,
+					   .gid = DRIVER_UID,
+					   .keep_fd = 3 };
+
+		dup2(pipes[1], STDERR_FILENO);
+		dup2(pair[1], 10);
+		dup2(10, 3);
+		if (sandbox_prepare(&sandbox, NULL) < 0 || sandbox_enter(&sandbox, 0, NULL) < 0)
+			_exit(101);
+		_exit(write(STDERR_FILENO, "x", 1) == -1 ? 0 : 1);
+	}
+	close(pair[0]);
+	close(pair[1]);
+	close(pipes[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(status_of_a_running_worker),
+		cmocka_unit_test(descriptors_of_a_running_worker),
+		cmocka_unit_test(namespaces_of_a_running_worker),
+		cmocka_unit_test(limits_of_a_running_worker),
+		cmocka_unit_test(forbidden_system_calls_end_it),
+		cmocka_unit_test(without_root),
+		cmocka_unit_test(a_log_without_a_reader),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
