@@ -1,1 +1,54 @@
 # SPDX-License-Identifier: Apache-2.0
+guest_agent_tests = \
+	tests/guest-agent/test-json \
+	tests/guest-agent/test-mailbox-client \
+	tests/guest-agent/test-number \
+	tests/guest-agent/test-pci \
+	tests/guest-agent/test-percentile \
+	tests/guest-agent/test-vector
+if BUILD_TESTS
+check_PROGRAMS += $(guest_agent_tests)
+TESTS += $(guest_agent_tests)
+endif
+
+guest_agent_agent_test_libs = guest-agent/libagent.la common/libcommon.la $(CMOCKA_LIBS) -lm
+guest_agent_lib_test_libs = \
+	guest-agent/libvgpu-core.la device/libdevice.la common/libcommon.la $(CMOCKA_LIBS)
+
+tests_guest_agent_test_json_SOURCES = tests/guest-agent/test-json.c
+tests_guest_agent_test_json_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_guest_agent_test_json_LDADD = $(guest_agent_agent_test_libs)
+
+tests_guest_agent_test_mailbox_client_SOURCES = tests/guest-agent/test-mailbox-client.c
+tests_guest_agent_test_mailbox_client_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_guest_agent_test_mailbox_client_LDADD = $(guest_agent_lib_test_libs)
+
+tests_guest_agent_test_number_SOURCES = tests/guest-agent/test-number.c
+tests_guest_agent_test_number_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_guest_agent_test_number_LDADD = $(guest_agent_agent_test_libs)
+
+tests_guest_agent_test_pci_SOURCES = tests/guest-agent/test-pci.c
+tests_guest_agent_test_pci_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_guest_agent_test_pci_LDADD = $(guest_agent_lib_test_libs)
+
+tests_guest_agent_test_percentile_SOURCES = tests/guest-agent/test-percentile.c
+tests_guest_agent_test_percentile_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_guest_agent_test_percentile_LDADD = $(guest_agent_agent_test_libs)
+
+tests_guest_agent_test_vector_SOURCES = tests/guest-agent/test-vector.c
+tests_guest_agent_test_vector_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_guest_agent_test_vector_LDADD = $(guest_agent_agent_test_libs)
+
+guest_agent_scripts = \
+	tests/guest-agent/help.sh \
+	tests/guest-agent/usage.sh
+TESTS += $(guest_agent_scripts)
+dist_check_SCRIPTS += $(guest_agent_scripts)
+
+if FUZZING
+noinst_PROGRAMS += tests/guest-agent/fuzz-vector
+FUZZ_TARGETS += tests/guest-agent/fuzz-vector
+endif
+tests_guest_agent_fuzz_vector_SOURCES = tests/guest-agent/fuzz-vector.c
+tests_guest_agent_fuzz_vector_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_guest_agent_fuzz_vector_LDADD = guest-agent/libagent.la common/libcommon.la -lm
