@@ -540,10 +540,12 @@ bool vm_worker_done(struct vm *vm, uint64_t id, uint64_t gpu_time_ns, uint32_t e
 		static const char text[] = "an asynchronous request before this one failed";
 
 		error = vm->async_error;
-		vm->async_error = 0;
 		length = vgpu_response_build(replacement, error, NULL, 0, text, strlen(text), 0);
 		response = replacement;
 	}
+	/* Also where the worker gave its own account of that error: it surfaces once. */
+	if (job->opcode == VGPU_OP_SYNCHRONIZE)
+		vm->async_error = 0;
 	if (error)
 		vm->failed++;
 	else

@@ -128,6 +128,8 @@ static void run(const struct vgpu_worker_job *job)
 {
 	/* Bytes that were reserved by job; a pointer is the size itself. */
 	static uint64_t held;
+	/* As vgpu-worker does, it gives an asynchronous failure's account at SYNCHRONIZE. */
+	static bool kept;
 	struct vgpu_request request;
 	const char *reason;
 
@@ -152,10 +154,18 @@ static void run(const struct vgpu_worker_job *job)
 	case VGPU_OP_CONTEXT_RESET:
 		release(held);
 		held = 0;
+		kept = false;
 		break;
+	case VGPU_OP_SYNCHRONIZE:
+		if (!kept)
+			break;
+		kept = false;
+		done(job->job, 0, VGPU_ERR_CUDA, (uint32_t[]){ 700 }, 1);
+		return;
 	case VGPU_OP_CUDA_KERNEL:
 		misbehave(request.kernel.name, job->job);
 		if (strcmp(request.kernel.name, FAKE_FAIL) == 0) {
+			kept = kept || request.async;
 			done(job->job, 0, VGPU_ERR_CUDA, (uint32_t[]){ 700 }, 1);
 			return;
 		}
