@@ -2,6 +2,7 @@
 # The worker: the program itself, driven over its socket as the mediator does.
 mediatord_worker_tests = \
 	tests/mediatord/test-worker-errors \
+	tests/mediatord/test-worker-memory \
 	tests/mediatord/test-worker-operations \
 	tests/mediatord/test-worker-protocol \
 	tests/mediatord/test-worker-quota \
@@ -40,3 +41,19 @@ tests_mediatord_test_worker_quota_LDADD = tests/mediatord/libworkerdriver.la $(C
 tests_mediatord_test_worker_sandbox_SOURCES = tests/mediatord/test-worker-sandbox.c
 tests_mediatord_test_worker_sandbox_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_worker_sandbox_LDADD = tests/mediatord/libworkerdriver.la mediatord/worker/libworker.la $(CMOCKA_LIBS)
+
+tests_mediatord_test_worker_memory_SOURCES = tests/mediatord/test-worker-memory.c
+tests_mediatord_test_worker_memory_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_worker_memory_LDADD = mediatord/worker/libworker.la $(CMOCKA_LIBS)
+
+if FUZZING
+if BUILD_MEDIATORD
+noinst_PROGRAMS += tests/mediatord/fuzz-execute
+FUZZ_TARGETS += tests/mediatord/fuzz-execute
+endif
+endif
+tests_mediatord_fuzz_execute_SOURCES = \
+	tests/mediatord/fuzz-execute.c \
+	tests/mediatord/request-maker.h
+tests_mediatord_fuzz_execute_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_mediatord_fuzz_execute_LDADD = mediatord/worker/libworker.la
