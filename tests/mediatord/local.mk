@@ -101,7 +101,13 @@ include tests/mediatord/worker.mk
 
 # The loop: a mediator in the test's own process, with a worker that misbehaves on demand.
 mediatord_loop_tests = \
-	tests/mediatord/test-loop-requests
+	tests/mediatord/test-config-errors \
+	tests/mediatord/test-config-values \
+	tests/mediatord/test-peer-decision \
+	tests/mediatord/test-loop-requests \
+	tests/mediatord/test-loop-handshake \
+	tests/mediatord/test-loop-workers \
+	tests/mediatord/test-loop-devices
 if BUILD_TESTS
 check_PROGRAMS += $(mediatord_loop_tests) tests/mediatord/loop-fake-worker
 check_LTLIBRARIES += tests/mediatord/libloopharness.la
@@ -124,3 +130,27 @@ tests_mediatord_libloopharness_la_LIBADD = mediatord/libmediator.la $(CMOCKA_LIB
 tests_mediatord_test_loop_requests_SOURCES = tests/mediatord/test-loop-requests.c
 tests_mediatord_test_loop_requests_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_loop_requests_LDADD = tests/mediatord/libloopharness.la
+
+tests_mediatord_test_loop_handshake_SOURCES = tests/mediatord/test-loop-handshake.c
+tests_mediatord_test_loop_handshake_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_loop_handshake_LDADD = tests/mediatord/libloopharness.la
+
+tests_mediatord_test_loop_workers_SOURCES = tests/mediatord/test-loop-workers.c
+tests_mediatord_test_loop_workers_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_loop_workers_LDADD = tests/mediatord/libloopharness.la
+
+tests_mediatord_test_loop_devices_SOURCES = tests/mediatord/test-loop-devices.c
+tests_mediatord_test_loop_devices_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_loop_devices_LDADD = tests/mediatord/libloopharness.la
+
+tests_mediatord_test_config_errors_SOURCES = tests/mediatord/test-config-errors.c
+tests_mediatord_test_config_errors_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_config_errors_LDADD = mediatord/libmediator.la $(CMOCKA_LIBS)
+
+tests_mediatord_test_config_values_SOURCES = tests/mediatord/test-config-values.c
+tests_mediatord_test_config_values_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_config_values_LDADD = mediatord/libmediator.la $(CMOCKA_LIBS)
+
+tests_mediatord_test_peer_decision_SOURCES = tests/mediatord/test-peer-decision.c
+tests_mediatord_test_peer_decision_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_peer_decision_LDADD = mediatord/libmediator.la $(CMOCKA_LIBS)

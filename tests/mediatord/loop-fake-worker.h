@@ -8,12 +8,12 @@
 #define FAKE_HANG	  "hang"	  /* never finishes */
 #define FAKE_SLOW	  "slow"	  /* takes 200 ms */
 #define FAKE_FAIL	  "fail"	  /* finishes with VGPU_ERR_CUDA */
-#define FAKE_OVER_RELEASE "over-release"  /* gives back more than was taken */
-#define FAKE_OTHER_JOB	  "other-job"	  /* finishes a job that it was not given */
-#define FAKE_BAD_LENGTH	  "bad-length"	  /* says another length than it sends */
+#define FAKE_OVER_RELEASE "over_release"  /* gives back more than was taken */
+#define FAKE_OTHER_JOB	  "other_job"	  /* finishes a job that it was not given */
+#define FAKE_BAD_LENGTH	  "bad_length"	  /* says another length than it sends */
 #define FAKE_LONG	  "long"	  /* sends more than any message has */
 #define FAKE_UNKNOWN	  "unknown"	  /* sends a type that there is none of */
-#define FAKE_RESERVE	  "reserve-flood" /* asks for memory and never reads the answers */
+#define FAKE_RESERVE	  "reserve_flood" /* asks for memory and never reads the answers */
 #define FAKE_TIME	  "time"	  /* says that it took an hour */
 #define FAKE_READY	  "ready"	  /* says READY again */
 

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What mediatord.conf says is what comes out, and what it does not say has its default. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/log.h"
+#include "mediatord/config.h"
+
+static struct config *parse(const char *text)
+{
+	struct config *config = NULL;
+	struct vgpu_error *err = NULL;
+
+	if (config_parse(text, strlen(text), "f", &config, &err) < 0)
+		fail_msg("%s", err->message);
+	return config;
+}
+
+static void an_empty_file_has_the_defaults(void **state)
+{
+	struct config *config = parse("");
+	const struct config_profile *profile;
+
+	(void)state;
+	assert_int_equal(config->pool_count, 1);
+	assert_string_equal(config->pools[0].name, "A");
+	assert_int_equal(config->pools[0].letter, 'A');
+	assert_int_equal(config->pools[0].gpu_count, 1);
+	assert_int_equal(config->pools[0].gpus[0], 0);
+	assert_int_equal(config->profile_count, 1);
+	profile = config_profile_find(config, "default");
+	assert_ptr_equal(profile, &config->profiles[config->default_profile]);
+	assert_string_equal(profile->pool, "A");
+	assert_int_equal(profile->priority, VGPU_PRIORITY_MEDIUM);
+	assert_int_equal(profile->weight, 100);
+	assert_int_equal(profile->quotas.gpu_memory_bytes, UINT64_C(1) << 30);
+	assert_int_equal(profile->quotas.window_bytes, UINT64_C(256) << 20);
+	assert_int_equal(profile->quotas.queue_depth, 64);
+	assert_int_equal(profile->quotas.channels, 32);
+	assert_int_equal(profile->quotas.longest_job_ms, 10000);
+	assert_int_equal(profile->quotas.requests_per_second, 0);
+	assert_false(config->has_link_group);
+	assert_int_equal(config->log_level, VGPU_LOG_INFO);
+	assert_int_equal(config->worker_uid_base, 1879048192);
+	config_free(&config);
+}
+
+static void every_key_is_read(void **state)
+{
+	struct config *config = parse("# comment\n"
+				      "[mediatord]\r\n"
+				      "control-socket = /a/control   # where REST is\n"
+				      "control-group = root\n"
+				      "link-dir = /a/b#c\n"
+				      "link-group = 77\n"
+				      "libvirt-run-dir = /l\n"
+				      "state = /s\n"
+				      "worker = /w\n"
+				      "worker-uid-base = 5000\n"
+				      "backend = cpu\n"
+				      "default-pool = B2\n"
+				      "default-profile = gold\n"
+				      "log-level=debug\n"
+				      "[pool A1]\n"
+				      "gpus = 2 , 0,1\n"
+				      "  [ pool   B2 ]\n"
+				      "letter = x\n"
+				      "gpus = 7\n"
+				      "[profile gold]\n"
+				      "pool = A1\n"
+				      "priority = high\n"
+				      "weight = 10000\n"
+				      "gpu-memory = 8GiB\n"
+				      "window = 512KiB\n"
+				      "gpu-time-guaranteed = 25\n"
+				      "gpu-time-max = 75\n"
+				      "requests-per-second = 1000\n"
+				      "burst = 2000\n"
+				      "queue-depth = 0\n"
+				      "channels = 1\n"
+				      "longest-job = 1500ms\n"
+				      "[profile small]\n"
+				      "longest-job = 0");
+	const struct config_profile *gold = config_profile_find(config, "gold");
+	const struct config_profile *small = config_profile_find(config, "small");
+
+	(void)state;
+	assert_string_equal(config->control_socket, "/a/control");
+	assert_true(config->has_control_group);
+	assert_int_equal(config->control_gid, 0);
+	assert_string_equal(config->link_dir, "/a/b#c");
+	assert_true(config->has_link_group);
+	assert_int_equal(config->link_gid, 77);
+	assert_string_equal(config->libvirt_run_dir, "/l");
+	assert_string_equal(config->state, "/s");
+	assert_string_equal(config->worker, "/w");
+	assert_int_equal(config->worker_uid_base, 5000);
+	assert_int_equal(config->log_level, VGPU_LOG_DEBUG);
+	assert_int_equal(config->pool_count, 2);
+	assert_int_equal(config->default_pool, 1);
+	assert_int_equal(config->pools[0].gpu_count, 3);
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(config->pools[0].gpus[i], i);
+	assert_int_equal(config->pools[1].letter, 'x');
+	assert_ptr_equal(gold, &config->profiles[config->default_profile]);
+	assert_string_equal(gold->pool, "A1");
+	assert_int_equal(gold->priority, VGPU_PRIORITY_HIGH);
+	assert_int_equal(gold->weight, 10000);
+	assert_int_equal(gold->quotas.gpu_memory_bytes, UINT64_C(8) << 30);
+	assert_int_equal(gold->quotas.window_bytes, 512 << 10);
+	assert_int_equal(gold->quotas.gpu_time_guaranteed_percent, 25);
+	assert_int_equal(gold->quotas.gpu_time_max_percent, 75);
+	assert_int_equal(gold->quotas.requests_per_second, 1000);
+	assert_int_equal(gold->quotas.burst, 2000);
+	assert_int_equal(gold->quotas.queue_depth, 0);
+	assert_int_equal(gold->quotas.channels, 1);
+	assert_int_equal(gold->quotas.longest_job_ms, 1500);
+	assert_string_equal(small->pool, "B2");
+	assert_int_equal(small->quotas.longest_job_ms, 0);
+	/* The built-in profile is there beside them. */
+	assert_non_null(config_profile_find(config, "default"));
+	config_free(&config);
+}
+
+static void the_file_can_define_the_default_anew(void **state)
+{
+	struct config *config = parse("[pool X]\ngpus = 4\n[profile default]\nweight = 7\n");
+
+	(void)state;
+	assert_int_equal(config->profile_count, 1);
+	assert_int_equal(config->profiles[config->default_profile].weight, 7);
+	/* No pool A and no default-pool: the first. */
+	assert_string_equal(config->profiles[0].pool, "X");
+	config_free(&config);
+}
+
+static void a_file_may_lack_only_where_that_is_allowed(void **state)
+{
+	struct config *config = NULL;
+	struct vgpu_error *err = NULL;
+
+	(void)state;
+	assert_int_equal(config_load("/nonexistent/mediatord.conf", true, &config, &err), 0);
+	config_free(&config);
+	assert_int_equal(config_load("/nonexistent/mediatord.conf", false, &config, &err), -1);
+	assert_int_equal(err->status, ENOENT);
+	vgpu_error_free(&err);
+	assert_int_equal(config_load("/dev/zero", true, &config, &err), -1);
+	assert_non_null(strstr(err->message, "no regular file"));
+	vgpu_error_free(&err);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_empty_file_has_the_defaults),
+		cmocka_unit_test(every_key_is_read),
+		cmocka_unit_test(the_file_can_define_the_default_anew),
+		cmocka_unit_test(a_file_may_lack_only_where_that_is_allowed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

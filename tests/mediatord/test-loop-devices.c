@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A device that resets, goes, floods or does not read: nothing stale, nothing leaked, nobody held
+ * up.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/clock.h"
+#include "tests/mediatord/loop-client.h"
+#include "tests/mediatord/loop-fake-worker.h"
+#include "tests/mediatord/loop-harness.h"
+
+static void reset(struct client *client)
+{
+	struct vgpu_link_reset message = {
+		.header = { .type = VGPU_MSG_RESET, .length = sizeof(message) },
+	};
+
+	assert_int_equal(client_send(client, &message, sizeof(message), -1), 0);
+}
+
+static void a_reset_frees_everything_and_answers_nothing(void **state)
+{
+	struct harness *harness = *state;
+	uint8_t bytes[VGPU_MAILBOX_BYTES];
+	union vgpu_link_message message;
+	struct vm_status status;
+	struct client client;
+	uint64_t context;
+	pid_t pid;
+
+	client_open(&client, harness->link_path);
+	assert_int_equal(client_memory(&client, VGPU_OP_MEMORY_ALLOC, 100), VGPU_ERR_NONE);
+	context = client.config.context;
+	pid = harness_status(harness).worker_pid;
+	client_submit(&client, bytes, client_kernel(bytes, FAKE_SLOW, 0));
+	reset(&client);
+	/* The job would have finished meanwhile. */
+	assert_int_equal(client_receive_answer(&client, &message, 400), -1);
+	status = harness_status(harness);
+	assert_int_equal(status.memory_used_bytes, 0);
+	assert_int_equal(status.worker_state, VGPU_WORKER_NONE);
+	assert_int_equal(status.workers_lost, 0);
+	assert_int_equal(kill(pid, 0), -1);
+	assert_int_equal(client_nop(&client), VGPU_ERR_NONE);
+	assert_true(client.config.context != context);
+
+	/* Reset and request in one breath, with the old worker still there. */
+	for (int i = 0; i < 10; i++) {
+		reset(&client);
+		assert_int_equal(client_nop(&client), VGPU_ERR_NONE);
+	}
+	client_close(&client);
+}
+
+static void a_device_that_goes_takes_its_jobs_along(void **state)
+{
+	struct harness *harness = *state;
+	uint8_t bytes[VGPU_MAILBOX_BYTES];
+	union vgpu_link_message message;
+	struct vm_status status;
+	struct client client;
+
+	client_open(&client, harness->link_path);
+	assert_int_equal(client_memory(&client, VGPU_OP_MEMORY_ALLOC, 100), VGPU_ERR_NONE);
+	client_submit(&client, bytes, client_kernel(bytes, FAKE_SLOW, 0));
+	client_close(&client);
+	harness_wait(harness, status, status.link_state == VGPU_LINK_DOWN && !status.worker_pid);
+	assert_int_equal(status.memory_used_bytes, 0);
+	client_open(&client, harness->link_path);
+	/* The same tag as the one that was lost; what comes back must be the new request's. */
+	assert_int_equal(client_nop(&client), VGPU_ERR_NONE);
+	assert_int_equal(client_receive_answer(&client, &message, 300), -1);
+	client_close(&client);
+}
+
+static void check_dropped(struct harness *harness, const void *bytes, size_t length, int fd)
+{
+	struct client client;
+
+	client_open(&client, harness->link_path);
+	assert_int_equal(client_send(&client, bytes, length, fd), 0);
+	assert_true(client_sees_end(&client, CLIENT_TIMEOUT_MS));
+	client_close(&client);
+}
+
+static void a_message_out_of_form_ends_the_link(void **state)
+{
+	struct harness *harness = *state;
+	struct vgpu_link_hello hello = client_hello();
+	struct vgpu_link_request request = {
+		.header = { .type = VGPU_MSG_REQUEST, .length = 24 },
+	};
+	struct vgpu_link_header header = { .type = VGPU_MSG_RESET, .length = 9 };
+	char long_message[4096] = { 0 };
+	struct client client;
+
+	check_dropped(harness, &hello, sizeof(hello), -1);
+	check_dropped(harness, &request, 24, -1); /* no data */
+	request.header.length = 32;
+	request.length = 9;
+	check_dropped(harness, &request, 32, -1);
+	request.length = UINT32_MAX;
+	check_dropped(harness, &request, 32, -1);
+	check_dropped(harness, &header, sizeof(header), -1);
+	check_dropped(harness, &header, 3, -1);
+	header = (struct vgpu_link_header){ .type = VGPU_MSG_RESPONSE, .length = sizeof(header) };
+	check_dropped(harness, &header, sizeof(header), -1);
+	header.type = 77;
+	check_dropped(harness, &header, sizeof(header), -1);
+	check_dropped(harness, long_message, sizeof(long_message), -1);
+	header.type = VGPU_MSG_RESET;
+	check_dropped(harness, &header, sizeof(header), STDERR_FILENO);
+	client_open(&client, harness->link_path);
+	assert_int_equal(client_nop(&client), VGPU_ERR_NONE);
+	client_close(&client);
+}
+
+static void a_second_request_before_the_answer_ends_the_link(void **state)
+{
+	struct harness *harness = *state;
+	uint8_t bytes[VGPU_MAILBOX_BYTES];
+	struct client client;
+
+	client_open(&client, harness->link_path);
+	client_submit(&client, bytes, client_kernel(bytes, FAKE_SLOW, 0));
+	client_submit(&client, bytes, client_kernel(bytes, FAKE_SLOW, 0));
+	assert_true(client_sees_end(&client, CLIENT_TIMEOUT_MS));
+	client_close(&client);
+}
+
+/* One VM more, for a device that must be served whatever the first VM's does. */
+static void put_other(struct harness *harness, struct vm_config *other, char path[128])
+{
+	struct vgpu_error *err = NULL;
+	size_t length = strlen(harness->link_path);
+
+	*other = harness->vm;
+	other->vm_id = 2;
+	other->uuid[15]++;
+	strcpy(other->name, "other");
+	if (control_vm_put(harness->control, other, &err) < 0)
+		fail_msg("%s", err->message);
+	strcpy(path, harness->link_path);
+	/* ...ab.sock -> ...ac.sock */
+	path[length - strlen("b.sock")] = 'c';
+}
+
+static void a_device_that_never_reads_is_dropped_and_holds_up_nobody(void **state)
+{
+	struct harness *harness = *state;
+	const size_t head = offsetof(struct vgpu_link_request, data);
+	struct vgpu_link_request request = { .header = { .type = VGPU_MSG_REQUEST } };
+	struct client client, good;
+	struct vm_config other;
+	char path[128];
+	int sent = 0, rc = 0;
+
+	put_other(harness, &other, path);
+	client_open(&client, harness->link_path);
+	client_open(&good, path);
+	/* Malformed: answered at once, so that the next is no second one outstanding. */
+	request.header.length = (uint32_t)head + 1;
+	request.length = 1;
+	while (sent < 100000) {
+		request.tag++;
+		rc = client_send(&client, &request, request.header.length, -1);
+		if (rc < 0 && errno != EAGAIN)
+			break;
+		sent++;
+		if (sent % 100 == 0)
+			assert_int_equal(client_nop(&good), VGPU_ERR_NONE);
+	}
+	assert_int_equal(rc, -1);
+	client_close(&client);
+	assert_int_equal(client_nop(&good), VGPU_ERR_NONE);
+	client_close(&good);
+	client_open(&client, harness->link_path);
+	assert_int_equal(client_nop(&client), VGPU_ERR_NONE);
+	client_close(&client);
+}
+
+static void devices_that_come_and_go_leak_no_descriptor(void **state)
+{
+	struct harness *harness = *state;
+	unsigned int before = harness_descriptors();
+	struct vm_status status;
+
+	for (int i = 0; i < 50; i++) {
+		uint8_t bytes[VGPU_MAILBOX_BYTES];
+		struct client client;
+
+		client_open(&client, harness->link_path);
+		if (i % 5 == 0)
+			assert_int_equal(client_nop(&client), VGPU_ERR_NONE);
+		if (i % 5 == 1)
+			client_submit(&client, bytes, client_kernel(bytes, FAKE_HANG, 0));
+		if (i % 5 == 2)
+			reset(&client);
+		client_close(&client);
+	}
+	harness_wait(harness, status, status.link_state == VGPU_LINK_DOWN && !status.worker_pid);
+	for (int i = 0; i < 1000 && harness_descriptors() != before; i++)
+		usleep(5000);
+	assert_int_equal(harness_descriptors(), before);
+}
+
+static void a_deleted_vm_is_gone_with_link_and_worker(void **state)
+{
+	struct harness *harness = *state;
+	struct vgpu_error *err = NULL;
+	struct vm_config other;
+	struct vm_status status;
+	struct client client;
+	char path[128];
+	pid_t pid;
+
+	put_other(harness, &other, path);
+	client_open(&client, path);
+	assert_int_equal(client_nop(&client), VGPU_ERR_NONE);
+	assert_int_equal(control_vm_status(harness->control, other.uuid, &status, &err), 0);
+	pid = status.worker_pid;
+	assert_int_equal(control_vm_delete(harness->control, other.uuid, &err), 0);
+	assert_true(client_sees_end(&client, CLIENT_TIMEOUT_MS));
+	client_close(&client);
+	assert_int_equal(access(path, F_OK), -1);
+	for (int i = 0; i < 1000 && kill(pid, 0) == 0; i++)
+		usleep(5000);
+	assert_int_equal(kill(pid, 0), -1);
+	assert_int_equal(control_vm_status(harness->control, other.uuid, &status, &err), -1);
+	assert_int_equal(err->status, ENOENT);
+	vgpu_error_free(&err);
+	/* Once more is no failure. */
+	assert_int_equal(control_vm_delete(harness->control, other.uuid, &err), 0);
+}
+
+static void a_vm_changes_while_it_runs(void **state)
+{
+	struct harness *harness = *state;
+	union vgpu_link_message message;
+	struct vgpu_error *err = NULL;
+	struct vm_config other;
+	struct client client;
+	char path[128];
+
+	put_other(harness, &other, path);
+	client_open(&client, harness->link_path);
+	assert_int_equal(client_memory(&client, VGPU_OP_MEMORY_ALLOC, 100), VGPU_ERR_NONE);
+	harness->vm.priority = VGPU_PRIORITY_HIGH;
+	harness->vm.quotas.queue_depth = 5;
+	harness_put(harness);
+	while (client.config.priority != VGPU_PRIORITY_HIGH)
+		assert_true(client_receive(&client, &message, CLIENT_TIMEOUT_MS) > 0);
+	assert_int_equal(client.config.quotas.queue_depth, 5);
+	assert_int_equal(harness_status(harness).memory_used_bytes, 100);
+
+	/* A new id is a new worker uid: the context goes, the link stays. */
+	harness->vm.vm_id = 9;
+	harness_put(harness);
+	assert_int_equal(client_nop(&client), VGPU_ERR_NONE);
+	assert_int_equal(client.config.vm_id, 9);
+	assert_int_equal(harness_status(harness).memory_used_bytes, 0);
+
+	harness->vm.vm_id = 2;
+	assert_int_equal(control_vm_put(harness->control, &harness->vm, &err), -1);
+	assert_int_equal(err->status, EEXIST);
+	vgpu_error_free(&err);
+	strcpy(harness->vm.pool, "nowhere");
+	assert_int_equal(control_vm_put(harness->control, &harness->vm, &err), -1);
+	vgpu_error_free(&err);
+	assert_int_equal(client_nop(&client), VGPU_ERR_NONE);
+	client_close(&client);
+}
+
+int main(void)
+{
+#define TEST(function) cmocka_unit_test_setup_teardown(function, harness_setup, harness_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(a_reset_frees_everything_and_answers_nothing),
+		TEST(a_device_that_goes_takes_its_jobs_along),
+		TEST(a_message_out_of_form_ends_the_link),
+		TEST(a_second_request_before_the_answer_ends_the_link),
+		TEST(a_device_that_never_reads_is_dropped_and_holds_up_nobody),
+		TEST(devices_that_come_and_go_leak_no_descriptor),
+		TEST(a_deleted_vm_is_gone_with_link_and_worker),
+		TEST(a_vm_changes_while_it_runs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
