@@ -23,8 +23,9 @@ endif
 device_vgpu_qemu_la_SOURCES = $(vgpu_qemu_module_sources)
 device_vgpu_qemu_la_CPPFLAGS = $(vgpu_qemu_cppflags)
 device_vgpu_qemu_la_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)
-device_vgpu_qemu_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared
-device_vgpu_qemu_la_LIBADD = device/libdevice.la $(GLIB_LIBS)
+device_vgpu_qemu_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -Wl,-z,defs
+device_vgpu_qemu_la_LIBADD = device/libdevice.la common/libcommon.la $(GLIB_LIBS)
+# A symbol that is missing is an error here, not when QEMU starts: all of QEMU's are weak.
 
 # Nothing links the module, so libtool's description of it is not installed.
 .PHONY: vgpu-qemu-install-hook vgpu-qemu-uninstall-hook

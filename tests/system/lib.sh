@@ -127,10 +127,13 @@ virsh_() {
 	virsh -q -c qemu:///system "$@"
 }
 
-# Starts libvirt with the project's hook.
-start_libvirt() {
+# The project's hook; libvirt sees it when it starts.
+install_hook() {
 	mkdir -p /etc/libvirt/hooks/qemu.d
 	cp "$dest$VGPU_HOOKSDIR/vgpu" /etc/libvirt/hooks/qemu.d/vgpu
+}
+
+start_libvirt() {
 	virtlogd -d
 	libvirtd -d
 	wait_until 30 "libvirtd answers" virsh_ list
@@ -186,6 +189,11 @@ vm() {
 # vm_is FILTER [UUID]: whether the jq filter gives true.
 vm_is() {
 	[ "$(vm "$1" "${2:-$guest_uuid}")" = true ]
+}
+
+# register [NAME [UUID]]: what the hook does by itself where it is installed.
+register() {
+	rest PUT "/v1/vms/${2:-$guest_uuid}" "{\"name\": \"${1:-guest}\"}" >/dev/null
 }
 
 # define_guest [NAME [UUID [MACHINE [PROFILE]]]]

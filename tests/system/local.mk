@@ -13,7 +13,7 @@ SYSTEM_ENVIRONMENT = \
 	VGPU_BINDIR='$(bindir)' \
 	VGPU_SBINDIR='$(sbindir)' \
 	VGPU_PKGLIBEXECDIR='$(pkglibexecdir)' \
-	VGPU_HOOKSDIR='$(vgpu_hooksdir)'
+	VGPU_HOOKSDIR='$(libvirthooksdir)'
 
 .PHONY: system-setup
 system-setup: all

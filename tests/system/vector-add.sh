@@ -11,6 +11,7 @@ worker=$VGPU_PKGLIBEXECDIR/vgpu-worker
 start_mediator
 start_libvirt
 define_guest
+register
 boot_guest
 
 # make_vectors COUNT: $work/a, $work/b and, with every sum rounded once, $work/sum.
