@@ -12,7 +12,16 @@
  *     REQUEST               --->            (one outstanding)
  *                           <---  RESPONSE  (same tag)
  *     RESET                 --->            (forget everything; no response to earlier tags is
- *                                            accepted any more)
+ *                                            accepted any more; every channel is closed)
+ *     OPEN + doorbell and
+ *       completion eventfds --->
+ *                           <---  OPENED    (or its error)
+ *     CLOSE                 --->
+ *                           <---  CLOSED    (the region may be used again; also without CLOSE,
+ *                                            when the channel broke)
+ *
+ * A channel is named by its number and by the serial of its OPEN, which a link never uses twice: a
+ * message about an earlier life of the same channel is told apart and ignored.
  */
 #ifndef VGPU_COMMON_LINK_H
 #define VGPU_COMMON_LINK_H
@@ -29,6 +38,10 @@
 #define VGPU_MSG_REQUEST  6u
 #define VGPU_MSG_RESPONSE 7u
 #define VGPU_MSG_RESET	  8u
+#define VGPU_MSG_OPEN	  9u
+#define VGPU_MSG_OPENED	  10u
+#define VGPU_MSG_CLOSE	  11u
+#define VGPU_MSG_CLOSED	  12u
 
 /* Why the mediator refuses a device. */
 #define VGPU_REFUSED_VERSION   1u /* no common protocol version */
@@ -122,6 +135,43 @@ struct vgpu_link_reset {
 	struct vgpu_link_header header;
 };
 
+/*
+ * Carries two descriptors: the doorbell's eventfd (the device's ioeventfd writes it, the worker
+ * reads it), and the completion's (the other way round). Both are made for this OPEN alone.
+ */
+struct vgpu_link_open {
+	struct vgpu_link_header header;
+	uint32_t channel; /* below VGPU_CHANNELS_MAX */
+	uint32_t serial;
+	uint64_t window_bytes;
+	uint32_t entries;
+	uint32_t reserved;
+};
+
+struct vgpu_link_opened {
+	struct vgpu_link_header header;
+	uint32_t channel;
+	uint32_t serial;
+	uint64_t region; /* offset in BAR2; 0 where error_code is not 0, as below */
+	uint64_t region_bytes;
+	uint32_t error_code; /* VGPU_ERR_* */
+	uint32_t reserved;
+};
+
+struct vgpu_link_close {
+	struct vgpu_link_header header;
+	uint32_t channel;
+	uint32_t serial;
+};
+
+struct vgpu_link_closed {
+	struct vgpu_link_header header;
+	uint32_t channel;
+	uint32_t serial;
+	uint32_t error_code; /* why it broke; 0 after CLOSE */
+	uint32_t reserved;
+};
+
 /* Large enough for any message. */
 union vgpu_link_message {
 	struct vgpu_link_header header;
@@ -133,6 +183,10 @@ union vgpu_link_message {
 	struct vgpu_link_request request;
 	struct vgpu_link_response response;
 	struct vgpu_link_reset reset;
+	struct vgpu_link_open open;
+	struct vgpu_link_opened opened;
+	struct vgpu_link_close close;
+	struct vgpu_link_closed closed;
 };
 
 VGPU_STATIC_ASSERT(sizeof(struct vgpu_link_header) == 8, "header");
@@ -147,5 +201,9 @@ VGPU_STATIC_ASSERT(sizeof(struct vgpu_link_config) == 352, "config");
 VGPU_STATIC_ASSERT(sizeof(struct vgpu_link_usage) == 48, "usage");
 VGPU_STATIC_ASSERT(offsetof(struct vgpu_link_request, data) == 24, "request");
 VGPU_STATIC_ASSERT(offsetof(struct vgpu_link_response, data) == 24, "response");
+VGPU_STATIC_ASSERT(sizeof(struct vgpu_link_open) == 32, "open");
+VGPU_STATIC_ASSERT(sizeof(struct vgpu_link_opened) == 40, "opened");
+VGPU_STATIC_ASSERT(sizeof(struct vgpu_link_close) == 16, "close");
+VGPU_STATIC_ASSERT(sizeof(struct vgpu_link_closed) == 24, "closed");
 
 #endif

@@ -24,7 +24,7 @@
 
 #define VGPU_BAR0_SIZE 0x4000u
 
-/* MSI-X: vector 0 is the mailbox; 1 to 32 are kept for channels. */
+/* MSI-X: vector 0 is the mailbox's; channel n has vector 1 + n. */
 #define VGPU_MSIX_MAILBOX 0u
 #define VGPU_MSIX_VECTORS 33u
 
@@ -64,7 +64,7 @@
 #define VGPU_REG_GENERATION	 0x848u /* grows whenever the VM's device memory was lost */
 #define VGPU_REG_WORKER_STATE	 0x84Cu /* VGPU_WORKER_* */
 #define VGPU_REG_CONFIG_SEQUENCE 0x850u /* grows with every change that the mediator reports */
-#define VGPU_REG_CHANNELS	 0x854u /* channels that can be open at once; 0 without channels */
+#define VGPU_REG_CHANNELS	 0x854u /* channels that the device has */
 #define VGPU_REG_WINDOW_SIZE_LO	 0x858u /* bytes of BAR2 */
 #define VGPU_REG_WINDOW_SIZE_HI	 0x85Cu
 
@@ -95,6 +95,37 @@
 #define VGPU_GPU_NAME_BYTES  64u
 #define VGPU_POOL_NAME_BYTES 64u
 #define VGPU_VM_NAME_BYTES   128u
+
+/*
+ * Channels: a block of registers for each, and a page of doorbells. common/ring.h has the layout of
+ * a channel's memory in BAR2. To open one: write RING_ENTRIES, WINDOW_BYTES and OWNER, write
+ * VGPU_CHANNEL_OPEN to CONTROL, and wait until STATE is neither OPENING nor CLOSING.
+ */
+#define VGPU_CHANNELS_MAX	     32u
+#define VGPU_REG_CHANNEL_BLOCK(n)    (0x1000u + 0x40u * (n))
+#define VGPU_REG_CHANNEL_DOORBELL(n) (0x2000u + 4u * (n)) /* W, any value; reads 0 */
+#define VGPU_REG_CHANNEL_END	     0x2080u
+
+/* Offsets in a channel's block. */
+#define VGPU_CHANNEL_CONTROL	  0x00u /* W: VGPU_CHANNEL_OPEN or _CLOSE; reads 0 */
+#define VGPU_CHANNEL_STATE	  0x04u /* RO: VGPU_CHANNEL_STATE_* */
+#define VGPU_CHANNEL_ERROR	  0x08u /* RO: VGPU_ERR_*, why the last open failed, or it broke */
+#define VGPU_CHANNEL_OPENS	  0x0Cu /* RO: grows whenever STATE becomes OPEN */
+#define VGPU_CHANNEL_RING_ENTRIES 0x10u /* RW while closed: a power of two, 16 to 4096 */
+#define VGPU_CHANNEL_WINDOW_BYTES 0x18u /* RW while closed: 64-bit, a multiple of 4096 */
+#define VGPU_CHANNEL_REGION	  0x20u /* RO: 64-bit, offset of the channel's memory in BAR2 */
+#define VGPU_CHANNEL_REGION_BYTES 0x28u /* RO: 64-bit, rings and window */
+#define VGPU_CHANNEL_OWNER	  0x30u /* RW: the guest's own (libvgpu: the process's id) */
+#define VGPU_CHANNEL_OWNER_START  0x38u /* RW: 64-bit, the guest's own (its start time) */
+
+#define VGPU_CHANNEL_OPEN  1u
+#define VGPU_CHANNEL_CLOSE 2u
+
+#define VGPU_CHANNEL_STATE_CLOSED  0u
+#define VGPU_CHANNEL_STATE_OPENING 1u
+#define VGPU_CHANNEL_STATE_OPEN	   2u
+#define VGPU_CHANNEL_STATE_FAILED  3u /* it broke, or could not be opened; CLOSE clears it */
+#define VGPU_CHANNEL_STATE_CLOSING 4u
 
 #define VGPU_PROTOCOL_VERSION 0x00010000u
 #define VGPU_EXT_VERSION      1u
@@ -136,6 +167,8 @@
 #define VGPU_ERR_ZERO_LENGTH	 0x09u
 #define VGPU_ERR_RATE_LIMITED	 0x0Au
 #define VGPU_ERR_QUARANTINED	 0x0Bu
+#define VGPU_ERR_CHANNEL_LIMIT	 0x0Cu /* the VM's quota of channels, or none is free */
+#define VGPU_ERR_WINDOW_LIMIT	 0x0Du /* the VM's quota of window memory, or BAR2 is full */
 #define VGPU_ERR_CONTEXT_LOST	 0xF0u /* the worker died: the VM's device memory is gone */
 
 /* Opcodes. */
@@ -252,5 +285,7 @@ VGPU_STATIC_ASSERT(offsetof(struct vgpu_response_header, reserved) == 24, "reser
 VGPU_STATIC_ASSERT(VGPU_REG_REQUEST_BUF + VGPU_MAILBOX_BYTES == VGPU_REG_RESPONSE_BUF, "buffers");
 VGPU_STATIC_ASSERT(VGPU_REG_RESPONSE_BUF + VGPU_MAILBOX_BYTES == VGPU_REG_EXT_VERSION, "buffers");
 VGPU_STATIC_ASSERT(VGPU_REG_EXT_END <= 0x1000u, "registers fit the first page");
+VGPU_STATIC_ASSERT(VGPU_REG_CHANNEL_BLOCK(VGPU_CHANNELS_MAX) <= 0x2000u, "channel blocks");
+VGPU_STATIC_ASSERT(VGPU_MSIX_VECTORS == 1 + VGPU_CHANNELS_MAX, "a vector for each channel");
 
 #endif

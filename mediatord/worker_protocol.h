@@ -13,6 +13,13 @@
  *                           <---  DONE
  *
  * The end of the stream ends the worker.
+ *
+ * A worker that serves a channel gets no JOBs: its work comes from the ring. START then carries
+ * four descriptors: BAR2's memfd, the doorbell's eventfd, the completion's eventfd, and the memfd
+ * of the grant page.
+ *
+ *     END                   --->            (finish, empty the region, exit; the mediator kills a
+ *                                            worker that has not within its bound)
  */
 #ifndef VGPU_MEDIATORD_WORKER_PROTOCOL_H
 #define VGPU_MEDIATORD_WORKER_PROTOCOL_H
@@ -31,6 +38,7 @@
 #define VGPU_WORKER_RESERVED	   6u
 #define VGPU_WORKER_RELEASE	   7u
 #define VGPU_WORKER_DONE	   8u
+#define VGPU_WORKER_END		   9u
 
 struct vgpu_worker_header {
 	uint32_t type;
@@ -44,6 +52,29 @@ struct vgpu_worker_start {
 	uint32_t gpu;	  /* index among the backend's GPUs */
 	uint32_t reserved;
 	uint64_t memory_bytes; /* the VM's quota, for GET_DEVICE_INFO; 0: no limit */
+	/* The channel's memory in BAR2; all 0 for the mailbox's worker. */
+	uint64_t region;
+	uint64_t region_bytes; /* rings and window: vgpu_ring_window_offset(entries) + window */
+	uint32_t entries;
+	uint32_t reserved2;
+};
+
+/*
+ * The grant page: one page, shared by the mediator and one channel's worker alone. Neither believes
+ * the other's half.
+ */
+struct vgpu_grant_page {
+	/* Written by the mediator. */
+	uint32_t granted; /* 1: the worker may start work on the GPU; 0: not now */
+	uint32_t reserved0[15];
+	/* Written by the worker: what it did so far. */
+	uint64_t submissions; /* taken */
+	uint64_t errors;      /* of them, that failed */
+	uint64_t gpu_time_ns;
+	uint64_t bytes_in;	    /* copied to the GPU */
+	uint64_t bytes_out;	    /* copied from it */
+	uint64_t memory_used_bytes; /* by this worker: its RESERVEs less its RELEASEs */
+	uint64_t reserved1[2];
 };
 
 struct vgpu_worker_ready {
@@ -72,6 +103,10 @@ struct vgpu_worker_job {
 struct vgpu_worker_reserve {
 	struct vgpu_worker_header header;
 	uint64_t bytes;
+};
+
+struct vgpu_worker_end {
+	struct vgpu_worker_header header;
 };
 
 struct vgpu_worker_reserved {
@@ -105,9 +140,11 @@ union vgpu_worker_message {
 	struct vgpu_worker_reserved reserved;
 	struct vgpu_worker_release release;
 	struct vgpu_worker_done done;
+	struct vgpu_worker_end end;
 };
 
-VGPU_STATIC_ASSERT(sizeof(struct vgpu_worker_start) == 32, "start");
+VGPU_STATIC_ASSERT(sizeof(struct vgpu_worker_start) == 56, "start");
+VGPU_STATIC_ASSERT(sizeof(struct vgpu_grant_page) == 128, "grant page");
 VGPU_STATIC_ASSERT(sizeof(struct vgpu_worker_ready) == 88, "ready");
 VGPU_STATIC_ASSERT(sizeof(struct vgpu_worker_failed) == 256, "failed");
 VGPU_STATIC_ASSERT(offsetof(struct vgpu_worker_job, request) == 32, "job");

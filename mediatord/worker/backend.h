@@ -91,6 +91,70 @@ struct backend_ops {
 	 * that remains.
 	 */
 	cuda_error (*reset)(struct backend *backend, uint64_t *footprint);
+
+	/*
+	 * What follows serves channels. The caller has checked every range of device memory against
+	 * the channel's own allocations and every range of host memory against its window. Handles
+	 * are the backend's, never 0, and each given only to calls of its kind. Stream 0 is the
+	 * context's default stream.
+	 *
+	 * Every call returns when its work was started, as CUDA's asynchronous functions do.
+	 */
+
+	/* The channel's window: the host memory of all copies, until the context's end. */
+	cuda_error (*window_register)(struct backend *backend, void *memory, uint64_t bytes);
+
+	/* Takes and gives back the context. What cannot be kept over it must not exist then. */
+	cuda_error (*context_take)(struct backend *backend);
+	cuda_error (*context_give_back)(struct backend *backend);
+
+	/* A CUdevice_attribute of the GPU. */
+	cuda_error (*device_attribute)(struct backend *backend, uint32_t attribute, int32_t *value);
+
+	cuda_error (*mem_set)(struct backend *backend, uint64_t pointer, uint32_t value,
+			      uint64_t count, uint32_t width, uint64_t stream);
+	cuda_error (*start_htod)(struct backend *backend, uint64_t destination, const void *source,
+				 uint64_t bytes, uint64_t stream);
+	cuda_error (*start_dtoh)(struct backend *backend, void *destination, uint64_t source,
+				 uint64_t bytes, uint64_t stream);
+	cuda_error (*start_dtod)(struct backend *backend, uint64_t destination, uint64_t source,
+				 uint64_t bytes, uint64_t stream);
+
+	/* image: `bytes` of PTX, cubin or fatbin, followed by a zero byte, that nobody changes. */
+	cuda_error (*module_load)(struct backend *backend, const void *image, uint64_t bytes,
+				  uint64_t *module);
+	/* The module of the built-in kernels. */
+	cuda_error (*module_builtin)(struct backend *backend, uint64_t *module);
+	cuda_error (*module_unload)(struct backend *backend, uint64_t module);
+	cuda_error (*module_function)(struct backend *backend, uint64_t module, const char *name,
+				      uint64_t *function);
+	cuda_error (*module_global)(struct backend *backend, uint64_t module, const char *name,
+				    uint64_t *pointer, uint64_t *bytes);
+	cuda_error (*function_attribute)(struct backend *backend, uint64_t function,
+					 uint32_t attribute, int32_t *value);
+	cuda_error (*function_set_attribute)(struct backend *backend, uint64_t function,
+					     uint32_t attribute, int32_t value);
+	/* CUDA_ERROR_INVALID_VALUE where the kernel has no parameter of that index. */
+	cuda_error (*function_parameter)(struct backend *backend, uint64_t function, uint32_t index,
+					 uint64_t *offset, uint64_t *bytes);
+	cuda_error (*start_kernel)(struct backend *backend, uint64_t function, uint64_t stream,
+				   const struct backend_launch *launch);
+
+	cuda_error (*stream_create)(struct backend *backend, uint32_t flags, int32_t priority,
+				    uint64_t *stream);
+	cuda_error (*stream_destroy)(struct backend *backend, uint64_t stream);
+	/* CUDA_SUCCESS, CUDA_ERROR_NOT_READY, or what failed on it. */
+	cuda_error (*stream_query)(struct backend *backend, uint64_t stream);
+	cuda_error (*stream_wait_event)(struct backend *backend, uint64_t stream, uint64_t event);
+	/* CUDA_SUCCESS when all that was started in the context is done, as stream_query(). */
+	cuda_error (*context_query)(struct backend *backend);
+
+	cuda_error (*event_create)(struct backend *backend, uint32_t flags, uint64_t *event);
+	cuda_error (*event_destroy)(struct backend *backend, uint64_t event);
+	cuda_error (*event_record)(struct backend *backend, uint64_t event, uint64_t stream);
+	cuda_error (*event_query)(struct backend *backend, uint64_t event);
+	cuda_error (*event_elapsed)(struct backend *backend, uint64_t start, uint64_t end,
+				    float *milliseconds);
 };
 
 extern const struct backend_ops backend_cpu;
