@@ -1,1 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
+if BUILD_HOOK
+noinst_LTLIBRARIES += hook/libhook.la
+libvirthooks_PROGRAMS = hook/vgpu
+dist_man_MANS += man/vgpu-hook.8 man/vgpu-hook.conf.5
+endif
+
+hook_libhook_la_SOURCES = \
+	hook/hook_config.c \
+	hook/hook_config.h \
+	hook/hook.c \
+	hook/hook.h \
+	hook/mediator_client.c \
+	hook/mediator_client.h \
+	xml/file.c \
+	xml/file.h
+hook_libhook_la_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DVGPU_CONTROL_SOCKET='"$(runstatedir)/vgpu/control.sock"'
+hook_libhook_la_CFLAGS = $(AM_CFLAGS) $(LIBCURL_CFLAGS) $(JANSSON_CFLAGS)
+hook_libhook_la_LIBADD = $(LIBCURL_LIBS) $(JANSSON_LIBS)
+
+hook_vgpu_SOURCES = hook/main.c
+hook_vgpu_CPPFLAGS = $(AM_CPPFLAGS) -DHOOK_CONFIG='"$(sysconfdir)/vgpu/hook.conf"'
+hook_vgpu_LDADD = hook/libhook.la xml/libvgpuxml.la common/libcommon.la
+
+# An example: the hook's own defaults are the same.
+EXTRA_DIST += data/hook.conf
+if BUILD_HOOK
+vgpuexamplesdir = $(datadir)/vgpu/examples
+vgpuexamples_DATA = data/hook.conf
+endif

@@ -95,6 +95,8 @@ static void prepare_process(void)
 	/* An ignored SIGCHLD, as a parent may have left it, would reap the workers before us. */
 	signal(SIGCHLD, SIG_DFL);
 	signal(SIGPIPE, SIG_IGN);
+	/* A file size limit is an error of the write, as a full disk is. */
+	signal(SIGXFSZ, SIG_IGN);
 	umask(077);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;

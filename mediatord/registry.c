@@ -12,6 +12,7 @@
 #define CONFLICT      409
 #define UNPROCESSABLE 422
 #define INTERNAL      500
+#define UNAVAILABLE   503
 #define STORAGE_FULL  507
 
 struct registry {
@@ -213,6 +214,8 @@ static int http_status(int errnum)
 		return CONFLICT;
 	case EINVAL:
 		return UNPROCESSABLE;
+	case ESHUTDOWN:
+		return UNAVAILABLE;
 	default:
 		return INTERNAL;
 	}

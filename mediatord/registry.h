@@ -7,8 +7,8 @@
  * Changes run one at a time. Reads do not wait for a change that is on its way to the disk. All
  * functions but registry_open() and registry_close() may be called from any thread but the loop's.
  *
- * Errors carry the HTTP status that REST answers: 400, 404, 409, 422, 500 or 507 (disk full);
- * *field names the field that is wrong, or is "".
+ * Errors carry the HTTP status that REST answers: 400, 404, 409, 422, 500,
+ * 503 (shutting down) or 507 (disk full); *field names the field that is wrong, or is "".
  */
 #ifndef VGPU_MEDIATORD_REGISTRY_H
 #define VGPU_MEDIATORD_REGISTRY_H

@@ -80,9 +80,6 @@ static void reply_refused(const struct exchange *exchange, struct rest_reply *re
 		reply->allow = exchange->target.allow;
 		rest_problem(reply, exchange->refused, "the Allow header names the methods", "");
 		break;
-	case MHD_HTTP_REQUEST_TIMEOUT:
-		rest_problem(reply, exchange->refused, "the body took more than 10 s", "");
-		break;
 	case CONTENT_TOO_LARGE:
 		rest_problem(reply, exchange->refused, "the body is longer than 64 KiB", "");
 		break;
@@ -177,8 +174,6 @@ static void collect(struct exchange *exchange, struct MHD_Connection *connection
 		if (type && !content_type_ok(type))
 			exchange->refused = MHD_HTTP_UNSUPPORTED_MEDIA_TYPE;
 	}
-	if (!exchange->refused && vgpu_now_ns() > exchange->deadline_ns)
-		exchange->refused = MHD_HTTP_REQUEST_TIMEOUT;
 	if (!exchange->refused && length > BODY_MAX - exchange->length)
 		exchange->refused = CONTENT_TOO_LARGE;
 	if (!exchange->refused && exchange->length + length > exchange->size) {
@@ -227,7 +222,10 @@ static enum MHD_Result access_handler(void *opaque, struct MHD_Connection *conne
 	if (*upload_data_size) {
 		collect(exchange, connection, upload_data, *upload_data_size);
 		*upload_data_size = 0;
-		return exchange->discarded > DISCARD_MAX ? MHD_NO : MHD_YES;
+		/* MHD takes no answer in the middle of a body: all that is left is to hang up. */
+		return exchange->discarded > DISCARD_MAX || vgpu_now_ns() > exchange->deadline_ns
+			       ? MHD_NO
+			       : MHD_YES;
 	}
 	return answer(rest, connection, exchange);
 }

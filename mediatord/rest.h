@@ -23,8 +23,8 @@ int rest_start(const struct config *config, struct registry *registry, struct co
 	       struct rest **rest, struct vgpu_error **err);
 
 /*
- * Removes the socket, waits for the requests under way, which need the loop, and frees *rest. NULL
- * is fine.
+ * Removes the socket, waits for the requests under way, and frees *rest. These wait for the loop:
+ * it must still run, or have ended so that control.h's calls fail. NULL is fine.
  */
 void rest_stop(struct rest **rest);
 

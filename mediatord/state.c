@@ -46,6 +46,21 @@ static const char *const layer_columns[VM_HANDS] = {
 #define LAYER_COLUMN(hand) (3 + (hand))
 _Static_assert(VM_HAND_DOMAIN == 0 && VM_HAND_OPERATOR == 1 && VM_HANDS == 2, "columns' order");
 
+/*
+ * What the system said when SQLite could not write. SQLite calls only ENOSPC a full disk and keeps
+ * a quota's or a limit's errno with the file, which in WAL mode is the log.
+ */
+static int write_errno(sqlite3 *db)
+{
+	sqlite3_file *file = NULL;
+	int last = 0;
+
+	if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file) == SQLITE_OK &&
+	    file && file->pMethods)
+		file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &last);
+	return last;
+}
+
 /* Turns the failure of the last call on db into an errno value. */
 static int sqlite_errno(sqlite3 *db, int code)
 {
@@ -69,6 +84,8 @@ static int sqlite_errno(sqlite3 *db, int code)
 	case SQLITE_PERM:
 		return EACCES;
 	default:
+		if (code == SQLITE_IOERR_WRITE && write_errno(db))
+			system_errno = write_errno(db);
 		if (system_errno == EFBIG || system_errno == EDQUOT || system_errno == ENOSPC)
 			return ENOSPC;
 		return system_errno ? system_errno : EIO;

@@ -247,6 +247,11 @@ int vgpu_domain_attach(struct vgpu_domain *domain, const struct vgpu_domain_opti
 		return -1;
 	if (!metadata.attached && commandline.vgpu)
 		return vgpu_error_set(err, EINVAL, FOREIGN_DEVICE);
+	/* It would take the -device that is added behind it for its value. */
+	if (commandline.incomplete)
+		return vgpu_error_set(err, EINVAL,
+				      "the last argument in <qemu:commandline> is a -device "
+				      "without its value");
 	if (!metadata.element && !options->profile)
 		return vgpu_error_set(err, EINVAL,
 				      "the metadata does not ask for a vGPU and no profile was "

@@ -86,6 +86,7 @@ int commandline_read(const struct vgpu_domain *domain, struct commandline *comma
 			flag = argument;
 		}
 	}
+	commandline->incomplete = flag;
 	return find_vgpu(commandline, err);
 }
 

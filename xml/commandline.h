@@ -19,6 +19,7 @@ struct commandline {
 	struct commandline_device *devices;
 	size_t count;
 	struct commandline_device *vgpu; /* in devices, or NULL */
+	bool incomplete;		 /* the last argument is a -device without a value */
 };
 
 void commandline_clear(struct commandline *commandline);

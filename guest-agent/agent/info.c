@@ -20,14 +20,24 @@ static const struct capability capabilities[] = {
 #define CAPABILITY_COUNT (sizeof(capabilities) / sizeof(capabilities[0]))
 
 /* Names come from the host: no control characters for this terminal. */
-static void print_name(const char *label, const char *name, const char *otherwise)
+static void put_name(const char *name)
 {
-	printf("%-18s ", label);
-	if (!*name)
-		name = otherwise;
 	for (; *name; name++)
 		putchar((unsigned char)*name < ' ' || *name == 0x7f ? '?' : *name);
+}
+
+static void print_name(const char *label, const char *name)
+{
+	printf("%-18s ", label);
+	put_name(*name ? name : "-");
 	putchar('\n');
+}
+
+static void print_pool(const struct vgpu_info *info)
+{
+	printf("%-18s ", "pool");
+	put_name(*info->pool_name ? info->pool_name : "-");
+	printf(" (id %c)\n", info->pool_id > ' ' && info->pool_id < 0x7f ? info->pool_id : '?');
 }
 
 static void format_bytes(uint64_t bytes, char *text, size_t size)
@@ -73,15 +83,13 @@ static void print_table(const struct vgpu_info *info)
 	       info->link_state == VGPU_LINK_UP
 		       ? ""
 		       : ": the host's mediator does not answer; what follows may be out of date");
-	print_name("VM name", info->vm_name, "-");
+	print_name("VM name", info->vm_name);
 	printf("%-18s %s\n", "VM uuid", info->vm_uuid);
 	printf("%-18s %" PRIu32 "\n", "VM id", info->vm_id);
-	printf("%-18s %c", "pool",
-	       info->pool_id > ' ' && info->pool_id < 0x7f ? info->pool_id : '?');
-	print_name("", info->pool_name, "-");
+	print_pool(info);
 	printf("%-18s %s\n", "priority", vgpu_priority_name(info->priority));
 	printf("%-18s %s\n", "worker", vgpu_worker_state_name(info->worker_state));
-	print_name("GPU", info->gpu_name, "-");
+	print_name("GPU", info->gpu_name);
 	printf("%-18s %" PRIu32 "\n", "generation", info->generation);
 	print_use("GPU memory", usage->gpu_memory_bytes, quotas->gpu_memory_bytes);
 	print_use("window", usage->window_bytes, quotas->window_bytes);

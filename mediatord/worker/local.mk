@@ -3,6 +3,7 @@ if BUILD_MEDIATORD
 noinst_LTLIBRARIES += mediatord/worker/libworker.la
 pkglibexec_PROGRAMS += vgpu-worker
 endif
+dist_man_MANS += man/vgpu-worker.8
 
 mediatord_worker_libworker_la_SOURCES = \
 	mediatord/worker/backend.c \

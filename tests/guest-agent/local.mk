@@ -41,9 +41,13 @@ tests_guest_agent_test_vector_LDADD = $(guest_agent_agent_test_libs)
 
 guest_agent_scripts = \
 	tests/guest-agent/help.sh \
+	tests/guest-agent/local-commands.sh \
+	tests/guest-agent/local-failures.sh \
+	tests/guest-agent/local-sharing.sh \
 	tests/guest-agent/usage.sh
 TESTS += $(guest_agent_scripts)
 dist_check_SCRIPTS += $(guest_agent_scripts)
+EXTRA_DIST += tests/lib.sh
 
 if FUZZING
 noinst_PROGRAMS += tests/guest-agent/fuzz-vector

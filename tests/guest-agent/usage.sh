@@ -67,13 +67,19 @@ echo precious >out.old
 mv out.old kept
 status=0
 "$agent" "${nobody[@]}" add a b -o kept >/dev/null 2>&1 || status=$?
-[ "$status" = 69 ] && [ "$(cat kept)" = precious ] || { echo "FAIL: output replaced"; failed=1; }
+if [ "$status" != 69 ] || [ "$(cat kept)" != precious ]; then
+	echo "FAIL: output replaced"
+	failed=1
+fi
 
 # With --json, an error is an object.
 status=0
 said=$("$agent" "${nobody[@]}" --json add word b -o out) || status=$?
 wanted='{"error":{"code":"data","message":"word:2: not a decimal number: '"'two'"'","exit_status":65}}'
-[ "$status" = 65 ] && [ "$said" = "$wanted" ] || { echo "FAIL: --json: $status $said"; failed=1; }
+if [ "$status" != 65 ] || [ "$said" != "$wanted" ]; then
+	echo "FAIL: --json: $status $said"
+	failed=1
+fi
 
 # info works without a mediator, and says that there is none.
 said=$("$agent" "${nobody[@]}" info)
@@ -83,7 +89,9 @@ said=$("$agent" "${nobody[@]}" info)
 if [ -c /dev/full ]; then
 	status=0
 	"$agent" "${nobody[@]}" info >/dev/full 2>err || status=$?
-	[ "$status" = 74 ] && grep -q 'standard output: No space' err ||
-		{ echo "FAIL: /dev/full: $status $(cat err)"; failed=1; }
+	if [ "$status" != 74 ] || ! grep -q 'standard output: No space' err; then
+		echo "FAIL: /dev/full: $status $(cat err)"
+		failed=1
+	fi
 fi
 exit $failed

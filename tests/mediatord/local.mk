@@ -154,3 +154,76 @@ tests_mediatord_test_config_values_LDADD = mediatord/libmediator.la $(CMOCKA_LIB
 tests_mediatord_test_peer_decision_SOURCES = tests/mediatord/test-peer-decision.c
 tests_mediatord_test_peer_decision_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_peer_decision_LDADD = mediatord/libmediator.la $(CMOCKA_LIBS)
+
+# The control plane: layers, state, registry, and REST against the real daemon.
+EXTRA_DIST += tests/mediatord/plane-check.h tests/mediatord/rest-lib.bash
+
+mediatord_plane_tests = \
+	tests/mediatord/test-layers-decode \
+	tests/mediatord/test-layers-merge \
+	tests/mediatord/test-state-reopen \
+	tests/mediatord/test-state-refuse \
+	tests/mediatord/test-state-kill \
+	tests/mediatord/test-state-full \
+	tests/mediatord/test-registry \
+	tests/mediatord/test-rest-router
+mediatord_rest_tests = \
+	tests/mediatord/rest-refusals.sh \
+	tests/mediatord/rest-layers.sh \
+	tests/mediatord/rest-durable.sh \
+	tests/mediatord/rest-socket.sh \
+	tests/mediatord/rest-slow-client.sh \
+	tests/mediatord/rest-disk-full.sh
+dist_check_SCRIPTS += $(mediatord_rest_tests)
+if BUILD_MEDIATORD
+TESTS += $(mediatord_rest_tests)
+if BUILD_TESTS
+check_PROGRAMS += $(mediatord_plane_tests)
+TESTS += $(mediatord_plane_tests)
+endif
+endif
+
+plane_test_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS)
+plane_test_libs = mediatord/libplane.la mediatord/libmediator.la $(SQLITE_LIBS) $(JANSSON_LIBS) \
+	$(CMOCKA_LIBS)
+
+tests_mediatord_test_layers_decode_SOURCES = tests/mediatord/test-layers-decode.c
+tests_mediatord_test_layers_decode_CFLAGS = $(plane_test_cflags)
+tests_mediatord_test_layers_decode_LDADD = $(plane_test_libs)
+
+tests_mediatord_test_layers_merge_SOURCES = tests/mediatord/test-layers-merge.c
+tests_mediatord_test_layers_merge_CFLAGS = $(plane_test_cflags)
+tests_mediatord_test_layers_merge_LDADD = $(plane_test_libs)
+
+tests_mediatord_test_state_reopen_SOURCES = tests/mediatord/test-state-reopen.c
+tests_mediatord_test_state_reopen_CFLAGS = $(plane_test_cflags)
+tests_mediatord_test_state_reopen_LDADD = $(plane_test_libs)
+
+tests_mediatord_test_state_refuse_SOURCES = tests/mediatord/test-state-refuse.c
+tests_mediatord_test_state_refuse_CFLAGS = $(plane_test_cflags)
+tests_mediatord_test_state_refuse_LDADD = $(plane_test_libs)
+
+tests_mediatord_test_state_kill_SOURCES = tests/mediatord/test-state-kill.c
+tests_mediatord_test_state_kill_CFLAGS = $(plane_test_cflags)
+tests_mediatord_test_state_kill_LDADD = $(plane_test_libs)
+
+tests_mediatord_test_state_full_SOURCES = tests/mediatord/test-state-full.c
+tests_mediatord_test_state_full_CFLAGS = $(plane_test_cflags)
+tests_mediatord_test_state_full_LDADD = $(plane_test_libs)
+
+tests_mediatord_test_registry_SOURCES = tests/mediatord/test-registry.c
+tests_mediatord_test_registry_CFLAGS = $(plane_test_cflags)
+tests_mediatord_test_registry_LDADD = $(plane_test_libs)
+
+tests_mediatord_test_rest_router_SOURCES = tests/mediatord/test-rest-router.c
+tests_mediatord_test_rest_router_CFLAGS = $(plane_test_cflags)
+tests_mediatord_test_rest_router_LDADD = $(plane_test_libs)
+
+if FUZZING
+noinst_PROGRAMS += tests/mediatord/fuzz-vm-body
+FUZZ_TARGETS += tests/mediatord/fuzz-vm-body
+endif
+tests_mediatord_fuzz_vm_body_SOURCES = tests/mediatord/fuzz-vm-body.c
+tests_mediatord_fuzz_vm_body_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_mediatord_fuzz_vm_body_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_mediatord_fuzz_vm_body_LDADD = mediatord/libplane.la mediatord/libmediator.la $(JANSSON_LIBS)

@@ -66,6 +66,8 @@ refused foreign-driver 'the domain has a -device vgpu that vgpu-xml did not put 
 	"$(device '<q:arg value="--device"/><q:arg value="id=x,driver=vgpu"/>')"
 refused two-vgpus 'the domain has more than one -device vgpu' \
 	"$(device '<q:arg value="-device"/><q:arg value="vgpu"/><q:arg value="-device"/><q:arg value="vgpu"/>')"
+refused no-value 'the last argument in <qemu:commandline> is a -device without its value' \
+	"$(device '<q:arg value="-device"/>')"
 refused uuid 'the domain has another uuid, 6f1f2c3d-0a1b-4c5d-8e9f-001122334455' '' \
 	--uuid 6f1f2c3d-0a1b-4c5d-8e9f-001122334400
 refused relative-link 'link directory "run" is not an absolute path' '' --link-dir run

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Libvirt's qemu hook: /etc/libvirt/hooks/qemu.d/vgpu DOMAIN OPERATION SUB-OPERATION EXTRA, with
+ * the domain's XML on standard input.
+ *
+ * Libvirt waits for its hooks, so this one has a limit on its time, never calls libvirt, and needs
+ * nothing of the environment. It prints nothing on standard output, which libvirt would read as
+ * changed XML in some operations, and fails in none but prepare/begin: a failing reconnect, say,
+ * kills a running domain.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include "common/clock.h"
+#include "config.h"
+#include "hook/hook_config.h"
+#include "hook/hook.h"
+#include "hook/mediator_client.h"
+#include "xml/file.h"
+
+/* How much longer than the time limit the alarm waits, for what no other limit covers. */
+#define ALARM_MARGIN_MS 250
+
+static const char help[] =
+	"Usage: vgpu [--config FILE] DOMAIN OPERATION SUB-OPERATION EXTRA\n"
+	"Libvirt's qemu hook for domains with a vGPU: libvirt calls it, with the domain's XML\n"
+	"on standard input.\n"
+	"\n"
+	"  --config FILE  instead of " HOOK_CONFIG "\n"
+	"  --help         print this and exit\n"
+	"  --version      print the version and exit\n";
+
+/* The status to exit with where no more can be done. */
+static volatile sig_atomic_t alarm_status = 1;
+
+static void on_alarm(int signal)
+{
+	static const char line[] = "vgpu: gave up: the time limit is over\n";
+	ssize_t written = write(STDERR_FILENO, line, sizeof(line) - 1);
+
+	(void)signal;
+	(void)written;
+	_exit(alarm_status);
+}
+
+static void set_alarm(long ms)
+{
+	const struct itimerval limit = { .it_value = { ms / 1000, ms % 1000 * 1000 } };
+
+	setitimer(ITIMER_REAL, &limit, NULL);
+}
+
+/* One line for the operator, whatever the text holds: libvirt shows it. */
+static void complain(const char *message, const char *consequence)
+{
+	VGPU_AUTO_FREE char *line = NULL;
+
+	if (asprintf(&line, "vgpu: %s%s", message, consequence) < 0) {
+		line = NULL;
+		return;
+	}
+	for (char *c = line; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = '?';
+	fprintf(stderr, "%s\n", line);
+}
+
+struct call {
+	const char *name; /* of the domain */
+	enum hook_action action;
+	const char *config_path;
+	bool config_may_lack;
+	int64_t start_ns;
+};
+
+/* What is left of the time limit, in ms and at least 1. */
+static long time_left(const struct call *call, const struct hook_config *config)
+{
+	int64_t passed_ms = (vgpu_now_ns() - call->start_ns) / VGPU_NS_PER_MS;
+
+	return passed_ms < config->timeout_ms ? (long)(config->timeout_ms - passed_ms) : 1;
+}
+
+/* Sends the request of the call. Returns as mediator_request(). */
+static int ask(const struct call *call, const struct hook_config *config,
+	       const struct vgpu_domain_info *info, const char *body, struct mediator_reply *reply,
+	       struct vgpu_error **err)
+{
+	char path[sizeof("/v1/vms//domain") + VGPU_UUID_TEXT];
+
+	snprintf(path, sizeof(path), "/v1/vms/%s/domain", info->uuid);
+	return mediator_request(config->control_socket, time_left(call, config),
+				body ? "PUT" : "DELETE", path, body, reply, err);
+}
+
+/* prepare/begin of a domain with a vGPU. Returns the exit status. */
+static int register_domain(const struct call *call, const struct hook_config *config,
+			   const struct vgpu_domain *domain, const struct vgpu_domain_info *info)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	MEDIATOR_AUTO_REPLY struct mediator_reply reply = { 0 };
+	VGPU_AUTO_FREE char *body = NULL, *problem = NULL;
+
+	if (vgpu_domain_check(domain, &err) == 0)
+		body = hook_registration(info, info->name ? info->name : call->name, &err);
+	if (!body) {
+		complain(err->message, "");
+		return 1;
+	}
+	if (ask(call, config, info, body, &reply, &err) < 0) {
+		if (config->best_effort) {
+			complain(err->message, "; the domain starts without its vGPU "
+					       "(policy best-effort)");
+			return 0;
+		}
+		complain(err->message, "; start it with: systemctl start vgpu-mediatord");
+		return 1;
+	}
+	if (reply.status >= 200 && reply.status < 300)
+		return 0;
+	problem = mediator_reply_problem(&reply);
+	complain(problem ? problem : "out of memory", "");
+	return 1;
+}
+
+/* release/end of a domain with a vGPU: the VM's record stays, so failing is not fatal. */
+static void release_domain(const struct call *call, const struct hook_config *config,
+			   const struct vgpu_domain_info *info)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	MEDIATOR_AUTO_REPLY struct mediator_reply reply = { 0 };
+	VGPU_AUTO_FREE char *problem = NULL;
+
+	if (ask(call, config, info, NULL, &reply, &err) < 0) {
+		complain(err->message, "; the VM was not marked as detached");
+		return;
+	}
+	/* 404: the mediator does not know the VM, so there is nothing to mark. */
+	if ((reply.status >= 200 && reply.status < 300) || reply.status == 404)
+		return;
+	problem = mediator_reply_problem(&reply);
+	complain(problem ? problem : "out of memory", "");
+}
+
+static int run(const struct call *call)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	VGPU_AUTO_DOMAIN struct vgpu_domain *domain = NULL;
+	VGPU_AUTO_DOMAIN_INFO struct vgpu_domain_info info = { .slot = -1 };
+	VGPU_AUTO_FREE char *xml = NULL;
+	int failure = call->action == HOOK_REGISTER ? 1 : 0;
+	struct hook_config config;
+	size_t length;
+	int found;
+
+	if (file_read(STDIN_FILENO, VGPU_DOMAIN_BYTES_MAX, &xml, &length, &err) < 0) {
+		complain("the domain's XML: ", err->message);
+		return failure;
+	}
+	found = hook_read_domain(xml, length, &domain, &info, &err);
+	if (found == 0)
+		return 0;
+	hook_config_defaults(&config);
+	if (found < 0 ||
+	    hook_config_load(&config, call->config_path, call->config_may_lack, &err) < 0) {
+		complain(err->message, "");
+		return failure;
+	}
+	set_alarm(time_left(call, &config) + ALARM_MARGIN_MS);
+	if (call->action == HOOK_REGISTER)
+		return register_domain(call, &config, domain, &info);
+	release_domain(call, &config, &info);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct call call = {
+		.config_path = HOOK_CONFIG,
+		.config_may_lack = true,
+		.start_ns = vgpu_now_ns(),
+	};
+
+	if (argc == 2 && strcmp(argv[1], "--help") == 0)
+		return fputs(help, stdout) == EOF || fflush(stdout) == EOF;
+	if (argc == 2 && strcmp(argv[1], "--version") == 0)
+		return puts("vgpu-hook " PACKAGE_VERSION) == EOF || fflush(stdout) == EOF;
+	/* Libvirt gives four arguments always, so a domain of this name is not mistaken. */
+	if (argc == 7 && strcmp(argv[1], "--config") == 0) {
+		call.config_path = argv[2];
+		call.config_may_lack = false;
+		argv += 2;
+		argc -= 2;
+	}
+	if (argc != 5) {
+		fputs(help, stderr);
+		return 1;
+	}
+	call.name = argv[1];
+	call.action = hook_action(argv[2], argv[3]);
+	if (call.action == HOOK_IGNORE)
+		return 0;
+	alarm_status = call.action == HOOK_REGISTER ? 1 : 0;
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGALRM, on_alarm);
+	set_alarm(HOOK_TIMEOUT_MS + ALARM_MARGIN_MS);
+	return run(&call);
+}

@@ -1,0 +1,85 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# With the real mediator: a start registers the VM, an end marks it detached and keeps the record, a
+# refusal is told in the mediator's words.
+. "${top_srcdir:?}/tests/hook/lib.sh"
+mediatord=$top_builddir/mediatord/vgpu-mediatord
+[ -x "$mediatord" ] || {
+	echo "vgpu-mediatord is not built"
+	exit 77
+}
+for tool in curl jq; do
+	command -v "$tool" >/dev/null || {
+		echo "$tool is missing (Debian: $tool)"
+		exit 77
+	}
+done
+uuid=6f1f2c3d-0a1b-4c5d-8e9f-001122334455
+
+cat >"$tmp/mediatord.conf" <<END
+[mediatord]
+control-socket = $tmp/control.sock
+link-dir = $tmp/link
+state = $tmp/state.db
+libvirt-run-dir = $tmp
+worker = /bin/false
+[pool A]
+gpus = 0
+[pool B]
+gpus = 1
+[profile gold]
+pool = A
+priority = high
+END
+"$mediatord" --config "$tmp/mediatord.conf" 2>"$tmp/mediatord.log" &
+server=$!
+for _ in {1..100}; do
+	[ ! -S "$tmp/control.sock" ] || break
+	kill -0 "$server" || break
+	sleep 0.05
+done
+[ -S "$tmp/control.sock" ] || {
+	cat "$tmp/mediatord.log"
+	exit 1
+}
+configure
+
+# vm FILTER VALUE: what the mediator says of the VM.
+vm() {
+	local got
+	got=$(curl -s --max-time 5 --unix-socket "$tmp/control.sock" "http://x/v1/vms/$uuid" | jq -r "$1")
+	[ "$got" = "$2" ] || failed "$1 is $got, not $2"
+}
+
+expect plain 0 '' prepare begin <"$top_srcdir/tests/xml/data/bare.xml"
+[ "$(curl -s --unix-socket "$tmp/control.sock" http://x/v1/vms)" = '{"vms":[]}' ] ||
+	failed "a domain without a vGPU was registered"
+expect release-unknown 0 '' release end <"$attached"
+
+expect prepare 0 '' prepare begin <"$attached"
+vm .name q35
+vm .profile gold
+vm .priority high
+vm .sources.profile domain
+vm .attached true
+[ -S "$tmp/link/$uuid.sock" ] || failed "no link socket"
+expect again 0 '' prepare begin <"$attached"
+expect release 0 '' release end <"$attached"
+vm .attached false
+vm .profile gold
+
+# The next start replaces what the last one said.
+sed 's/profile="gold"/pool="B" priority="low"/; s|<name>.*</name>|<name>"\\ \&lt;ü😀</name>|' \
+	"$attached" >"$tmp/changed.xml"
+expect changed 0 '' prepare begin <"$tmp/changed.xml"
+vm .pool B
+vm .priority low
+vm .sources.profile default
+vm .name '"\ <ü😀'
+
+sed 's/profile="gold"/profile="platinum"/' "$attached" >"$tmp/refused.xml"
+expect refused 1 '^vgpu: .*"platinum"' prepare begin <"$tmp/refused.xml"
+sed 's/profile="gold"/pool="Z"/' "$attached" >"$tmp/refused.xml"
+expect refused 1 '^vgpu: .*"Z"' prepare begin <"$tmp/refused.xml"
+vm .pool B
+finish

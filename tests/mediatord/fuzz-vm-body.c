@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Fuzzes what a REST client controls: the path with its method, and a VM's JSON body. What decodes
+ * must merge or be refused with a status, and must encode to something that decodes to the same.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mediatord/config.h"
+#include "mediatord/layers.h"
+#include "mediatord/problem.h"
+#include "mediatord/rest_router.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void fuzz_router(const uint8_t *data, size_t size)
+{
+	static const char *const methods[] = { "GET", "PUT", "DELETE", "POST" };
+	char *path = calloc(1, size + 1);
+	struct rest_target target;
+	int status;
+
+	if (!path)
+		return;
+	memcpy(path, data, size);
+	status = rest_route(methods[size % 4], path, &target);
+	if (status == 0 ? target.route >= REST_ROUTES : (status == 405) != (target.allow != NULL))
+		abort();
+	free(path);
+}
+
+static void fuzz_body(const uint8_t *data, size_t size)
+{
+	static const char text[] = "[pool A]\ngpus = 0\n[profile gold]\ngpu-time-guaranteed = 9\n";
+	static struct config *config;
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	struct vm_layer layers[VM_HANDS] = { 0 }, again;
+	struct vm_field_name field;
+	struct vm_merged merged;
+	char *encoded, *encoded_again;
+
+	if (!config && config_parse(text, strlen(text), "fuzz", &config, NULL) < 0)
+		abort();
+	if (vm_layer_decode((const char *)data, size, &layers[0], &field, &err) < 0) {
+		json_t *problem;
+
+		if (err->status != 400)
+			abort();
+		problem = problem_to_json(400, err->message, field.text);
+		if (!problem)
+			abort();
+		json_decref(problem);
+		return;
+	}
+	encoded = vm_layer_encode(&layers[0]);
+	if (!encoded || vm_layer_decode(encoded, strlen(encoded), &again, &field, NULL) < 0)
+		abort();
+	encoded_again = vm_layer_encode(&again);
+	if (!encoded_again || strcmp(encoded, encoded_again) != 0 || again.given != layers[0].given)
+		abort();
+	free(encoded);
+	free(encoded_again);
+	if (vm_layers_merge(layers, config, &merged, &field, &err) < 0 &&
+	    ((err->status != 400 && err->status != 422) || !field.text[0]))
+		abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (size == 0)
+		return 0;
+	if (data[0] == '/')
+		fuzz_router(data, size);
+	else
+		fuzz_body(data, size);
+	return 0;
+}

@@ -1,0 +1,108 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What REST refuses, and that each refusal is a problem document that names what is wrong.
+# shellcheck source=tests/mediatord/rest-lib.bash
+. "${top_srcdir:?}/tests/mediatord/rest-lib.bash"
+start_daemon
+
+# Paths and methods.
+expect 404 GET /
+problem
+expect 404 GET /v1/vms/
+expect 404 PUT /v1/nothing '{}'
+problem
+expect 404 GET "/v1/vms/$uuid1/x"
+expect 400 GET /v1/vms/no-uuid
+problem uuid
+expect 400 PUT "/v1/vms/${uuid1}0" '{}'
+expect 400 GET /v1/vms/%00
+expect 400 GET "/v1/vms/$uuid1%00"
+expect 404 GET /healthz%00
+expect 404 GET /v1/vms/../../etc/passwd
+for method in POST PATCH OPTIONS DELETE; do
+	expect 405 $method /v1/vms
+	problem
+	grep -qi '^allow: GET, HEAD' "$work/headers" || fail "no Allow header"
+done
+expect 405 GET "$vm1/domain"
+grep -qi '^allow: PUT, DELETE' "$work/headers" || fail "no Allow header"
+
+# Unknown VMs.
+expect 404 GET "$vm1"
+problem
+expect 404 DELETE "$vm1"
+expect 404 DELETE "$vm1/domain"
+
+# Bodies that are not JSON objects.
+for bad in '{' '[]' 'null' '"a"' 'hello' '{"name":"a"' '{"name":"a"}x' '{"weight":1,"weight":1}' \
+	'{"name":"a\u0000b"}' "{'name':'a'}" '{"weight":1,}'; do
+	expect 400 PUT "$vm1" "$bad"
+	problem
+done
+printf '{"name":"a\xff"}' >"$work/file"
+expect 400 PUT "$vm1" "@$work/file"
+problem
+printf '{"name":"a\0b"}' >"$work/file"
+expect 400 PUT "$vm1" "@$work/file"
+problem
+head -c 60000 /dev/zero | tr '\0' '[' >"$work/file"
+expect 400 PUT "$vm1" "@$work/file"
+problem
+{ for _ in $(seq 8000); do printf '{"a":'; done; } >"$work/file"
+expect 400 PUT "$vm1" "@$work/file"
+problem
+
+# Fields.
+expect 400 PUT "$vm1" '{"colour":"red"}'
+problem colour
+expect 400 PUT "$vm1" '{"quotas":{"speed":1}}'
+problem quotas.speed
+expect 400 PUT "$vm1" '{"quotas":{"burst":"1"}}'
+problem quotas.burst
+expect 400 PUT "$vm1" '{"weight":0}'
+problem weight
+expect 400 PUT "$vm1" '{"weight":1.5}'
+problem weight
+expect 400 PUT "$vm1" '{"weight":99999999999999999999999}'
+problem
+expect 400 PUT "$vm1" '{"name":"../../etc/passwd"}'
+problem name
+expect 400 PUT "$vm1" '{"name":"a\nb"}'
+problem name
+expect 400 PUT "$vm1/domain" '{"name":""}'
+problem name
+expect 400 PUT "$vm1" '{"quotas":{"gpu_time_guaranteed_percent":60,"gpu_time_max_percent":50}}'
+problem quotas.gpu_time_guaranteed_percent
+expect 422 PUT "$vm1" '{"profile":"lead"}'
+problem profile
+expect 422 PUT "$vm1" '{"pool":"Z"}'
+problem pool
+
+# Size and type.
+{ printf '{"name":"a"}'; head -c 65536 /dev/zero | tr '\0' ' '; } >"$work/file"
+expect 413 PUT "$vm1" "@$work/file"
+problem
+expect 413 PUT "$vm1" "@$work/file" -H 'Transfer-Encoding: chunked'
+problem
+head -c 5000000 /dev/zero | tr '\0' ' ' >"$work/file"
+expect 413 PUT "$vm1" "@$work/file"
+problem
+expect 415 PUT "$vm1" - -H 'Content-Type: text/plain' --data-binary '{}'
+problem
+expect 415 PUT "$vm1" - -H 'Content-Type: application/jsonp' --data-binary '{}'
+
+# Nothing of all this registered a VM, and the mediator serves as before.
+expect 200 GET /v1/vms
+[ "$body" = '{"vms":[]}' ] || fail "$body"
+[ "$type" = application/json ] || fail "content type $type"
+expect 200 GET /healthz
+[ "$body" = '{"status":"ok"}' ] || fail "$body"
+[ -z "$(find "$work/run/link" -name '*.sock')" ] || fail "a link socket was made"
+
+# What is just within the limits is taken.
+{ printf '{"name":"a"}'; head -c $((65536 - 12)) /dev/zero | tr '\0' ' '; } >"$work/file"
+expect 201 PUT "$vm1" "@$work/file"
+expect 200 PUT "$vm1" - -H 'Content-Type: Application/JSON; charset=utf-8' --data-binary '{}'
+expect 200 PUT "$vm1" - -H 'Content-Type:' --data-binary '{}'
+expect 415 PUT "$vm1" - -H 'Content-Type;' --data-binary '{}'
+stop_daemon TERM

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which paths and methods there are, and the status of all others. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mediatord/rest_router.h"
+
+#define UUID "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
+
+static void every_route_is_found(void **state)
+{
+	static const struct {
+		const char *method, *path;
+		enum rest_route route;
+	} good[] = {
+		{ "GET", "/healthz", REST_HEALTH },
+		{ "HEAD", "/healthz", REST_HEALTH },
+		{ "GET", "/v1/vms", REST_VM_LIST },
+		{ "GET", "/v1/vms/" UUID, REST_VM_GET },
+		{ "PUT", "/v1/vms/" UUID, REST_VM_PUT },
+		{ "DELETE", "/v1/vms/" UUID, REST_VM_DELETE },
+		{ "PUT", "/v1/vms/" UUID "/domain", REST_DOMAIN_PUT },
+		{ "DELETE", "/v1/vms/" UUID "/domain", REST_DOMAIN_DELETE },
+		{ "PUT", "/v1/vms/0F1E2D3C-4B5A-6978-8796-A5B4C3D2E1F0", REST_VM_PUT },
+	};
+	struct rest_target target;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+		assert_int_equal(rest_route(good[i].method, good[i].path, &target), 0);
+		assert_int_equal(target.route, good[i].route);
+		if (strstr(good[i].path, "/vms/"))
+			assert_int_equal(target.uuid[15], 0xf0);
+	}
+}
+
+static void all_else_has_its_status(void **state)
+{
+	static const struct {
+		const char *method, *path;
+		int status;
+		const char *allow;
+	} bad[] = {
+		{ "GET", "/", 404, NULL },
+		{ "GET", "", 404, NULL },
+		{ "GET", "/v1", 404, NULL },
+		{ "GET", "/v1/vms/", 404, NULL },
+		{ "GET", "/v2/vms", 404, NULL },
+		{ "GET", "/healthz/", 404, NULL },
+		{ "GET", "/v1/vms/" UUID "/", 404, NULL },
+		{ "GET", "/v1/vms/" UUID "/domains", 404, NULL },
+		{ "GET", "/v1/vms//domain", 404, NULL },
+		{ "GET", "/v1/vms/x/y/domain", 404, NULL },
+		{ "GET", "/v1/vms/x", 400, NULL },
+		{ "GET", "/v1/vms/" UUID "0", 400, NULL },
+		{ "PUT", "/v1/vms/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1fg/domain", 400, NULL },
+		{ "GET", "/v1/vms/%00", 400, NULL },
+		{ "POST", "/healthz", 405, "GET, HEAD" },
+		{ "DELETE", "/v1/vms", 405, "GET, HEAD" },
+		{ "PATCH", "/v1/vms/" UUID, 405, "GET, HEAD, PUT, DELETE" },
+		{ "get", "/v1/vms/" UUID, 405, "GET, HEAD, PUT, DELETE" },
+		{ "GET", "/v1/vms/" UUID "/domain", 405, "PUT, DELETE" },
+	};
+	struct rest_target target;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		assert_int_equal(rest_route(bad[i].method, bad[i].path, &target), bad[i].status);
+		if (bad[i].allow)
+			assert_string_equal(target.allow, bad[i].allow);
+		else
+			assert_null(target.allow);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_route_is_found),
+		cmocka_unit_test(all_else_has_its_status),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
