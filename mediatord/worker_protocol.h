@@ -61,12 +61,22 @@ struct vgpu_worker_start {
 
 /*
  * The grant page: one page, shared by the mediator and one channel's worker alone. Neither believes
- * the other's half.
+ * the other's half. Its memfd is sealed against shrinking.
+ *
+ * After it has stored 1 to `granted` the mediator writes the doorbell's eventfd, which wakes a
+ * worker that waits for it. What the VM uses is `used_bytes` less what this worker has released and
+ * the mediator has not seen yet: upon a RELEASE the mediator stores `released_bytes` first, then
+ * `used_bytes` with release; the worker loads `used_bytes` with acquire, then `released_bytes`.
+ * Upon a RESERVE that it grants it stores `used_bytes` before it answers.
  */
 struct vgpu_grant_page {
 	/* Written by the mediator. */
 	uint32_t granted; /* 1: the worker may start work on the GPU; 0: not now */
-	uint32_t reserved0[15];
+	uint32_t reserved0;
+	uint64_t quota_bytes;	 /* of the VM's GPU memory; 0: no limit */
+	uint64_t used_bytes;	 /* of it, over all the VM's workers */
+	uint64_t released_bytes; /* the sum of this worker's RELEASEs that used_bytes knows */
+	uint64_t reserved1[4];
 	/* Written by the worker: what it did so far. */
 	uint64_t submissions; /* taken */
 	uint64_t errors;      /* of them, that failed */
@@ -74,7 +84,7 @@ struct vgpu_grant_page {
 	uint64_t bytes_in;	    /* copied to the GPU */
 	uint64_t bytes_out;	    /* copied from it */
 	uint64_t memory_used_bytes; /* by this worker: its RESERVEs less its RELEASEs */
-	uint64_t reserved1[2];
+	uint64_t reserved2[2];
 };
 
 struct vgpu_worker_ready {
@@ -144,6 +154,7 @@ union vgpu_worker_message {
 };
 
 VGPU_STATIC_ASSERT(sizeof(struct vgpu_worker_start) == 56, "start");
+VGPU_STATIC_ASSERT(offsetof(struct vgpu_grant_page, submissions) == 64, "grant page's halves");
 VGPU_STATIC_ASSERT(sizeof(struct vgpu_grant_page) == 128, "grant page");
 VGPU_STATIC_ASSERT(sizeof(struct vgpu_worker_ready) == 88, "ready");
 VGPU_STATIC_ASSERT(sizeof(struct vgpu_worker_failed) == 256, "failed");
