@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # One folder a part, each with a fragment of its own; see tests/README.md.
 TEST_EXTENSIONS = .sh
-AM_TESTS_ENVIRONMENT = export top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)';
+AM_TESTS_ENVIRONMENT = export top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' NVCC='$(NVCC)';
 
 # Tests that boot VMs, need root or start libvirt: `make check-system`, never part of `make check`.
 SYSTEM_TESTS =

@@ -22,6 +22,14 @@ mediatord_worker_libworker_la_SOURCES = \
 	mediatord/worker/sandbox.c \
 	mediatord/worker/sandbox.h \
 	mediatord/worker/sandbox_seccomp.c
+# The built-in kernels for GPUs. The PTX is in the tree: a host without the CUDA Toolkit needs it too.
+EXTRA_DIST += mediatord/worker/kernels.cu mediatord/worker/kernels.ptx
+.PHONY: regenerate-kernels
+regenerate-kernels:
+	NVCC='$(NVCC)' $(top_srcdir)/scripts/kernels-ptx $(top_srcdir)/mediatord/worker/kernels.cu \
+		>kernels.ptx.tmp
+	mv kernels.ptx.tmp $(top_srcdir)/mediatord/worker/kernels.ptx
+
 mediatord_worker_libworker_la_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
 mediatord_worker_libworker_la_LIBADD = \
 	mediatord/librequest.la \

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
+# The PTX in the tree is that of its source.
+TESTS += tests/mediatord/kernels-ptx.sh
+dist_check_SCRIPTS += tests/mediatord/kernels-ptx.sh
+
 # Requests: validation and the making of responses.
 mediatord_request_tests = \
 	tests/mediatord/test-request-decoding \
