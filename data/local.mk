@@ -17,3 +17,5 @@ uninstall-mediatord-conf:
 		rm -f "$(DESTDIR)$(sysconfdir)/vgpu/mediatord.conf"; \
 	fi
 	-rmdir "$(DESTDIR)$(sysconfdir)/vgpu" 2>/dev/null
+# The REST interface.
+dist_doc_DATA += data/openapi.yaml

@@ -170,6 +170,7 @@ mediatord_plane_tests = \
 mediatord_rest_tests = \
 	tests/mediatord/rest-refusals.sh \
 	tests/mediatord/rest-layers.sh \
+	tests/mediatord/rest-openapi.sh \
 	tests/mediatord/rest-durable.sh \
 	tests/mediatord/rest-socket.sh \
 	tests/mediatord/rest-slow-client.sh \
