@@ -1,2 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 EXTRA_DIST += data/vectors/A.txt data/vectors/B.txt
+
+# An operator's file is never overwritten, and removed only where nobody changed it.
+EXTRA_DIST += data/mediatord.conf
+if BUILD_MEDIATORD
+INSTALL_EXEC_HOOKS += install-mediatord-conf
+UNINSTALL_HOOKS += uninstall-mediatord-conf
+endif
+.PHONY: install-mediatord-conf uninstall-mediatord-conf
+install-mediatord-conf:
+	$(MKDIR_P) "$(DESTDIR)$(sysconfdir)/vgpu"
+	test -e "$(DESTDIR)$(sysconfdir)/vgpu/mediatord.conf" || \
+		$(INSTALL_DATA) "$(srcdir)/data/mediatord.conf" "$(DESTDIR)$(sysconfdir)/vgpu/mediatord.conf"
+uninstall-mediatord-conf:
+	if cmp -s "$(srcdir)/data/mediatord.conf" "$(DESTDIR)$(sysconfdir)/vgpu/mediatord.conf"; then \
+		rm -f "$(DESTDIR)$(sysconfdir)/vgpu/mediatord.conf"; \
+	fi
+	-rmdir "$(DESTDIR)$(sysconfdir)/vgpu" 2>/dev/null
+# The REST interface.
+dist_doc_DATA += data/openapi.yaml

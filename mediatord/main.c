@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #ifdef HAVE_SYSTEMD
 #include <systemd/sd-daemon.h>
@@ -148,6 +149,9 @@ static int serve(const struct config *config, struct vgpu_error **err)
 	    mediator_new(config, &mediator, err) < 0 ||
 	    registry_open(config, state, &registry, err) < 0)
 		return -1;
+	if (access(config->worker, X_OK) < 0)
+		vgpu_log_warning("worker: %s: %s; requests will fail", config->worker,
+				 strerror(errno));
 	registry_start(registry, mediator_control(mediator));
 	if (rest_start(config, registry, mediator_control(mediator), &rest, err) < 0)
 		return -1;

@@ -299,11 +299,8 @@ static void submit(struct vm *vm, struct job *job)
 	vm->queue_end = &job->next;
 	vm->queued++;
 	if (job->async) {
-		uint8_t response[VGPU_MAILBOX_BYTES];
-
 		job->answered = true;
-		answer(vm, job->tag, VGPU_ERR_NONE, response,
-		       vgpu_response_build(response, VGPU_ERR_NONE, NULL, 0, NULL, 0, 0));
+		answer_text(vm, job->tag, VGPU_ERR_NONE, "");
 	}
 }
 

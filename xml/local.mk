@@ -6,9 +6,10 @@ dist_man_MANS += man/vgpu-xml.1 man/vgpu-xml.5
 vgpudatadir = $(datadir)/vgpu
 dist_vgpudata_DATA = xml/vgpu-metadata.rng
 vgputemplatesdir = $(vgpudatadir)/templates
-dist_vgputemplates_DATA = \
+vgputemplates_DATA = \
 	xml/templates/i440fx-bios.xml \
 	xml/templates/q35-bios.xml
+CLEANFILES += $(vgputemplates_DATA)
 else
 if BUILD_HOOK
 noinst_LTLIBRARIES += xml/libvgpuxml.la
@@ -53,3 +54,16 @@ xml_vgpu_xml_SOURCES = \
 xml_vgpu_xml_CPPFLAGS = $(AM_CPPFLAGS) $(xml_paths)
 xml_vgpu_xml_CFLAGS = $(AM_CFLAGS)
 xml_vgpu_xml_LDADD = xml/libvgpuxml.la common/libcommon.la
+
+# The templates name the wrapper and the link where this configuration has them.
+EXTRA_DIST += \
+	xml/templates/i440fx-bios.xml.in \
+	xml/templates/q35-bios.xml.in
+xml_make_template = \
+	$(AM_V_GEN)$(MKDIR_P) xml/templates && \
+	$(SED) -e 's|@bindir''@|$(bindir)|g' -e 's|@runstatedir''@|$(runstatedir)|g' \
+		$(srcdir)/$@.in >$@.tmp && mv $@.tmp $@
+xml/templates/i440fx-bios.xml: xml/templates/i440fx-bios.xml.in Makefile
+	$(xml_make_template)
+xml/templates/q35-bios.xml: xml/templates/q35-bios.xml.in Makefile
+	$(xml_make_template)

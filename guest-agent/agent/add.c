@@ -124,8 +124,7 @@ static enum vgpu_result launch(struct vgpu *vgpu, const struct job *job,
 	const uint32_t grid[3] = { blocks, 1, 1 }, block[3] = { BLOCK_THREADS, 1, 1 };
 	const char *kernel = job->type == NUMBER_F32 ? "vadd_f32" : "vadd_i32";
 
-	return vgpu_launch(vgpu, kernel, grid, block, 0, arguments,
-			   sizeof(*arguments), 0);
+	return vgpu_launch(vgpu, kernel, grid, block, 0, arguments, sizeof(*arguments), 0);
 }
 
 /* Everything on the device. The handle's close frees what is allocated here. */

@@ -2,6 +2,7 @@
 #include "guest-agent/agent/number.h"
 
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -69,6 +70,37 @@ static int parse_i32(const char *text, void *element, const char **why)
 	return 0;
 }
 
+/*
+ * Most numbers are short: where digits and power of ten are both exact as floats, their one
+ * division is rounded right. strtof() is for the rest, at many times the cost.
+ */
+static bool parse_short(const char *text, float *value)
+{
+	static const float powers[] = { 1, 1e1f, 1e2f, 1e3f, 1e4f, 1e5f, 1e6f, 1e7f };
+	bool negative = *text == '-', point = false;
+	uint32_t digits = 0;
+	size_t fraction = 0;
+
+	if (FLT_EVAL_METHOD != 0)
+		return false;
+	for (text += negative || *text == '+'; *text; text++) {
+		if (*text == '.') { /* one: the syntax was checked */
+			point = true;
+			continue;
+		}
+		if (*text == 'e' || *text == 'E' || digits >= (1u << 24) / 10)
+			return false;
+		digits = 10 * digits + (uint32_t)(*text - '0');
+		fraction += point;
+	}
+	if (fraction >= sizeof(powers) / sizeof(powers[0]))
+		return false;
+	*value = (float)digits / powers[fraction];
+	if (negative)
+		*value = -*value;
+	return true;
+}
+
 static int parse_f32(const char *text, void *element, const char **why)
 {
 	float value;
@@ -78,7 +110,8 @@ static int parse_f32(const char *text, void *element, const char **why)
 		return -1;
 	}
 	/* Too small a number becomes zero or a subnormal one, as rounding has it. */
-	value = strtof(text, NULL);
+	if (!parse_short(text, &value))
+		value = strtof(text, NULL);
 	if (isinf(value)) {
 		*why = "not within the range of float32, about -3.4e38 to 3.4e38";
 		return -1;
@@ -97,6 +130,9 @@ static size_t format_f32(float value, char text[NUMBER_TEXT_MAX])
 {
 	int length = 0;
 
+	/* Whole numbers of up to seven digits need no second thought; -0 keeps its sign below. */
+	if (value > -1e7f && value < 1e7f && value == (float)(int32_t)value && value != 0)
+		return (size_t)snprintf(text, NUMBER_TEXT_MAX, "%d", (int)(int32_t)value);
 	for (int digits = 7; digits <= 9; digits++) {
 		length = snprintf(text, NUMBER_TEXT_MAX, "%.*g", digits, (double)value);
 		if (digits == 9 || !isfinite(value) || strtof(text, NULL) == value)

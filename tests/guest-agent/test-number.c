@@ -68,6 +68,29 @@ static void floats_come_back_bit_by_bit(void **state)
 	}
 }
 
+/* Short numbers are read without strtof(), and must come out the same. */
+static void short_numbers_are_rounded_right(void **state)
+{
+	uint32_t seed = 1;
+
+	(void)state;
+	for (int i = 0; i < 300000; i++) {
+		char text[32];
+		const char *why;
+		float value, right;
+
+		seed = seed * 1664525 + 1013904223;
+		snprintf(text, sizeof(text), "%s%u.%0*u", seed & 1 ? "-" : "", (seed >> 8) % 10000,
+			 1 + i % 8, seed >> 20);
+		if (i % 3 == 0)
+			snprintf(text, sizeof(text), "%u", seed >> (i % 20));
+		right = strtof(text, NULL);
+		assert_int_equal(number_parse(NUMBER_F32, text, &value, &why), 0);
+		if (memcmp(&value, &right, sizeof(value)) != 0)
+			fail_msg("%s became %a, not %a", text, (double)value, (double)right);
+	}
+}
+
 static void integers_come_back(void **state)
 {
 	static const int32_t values[] = { 0, 1, -1, INT32_MIN, INT32_MAX };
@@ -89,6 +112,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(floats_are_short),
 		cmocka_unit_test(floats_come_back_bit_by_bit),
+		cmocka_unit_test(short_numbers_are_rounded_right),
 		cmocka_unit_test(integers_come_back),
 	};
 

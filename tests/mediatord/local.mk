@@ -174,6 +174,7 @@ mediatord_plane_tests = \
 mediatord_rest_tests = \
 	tests/mediatord/rest-refusals.sh \
 	tests/mediatord/rest-layers.sh \
+	tests/mediatord/rest-openapi.sh \
 	tests/mediatord/rest-durable.sh \
 	tests/mediatord/rest-socket.sh \
 	tests/mediatord/rest-slow-client.sh \
@@ -231,3 +232,15 @@ tests_mediatord_fuzz_vm_body_SOURCES = tests/mediatord/fuzz-vm-body.c
 tests_mediatord_fuzz_vm_body_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_mediatord_fuzz_vm_body_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_mediatord_fuzz_vm_body_LDADD = mediatord/libplane.la mediatord/libmediator.la $(JANSSON_LIBS)
+# The programs that are installed.
+if BUILD_TESTS
+if BUILD_MEDIATORD
+check_PROGRAMS += tests/mediatord/test-loop-daemon
+TESTS += tests/mediatord/test-loop-daemon tests/mediatord/daemon-options.sh
+endif
+endif
+dist_check_SCRIPTS += tests/mediatord/daemon-options.sh
+
+tests_mediatord_test_loop_daemon_SOURCES = tests/mediatord/test-loop-daemon.c
+tests_mediatord_test_loop_daemon_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_loop_daemon_LDADD = tests/mediatord/libloopharness.la

@@ -184,21 +184,24 @@ uint32_t client_call(struct client *client, const uint8_t *bytes, uint32_t lengt
 uint32_t client_nop(struct client *client)
 {
 	uint8_t bytes[VGPU_MAILBOX_BYTES];
+	uint32_t length = client_request(bytes, VGPU_OP_NOP, 0, NULL, 0);
 
-	return client_call(client, bytes, client_request(bytes, VGPU_OP_NOP, 0, NULL, 0), NULL);
+	return client_call(client, bytes, length, NULL);
 }
 
 uint32_t client_run_kernel(struct client *client, const char *name)
 {
 	uint8_t bytes[VGPU_MAILBOX_BYTES];
+	uint32_t length = client_kernel(bytes, name, 0);
 
-	return client_call(client, bytes, client_kernel(bytes, name, 0), NULL);
+	return client_call(client, bytes, length, NULL);
 }
 
 uint32_t client_memory(struct client *client, uint32_t opcode, uint64_t value)
 {
 	const uint32_t params[2] = { (uint32_t)value, (uint32_t)(value >> 32) };
 	uint8_t bytes[VGPU_MAILBOX_BYTES];
+	uint32_t length = client_request(bytes, opcode, 0, params, 2);
 
-	return client_call(client, bytes, client_request(bytes, opcode, 0, params, 2), NULL);
+	return client_call(client, bytes, length, NULL);
 }

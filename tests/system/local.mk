@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Each boots a guest under a libvirt of its own; see tests/README.md.
 SYSTEM_TESTS += \
+	tests/system/agents-share.sh \
+	tests/system/pci-address.sh \
 	tests/system/vector-add.sh
 
 EXTRA_DIST += tests/system/lib.sh

@@ -14,7 +14,7 @@ metadata_valid() {
 }
 
 count=0
-for template in "$top_srcdir"/xml/templates/*.xml; do
+for template in "$top_builddir"/xml/templates/*.xml; do
 	count=$((count + 1))
 	virt-xml-validate "$template" domain >/dev/null || failed "$template: libvirt's schema"
 	metadata_valid "$template" || failed "$template: $(cat "$tmp/problem")"

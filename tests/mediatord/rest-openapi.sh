@@ -1,0 +1,63 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# data/openapi.yaml tells the truth: every field that the mediator shows, every operation and the
+# range of every number is in it.
+# shellcheck source=tests/mediatord/rest-lib.bash
+. "${top_srcdir:?}/tests/mediatord/rest-lib.bash"
+start_daemon
+document=$top_srcdir/data/openapi.yaml
+
+described() {
+	grep -Eq "^ +$1: *({.*)?$" "$document" || fail "openapi.yaml has no $1"
+}
+
+# The names in what is shown, problems included.
+expect 201 PUT "$vm1" '{"name":"a","link_uid":0}'
+shown=$body
+expect 400 PUT "$vm1" '{"weight":0}'
+shown+=$body
+expect 200 GET /v1/vms
+shown+=$body
+count=0
+for name in $(grep -o '"[a-z_]*":' <<<"$shown" | tr -d '":' | sort -u); do
+	described "$name"
+	count=$((count + 1))
+done
+[ $count -gt 40 ] || fail "only $count names seen"
+
+# A number just beyond the range that the document gives is refused; its ends are taken.
+count=0
+while read -r name minimum maximum; do
+	for value in $minimum $maximum $((minimum - 1)) $((maximum + 1)); do
+		case $name in
+		vm_id | weight | link_uid) json="{\"$name\":$value}" ;;
+		*) json="{\"quotas\":{\"$name\":$value}}" ;;
+		esac
+		wanted=400
+		if [ "$value" -ge "$minimum" ] && [ "$value" -le "$maximum" ]; then wanted=200; fi
+		expect $wanted PUT "$vm1" "$json"
+	done
+	count=$((count + 1))
+done < <(tr -d '{},' <"$document" | awk '
+	/^ +[a-z_]+:( type: integer.*)?$/ { name = $1 }
+	{ for (i = 1; i < NF; i++) {
+		if ($i == "minimum:") minimum = $(i + 1)
+		if ($i == "maximum:") { sub(/:/, "", name); print name, minimum, $(i + 1) } } }')
+[ $count = 12 ] || fail "$count ranges found instead of 12"
+
+# The operations, each under its path: what the document has is served, and nothing else is.
+operations=$(awk '/^components:/ { exit }
+	/^  \// { sub(/:$/, "", $1); path = $1 }
+	/^    (get|put|post|patch|delete):/ { sub(/:$/, "", $1); print toupper($1), path }' \
+	"$document")
+for path in /healthz /v1/vms '/v1/vms/{uuid}' '/v1/vms/{uuid}/domain'; do
+	for method in GET PUT POST PATCH DELETE; do
+		request $method "${path/\{uuid\}/$uuid2}"
+		if grep -Fxq "$method $path" <<<"$operations"; then
+			[ "$status" != 405 ] || fail "$method $path is described, but not served"
+		else
+			[ "$status" = 405 ] || fail "$method $path is served, but not described"
+		fi
+	done
+done
+stop_daemon TERM
