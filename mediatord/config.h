@@ -52,8 +52,9 @@ struct config {
 	char *state;
 	char *worker;
 	uid_t worker_uid_base;
-	uint32_t backend; /* VGPU_BACKEND_* */
-	int log_level;	  /* VGPU_LOG_* */
+	uint32_t backend;	    /* VGPU_BACKEND_* */
+	bool allow_pageable_access; /* workers run where kernels can reach a process's memory */
+	int log_level;		    /* VGPU_LOG_* */
 
 	/* At least one; a pool's index is its number for the scheduler. No GPU is in two. */
 	struct config_pool *pools;

@@ -224,10 +224,21 @@ static int set_worker_uid_base(struct reader *reader, const char *value)
 
 static int set_backend(struct reader *reader, const char *value)
 {
-	if (strcmp(value, "cpu") != 0)
-		return vgpu_error_set(reader->err, EINVAL, "\"%s\" is no backend; there is: cpu",
-				      value);
-	reader->config->backend = VGPU_BACKEND_CPU;
+	if (strcmp(value, "cpu") == 0)
+		reader->config->backend = VGPU_BACKEND_CPU;
+	else if (strcmp(value, "cuda") == 0)
+		reader->config->backend = VGPU_BACKEND_CUDA;
+	else
+		return vgpu_error_set(reader->err, EINVAL,
+				      "\"%s\" is no backend; there are: cpu, cuda", value);
+	return 0;
+}
+
+static int set_allow_pageable_access(struct reader *reader, const char *value)
+{
+	if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
+		return vgpu_error_set(reader->err, EINVAL, "\"%s\" is neither yes nor no", value);
+	reader->config->allow_pageable_access = *value == 'y';
 	return 0;
 }
 
@@ -391,6 +402,7 @@ static const struct key mediatord_keys[] = {
 	{ "worker", set_worker },
 	{ "worker-uid-base", set_worker_uid_base },
 	{ "backend", set_backend },
+	{ "allow-pageable-access", set_allow_pageable_access },
 	{ "default-pool", set_default_pool },
 	{ "default-profile", set_default_profile },
 	{ "log-level", set_log_level },

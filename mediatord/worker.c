@@ -25,6 +25,7 @@ int worker_start(struct vm *vm, uint32_t gpu, struct vgpu_error **err)
 		.version = VGPU_WORKER_PROTOCOL_VERSION,
 		.backend = config->backend,
 		.gpu = gpu,
+		.flags = config->allow_pageable_access ? VGPU_WORKER_START_ALLOW_PAGEABLE : 0,
 		.memory_bytes = vm->config.quotas.gpu_memory_bytes,
 	};
 	VGPU_AUTO_FREE struct worker *worker = calloc(1, sizeof(*worker));

@@ -45,12 +45,15 @@ struct vgpu_worker_header {
 	uint32_t length; /* bytes of the whole message, this header included */
 };
 
+/* Run also where the GPU can reach the worker's ordinary memory. */
+#define VGPU_WORKER_START_ALLOW_PAGEABLE (1u << 0)
+
 struct vgpu_worker_start {
 	struct vgpu_worker_header header;
 	uint32_t version;
-	uint32_t backend; /* VGPU_BACKEND_* */
-	uint32_t gpu;	  /* index among the backend's GPUs */
-	uint32_t reserved;
+	uint32_t backend;      /* VGPU_BACKEND_* */
+	uint32_t gpu;	       /* index among the backend's GPUs */
+	uint32_t flags;	       /* VGPU_WORKER_START_* */
 	uint64_t memory_bytes; /* the VM's quota, for GET_DEVICE_INFO; 0: no limit */
 	/* The channel's memory in BAR2; all 0 for the mailbox's worker. */
 	uint64_t region;

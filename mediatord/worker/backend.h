@@ -10,12 +10,14 @@
 #ifndef VGPU_WORKER_BACKEND_H
 #define VGPU_WORKER_BACKEND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "common/error.h"
 #include "common/protocol.h"
 #include "mediatord/worker/cuda_error.h"
+#include "mediatord/worker/memory_ledger.h"
 
 struct backend_info {
 	uint32_t id; /* VGPU_BACKEND_* */
@@ -28,6 +30,9 @@ struct backend_info {
 	char gpu_name[VGPU_GPU_NAME_BYTES];
 };
 
+/* Flags of open(). */
+#define BACKEND_ALLOW_PAGEABLE (1u << 0) /* also where kernels can reach the process's memory */
+
 struct backend_launch {
 	const char *name;
 	uint32_t grid[3];
@@ -37,10 +42,23 @@ struct backend_launch {
 	uint32_t argument_bytes;
 };
 
+/* What the process must still be able to open once it is confined. */
+struct backend_path {
+	const char *path;
+	bool device; /* for reading and writing; else for reading */
+};
+
 /* Every implementation's struct begins with this one. */
 struct backend {
 	const struct backend_ops *ops;
 	struct backend_info info;
+	const struct backend_path *paths; /* a path of NULL ends them; NULL: none */
+	/*
+	 * The caller's to set after open(). It grants what the backend takes from the GPU besides
+	 * allocations: modules, and the local memory of kernels. Without one such calls are
+	 * refused.
+	 */
+	const struct memory_ledger *ledger;
 	/* What the last call that failed has to add to its error's meaning, or "". */
 	char detail[192];
 };
@@ -54,21 +72,26 @@ struct backend_ops {
 	 * Opens a GPU, by its index. Called before the sandbox closes: files may still be opened.
 	 * Returns 0 and *backend, which the caller closes, or -1 and err (ENODEV: no such GPU).
 	 */
-	int (*open)(uint32_t gpu, struct backend **backend, struct vgpu_error **err);
+	int (*open)(uint32_t gpu, uint32_t flags, struct backend **backend,
+		    struct vgpu_error **err);
 
 	/* Frees everything; *backend becomes NULL. NULL is fine. */
 	void (*close)(struct backend **backend);
 
 	/*
-	 * What an allocation of `bytes` takes from the GPU, in bytes, and so from the VM's quota.
-	 * 0 where it could not fit in any memory.
+	 * What an allocation of `bytes` would take from the GPU now, beyond what is taken already,
+	 * and so from the VM's quota. It says nothing of the allocation's extent: small ones may
+	 * share memory, and the next then takes 0. UINT64_MAX where it fits in no memory.
 	 */
 	uint64_t (*footprint)(const struct backend *backend, uint64_t bytes);
 
 	/* Allocates memory that reads as zero. bytes is not 0. */
 	cuda_error (*mem_alloc)(struct backend *backend, uint64_t bytes, uint64_t *pointer);
 
-	/* Frees what mem_alloc() gave; *footprint is what that allocation took. */
+	/*
+	 * Frees what mem_alloc() gave; *footprint is what the GPU got back by it: 0 where others
+	 * still share the memory. Over all allocations, the sums taken and given back are equal.
+	 */
 	cuda_error (*mem_free)(struct backend *backend, uint64_t pointer, uint64_t *footprint);
 
 	cuda_error (*copy_htod)(struct backend *backend, uint64_t destination, const void *source,

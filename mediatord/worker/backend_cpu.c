@@ -59,7 +59,7 @@ static void read_cpu_model(char *text, size_t size)
 }
 
 /* Opens the host's memory: half of it, so that several workers and the host itself have room. */
-static int cpu_open(uint32_t gpu, struct backend **backend, struct vgpu_error **err)
+static int cpu_open(uint32_t gpu, uint32_t flags, struct backend **backend, struct vgpu_error **err)
 {
 	long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
@@ -67,6 +67,7 @@ static int cpu_open(uint32_t gpu, struct backend **backend, struct vgpu_error **
 	struct backend_info *info;
 	char model[48];
 
+	(void)flags;
 	if (gpu >= GPUS_MAX)
 		return vgpu_error_set(err, ENODEV, "the cpu backend has no GPU %u: 0 to %u", gpu,
 				      GPUS_MAX - 1);
@@ -104,8 +105,10 @@ static void cpu_close(struct backend **backend)
 
 static uint64_t cpu_footprint(const struct backend *backend, uint64_t bytes)
 {
+	uint64_t footprint = memory_cpu_footprint(bytes);
+
 	(void)backend;
-	return memory_cpu_footprint(bytes);
+	return footprint ? footprint : UINT64_MAX;
 }
 
 /* The sticky error, with where it came from, or none. */

@@ -25,6 +25,17 @@ static void result64(uint32_t *words, uint64_t value)
 	words[1] = (uint32_t)(value >> 32);
 }
 
+/* The ledger, which need not be asked about nothing. */
+static int ledger_take(struct executor *executor, uint64_t bytes, struct vgpu_error **err)
+{
+	return bytes ? executor->ledger->reserve(executor->ledger->opaque, bytes, err) : 1;
+}
+
+static int ledger_give(struct executor *executor, uint64_t bytes, struct vgpu_error **err)
+{
+	return bytes ? executor->ledger->release(executor->ledger->opaque, bytes, err) : 0;
+}
+
 /* Returns 0 with outcome->error set where the quota or the GPU has no room. */
 static int execute_alloc(struct executor *executor, uint64_t bytes, uint64_t memory_used,
 			 struct outcome *outcome, struct vgpu_error **err)
@@ -36,11 +47,11 @@ static int execute_alloc(struct executor *executor, uint64_t bytes, uint64_t mem
 	int granted;
 
 	outcome->error = CUDA_ERROR_OUT_OF_MEMORY;
-	if (footprint == 0) {
+	if (footprint == UINT64_MAX) {
 		backend_explain(backend, "%" PRIu64 " bytes do not fit in any memory", bytes);
 		return 0;
 	}
-	granted = executor->ledger->reserve(executor->ledger->opaque, footprint, err);
+	granted = ledger_take(executor, footprint, err);
 	outcome->waited_ns = vgpu_now_ns() - asked_ns;
 	if (granted < 0)
 		return -1;
@@ -59,7 +70,7 @@ static int execute_alloc(struct executor *executor, uint64_t bytes, uint64_t mem
 	}
 	outcome->error = backend->ops->mem_alloc(backend, bytes, &pointer);
 	if (outcome->error)
-		return executor->ledger->release(executor->ledger->opaque, footprint, err);
+		return ledger_give(executor, footprint, err);
 	result64(outcome->results, pointer);
 	outcome->result_count = 2;
 	return 0;
@@ -74,7 +85,7 @@ static int execute_free(struct executor *executor, uint64_t pointer, struct outc
 	outcome->error = backend->ops->mem_free(backend, pointer, &footprint);
 	if (outcome->error)
 		return 0;
-	return executor->ledger->release(executor->ledger->opaque, footprint, err);
+	return ledger_give(executor, footprint, err);
 }
 
 /* Waits, and gives an asynchronous request's error before one that is there to stay. */
@@ -106,9 +117,9 @@ static int execute_reset(struct executor *executor, struct outcome *outcome,
 
 	executor->kept = CUDA_ERROR_NONE;
 	outcome->error = backend->ops->reset(backend, &footprint);
-	if (outcome->error || footprint == 0)
+	if (outcome->error)
 		return 0;
-	return executor->ledger->release(executor->ledger->opaque, footprint, err);
+	return ledger_give(executor, footprint, err);
 }
 
 static void execute_copy(struct backend *backend, const struct vgpu_request *request,

@@ -8,18 +8,7 @@
 #include "common/error.h"
 #include "common/protocol.h"
 #include "mediatord/worker/backend.h"
-
-/*
- * Who keeps the sum of what the VM's workers hold: the mediator. Both functions return -1 and err
- * where it can no longer be asked, which ends the worker.
- */
-struct memory_ledger {
-	/* Before `bytes` are taken. Returns 1 where they are granted, 0 where the quota forbids. */
-	int (*reserve)(void *opaque, uint64_t bytes, struct vgpu_error **err);
-	/* After `bytes` were given back. Returns 0. */
-	int (*release)(void *opaque, uint64_t bytes, struct vgpu_error **err);
-	void *opaque;
-};
+#include "mediatord/worker/memory_ledger.h"
 
 struct executor {
 	struct backend *backend;

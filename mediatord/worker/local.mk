@@ -19,6 +19,7 @@ mediatord_worker_libworker_la_SOURCES = \
 	mediatord/worker/mediator.h \
 	mediatord/worker/memory_cpu.c \
 	mediatord/worker/memory_cpu.h \
+	mediatord/worker/memory_ledger.h \
 	mediatord/worker/sandbox.c \
 	mediatord/worker/sandbox.h \
 	mediatord/worker/sandbox_seccomp.c

@@ -66,8 +66,8 @@ static const char *check_start(const struct vgpu_worker_start *start, size_t len
 	if (start->version != VGPU_WORKER_PROTOCOL_VERSION)
 		return "START speaks another version of the protocol; mediator and worker must be "
 		       "of one installation";
-	if (start->reserved != 0)
-		return "START's reserved word is not 0";
+	if (start->flags & ~VGPU_WORKER_START_ALLOW_PAGEABLE)
+		return "START has a flag that this worker does not know";
 	return NULL;
 }
 

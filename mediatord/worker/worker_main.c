@@ -143,14 +143,19 @@ static int serve(int socket, struct executor *executor, struct vgpu_error **err)
 	}
 }
 
-static int open_backend(const struct vgpu_worker_start *start, struct backend **backend,
-			struct vgpu_error **err)
+static int open_backend(const struct vgpu_worker_start *start, const struct memory_ledger *ledger,
+			struct backend **backend, struct vgpu_error **err)
 {
 	const struct backend_ops *ops = backend_find(start->backend);
 
 	if (!ops)
 		return vgpu_error_set(err, EINVAL, "this worker has no backend %u", start->backend);
-	return ops->open(start->gpu, backend, err);
+	if (ops->open(start->gpu,
+		      start->flags & VGPU_WORKER_START_ALLOW_PAGEABLE ? BACKEND_ALLOW_PAGEABLE : 0,
+		      backend, err) < 0)
+		return -1;
+	(*backend)->ledger = ledger;
+	return 0;
 }
 
 static int run(const struct options *options, struct vgpu_error **err)
@@ -166,7 +171,7 @@ static int run(const struct options *options, struct vgpu_error **err)
 	if (mediator_receive(socket, VGPU_WORKER_START, &message, err) < 0)
 		return exit_status(*err);
 	executor.quota_bytes = message.start.memory_bytes;
-	if (open_backend(&message.start, &executor.backend, err) < 0)
+	if (open_backend(&message.start, &ledger, &executor.backend, err) < 0)
 		return fail_start(socket, *err);
 	if (options->confine &&
 	    sandbox_enter(&options->sandbox, executor.backend->info.address_space_bytes, err) < 0)

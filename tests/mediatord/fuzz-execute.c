@@ -148,7 +148,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct execution execution;
 	size_t next = 0;
 
-	if (backend_cpu.open(0, &executor.backend, NULL) < 0)
+	if (backend_cpu.open(0, 0, &executor.backend, NULL) < 0)
 		abort();
 	while (input.size > 0) {
 		struct made_request made = take_request(&input, pointers);

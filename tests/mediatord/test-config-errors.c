@@ -48,6 +48,8 @@ static void each_names_its_line(void **state)
 		{ "[mediatord]\nworker-uid-base = 0\n", "f:2: worker-uid-base: \"0\" is no whole" },
 		{ "[mediatord]\nworker-uid-base = 4294967295\n", "f:2: worker-uid-base: " },
 		{ "[mediatord]\nbackend = opencl\n", "f:2: backend: \"opencl\" is no backend" },
+		{ "[mediatord]\nallow-pageable-access = 1\n",
+		  "f:2: allow-pageable-access: \"1\" is neither yes nor no" },
 		{ "[mediatord]\ndefault-pool = Z\n", "f: default-pool: there is no [pool Z]" },
 		{ "[mediatord]\ndefault-profile = z\n",
 		  "f: default-profile: there is no [profile z]" },

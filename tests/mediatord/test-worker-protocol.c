@@ -80,8 +80,8 @@ static void malformed_start(void **state)
 	start.version = 2;
 	assert_message_ends(driver_spawn(unconfined), &start, sizeof(start), "version");
 	start = right_start();
-	start.reserved = 1;
-	assert_message_ends(driver_spawn(unconfined), &start, sizeof(start), "reserved");
+	start.flags = 1u << 31;
+	assert_message_ends(driver_spawn(unconfined), &start, sizeof(start), "flag");
 	start = right_start();
 	start.header.length--;
 	assert_message_ends(driver_spawn(unconfined), &start, sizeof(start), "length");
