@@ -59,7 +59,7 @@
  * reads: CONFIG_SEQUENCE counts those changes, so a reader of more than one register reads it
  * before and after, and again where it differs (as virtio's config_generation).
  */
-#define VGPU_REG_EXT_VERSION	 0x840u /* 1 */
+#define VGPU_REG_EXT_VERSION	 0x840u /* VGPU_EXT_VERSION */
 #define VGPU_REG_LINK_STATE	 0x844u /* VGPU_LINK_* */
 #define VGPU_REG_GENERATION	 0x848u /* grows whenever the VM's device memory was lost */
 #define VGPU_REG_WORKER_STATE	 0x84Cu /* VGPU_WORKER_* */
@@ -128,7 +128,7 @@
 #define VGPU_CHANNEL_STATE_CLOSING 4u
 
 #define VGPU_PROTOCOL_VERSION 0x00010000u
-#define VGPU_EXT_VERSION      1u
+#define VGPU_EXT_VERSION      2u
 
 #define VGPU_STATUS_IDLE  0u
 #define VGPU_STATUS_BUSY  1u

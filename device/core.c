@@ -97,6 +97,7 @@ int vgpu_core_new(const struct vgpu_core_config *config, const struct vgpu_core_
 	core->window_fd = window_fd;
 	core->created_ns = core_now(core);
 	mailbox_reset(core);
+	channels_init(&core->channels);
 	report_init(&core->report);
 	link_init(&core->link, config->link_path);
 	link_connect(core);
@@ -108,6 +109,7 @@ void vgpu_core_free(struct vgpu_core **core)
 {
 	if (!*core)
 		return;
+	channels_reset(*core);
 	link_close(*core);
 	close((*core)->window_fd);
 	free(*core);
@@ -123,5 +125,7 @@ void vgpu_core_reset(struct vgpu_core *core)
 {
 	mailbox_reset(core);
 	report_reset(&core->report);
+	/* Before the RESET, which closes them at the mediator. */
+	channels_reset(core);
 	link_reset(core);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR Apache-2.0 */
 /*
- * The vGPU device without QEMU: register file, mailbox, and the state machine of the link to the
- * mediator. docs/device-spec.md specifies what a guest sees of it.
+ * The vGPU device without QEMU: register file, mailbox, channels, and the state machine of the link
+ * to the mediator. docs/device-spec.md specifies what a guest sees of it.
  *
  * The core never blocks, starts no thread, reads no clock but the embedder's, and logs through the
  * embedder. Everything a guest or a mediator sends is hostile: nothing of it reaches abort or
@@ -36,6 +36,17 @@ struct vgpu_core_ops {
 	void (*timer)(void *opaque, int64_t deadline_ns);
 	/* One line for the host's log; level as in common/log.h. Rate-limited by the core. */
 	void (*log)(void *opaque, int level, const char *line);
+	/*
+	 * The eventfd that a 4-byte write of any value to VGPU_REG_CHANNEL_DOORBELL(channel) is to
+	 * write, or -1: the last one is closed after this. It stays the core's. NULL where the
+	 * embedder hooks nothing: vgpu_core_write() writes the eventfd itself.
+	 */
+	void (*doorbell)(void *opaque, unsigned int channel, int fd);
+	/*
+	 * The eventfd to watch for the channel's completions, or -1; call vgpu_core_completion()
+	 * when it is readable. As with doorbell(), it stays the core's. NULL where nobody waits.
+	 */
+	void (*completion)(void *opaque, unsigned int channel, int fd);
 };
 
 struct vgpu_core_config {
@@ -68,8 +79,8 @@ void vgpu_core_write(struct vgpu_core *core, uint64_t offset, uint64_t value, un
 
 /*
  * Reset of the device or of the VM: the registers go to their reset values (what the mediator
- * reported stays), a request under way is forgotten and its response will not be seen, and the
- * mediator is told to free what the VM held.
+ * reported stays), a request under way is forgotten and its response will not be seen, every
+ * channel is closed, and the mediator is told to free what the VM held.
  */
 void vgpu_core_reset(struct vgpu_core *core);
 
@@ -78,6 +89,12 @@ void vgpu_core_link_ready(struct vgpu_core *core, bool readable, bool writable);
 
 /* Why the mediator refused the last attempt to connect: VGPU_REFUSED_*, or 0 where it did not. */
 uint32_t vgpu_core_refused(const struct vgpu_core *core);
+
+/*
+ * The descriptor given to ops->completion for this channel is readable: empties it, and calls
+ * ops->interrupt with the channel's vector, 1 + channel, where it was. Never blocks.
+ */
+void vgpu_core_completion(struct vgpu_core *core, unsigned int channel);
 
 /* The time given to ops->timer has come. */
 void vgpu_core_timer(struct vgpu_core *core);

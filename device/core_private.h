@@ -56,12 +56,40 @@ struct link {
 	int64_t deadline_ns;  /* of the handshake, or when to connect again; -1 for none */
 	uint64_t tag;	      /* of the last request; never used twice */
 	bool awaits_response; /* to `tag` */
-	/* What waits for room in the socket: at most one of each, and the reset goes first. */
+	/*
+	 * What waits for room in the socket: at most one of each, and the reset goes first. The
+	 * channels' messages, at most one for each, come last.
+	 */
 	bool reset_pending;
 	bool request_pending;
 	struct vgpu_link_request request;
 	struct vgpu_log_limit log_limit;
 	char problem[192]; /* the last one that was logged, so that retries do not repeat it */
+};
+
+struct channel {
+	/* Registers, as they read. */
+	uint32_t state; /* VGPU_CHANNEL_STATE_* */
+	uint32_t error; /* VGPU_ERR_* */
+	uint32_t opens;
+	uint32_t entries;
+	uint64_t window_bytes;
+	uint64_t region; /* they read 0 while the channel is not open */
+	uint32_t owner;
+	uint64_t owner_start;
+	/* Made for each life; -1 unless the state is OPENING or OPEN. */
+	int doorbell;
+	int completion;
+	uint32_t pending; /* VGPU_MSG_OPEN or _CLOSE, which waits for room in the socket; or 0 */
+	uint32_t serial;  /* of the life that the mediator knows of; 0 for none */
+	bool placed;	  /* `region` is this life's, until the mediator has closed it */
+};
+
+struct channels {
+	struct channel channel[VGPU_CHANNELS_MAX];
+	uint64_t lives;		   /* OPENs that were sent */
+	uint64_t lives_before;	   /* of them, on earlier links */
+	unsigned int next_to_send; /* whose turn it is when the socket has room again */
 };
 
 struct vgpu_core {
@@ -72,6 +100,7 @@ struct vgpu_core {
 	int window_fd;
 	int64_t created_ns;
 	struct mailbox mailbox;
+	struct channels channels;
 	struct report report;
 	struct link link;
 };
@@ -88,6 +117,29 @@ void mailbox_doorbell(struct vgpu_core *core, uint32_t value);
 /* Ends the request under way: error is VGPU_ERR_*, length at most VGPU_MAILBOX_BYTES. */
 void mailbox_complete(struct vgpu_core *core, uint32_t error, const void *response,
 		      uint32_t length);
+
+/* channels.c */
+void channels_init(struct channels *channels);
+/* Closes all, without a message to the mediator, and sets their registers to the reset values. */
+void channels_reset(struct vgpu_core *core);
+/* A new link begins: serials of earlier ones mean nothing on it. */
+void channels_connected(struct channels *channels);
+/* What is open or about to be is lost, and what is closing is closed. */
+void channels_link_lost(struct vgpu_core *core);
+/*
+ * Sends what is pending. Returns 0, or -1 with errno: EAGAIN where the socket has no room for the
+ * rest, another where the link is broken.
+ */
+int channels_send(struct vgpu_core *core);
+/*
+ * A message that has passed link_message_check(). Returns NULL, or a phrase (static storage) that
+ * says why it cannot be about these channels; nothing has changed then.
+ */
+const char *channels_opened(struct vgpu_core *core, const struct vgpu_link_opened *opened);
+const char *channels_closed(struct vgpu_core *core, const struct vgpu_link_closed *closed);
+/* The guest reads or writes the word at this offset, from VGPU_REG_CHANNEL_BLOCK(0) on. */
+uint32_t channels_read(const struct vgpu_core *core, uint64_t offset);
+void channels_write(struct vgpu_core *core, uint64_t offset, uint32_t value);
 
 /* report.c */
 void report_init(struct report *report);
@@ -124,6 +176,8 @@ uint32_t link_state(const struct link *link);
  * completes the request before this returns.
  */
 void link_submit(struct vgpu_core *core, const uint8_t *request, uint32_t length);
+/* Sends what is pending as far as the socket has room; a link that breaks is dropped. */
+void link_flush(struct vgpu_core *core);
 /* Forgets the request under way and tells the mediator, now or when it is there again. */
 void link_reset(struct vgpu_core *core);
 

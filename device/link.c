@@ -82,7 +82,7 @@ static void close_socket(struct vgpu_core *core)
 	link->fd = -1;
 }
 
-/* Ends the link, and the request under way with it; the timer connects again. */
+/* Ends the link, and the request under way and the channels with it; the timer connects again. */
 static void drop(struct vgpu_core *core, const char *problem)
 {
 	struct link *link = &core->link;
@@ -99,6 +99,7 @@ static void drop(struct vgpu_core *core, const char *problem)
 		link->awaits_response = false;
 		mailbox_complete(core, VGPU_ERR_UNAVAILABLE, NULL, 0);
 	}
+	channels_link_lost(core);
 }
 
 static void drop_errno(struct vgpu_core *core, const char *what, int errnum)
@@ -141,6 +142,7 @@ void link_connect(struct vgpu_core *core)
 		return;
 	}
 	link->phase = LINK_HANDSHAKE;
+	channels_connected(&core->channels);
 	core->ops.watch(core->opaque, link->fd, true, false);
 	set_timer(core, core_now(core) + HANDSHAKE_TIMEOUT_NS);
 }
@@ -168,13 +170,13 @@ static bool send_pending(struct vgpu_core *core, const struct vgpu_link_header *
 	return false;
 }
 
-/* Sends what is pending as far as the socket has room, and watches for room for the rest. */
-static void flush(struct vgpu_core *core)
+/* Also watches for room for what remains. */
+void link_flush(struct vgpu_core *core)
 {
 	static const struct vgpu_link_header reset = { .type = VGPU_MSG_RESET,
 						       .length = sizeof(struct vgpu_link_reset) };
 	struct link *link = &core->link;
-	bool want_write;
+	bool want_write, channels_wait = false;
 
 	if (link->phase != LINK_WELCOMED && link->phase != LINK_UP)
 		return;
@@ -183,7 +185,14 @@ static void flush(struct vgpu_core *core)
 	if (!link->reset_pending && link->request_pending &&
 	    !send_pending(core, &link->request.header, &link->request_pending))
 		return;
-	want_write = link->reset_pending || link->request_pending;
+	if (!link->reset_pending && !link->request_pending && channels_send(core) < 0) {
+		if (errno != EAGAIN) {
+			drop_errno(core, "cannot send", errno);
+			return;
+		}
+		channels_wait = true;
+	}
+	want_write = link->reset_pending || link->request_pending || channels_wait;
 	if (want_write != link->want_write) {
 		link->want_write = want_write;
 		core->ops.watch(core->opaque, link->fd, true, want_write);
@@ -202,7 +211,7 @@ void link_submit(struct vgpu_core *core, const uint8_t *data, uint32_t length)
 	memcpy(request->data, data, length);
 	link->request_pending = true;
 	link->awaits_response = true;
-	flush(core);
+	link_flush(core);
 }
 
 void link_reset(struct vgpu_core *core)
@@ -212,7 +221,7 @@ void link_reset(struct vgpu_core *core)
 	link->request_pending = false;
 	link->awaits_response = false;
 	link->reset_pending = true;
-	flush(core);
+	link_flush(core);
 }
 
 static void handle_refused(struct vgpu_core *core, struct vgpu_link_refused *refused)
@@ -236,7 +245,7 @@ static void handle_welcome(struct vgpu_core *core)
 	 */
 	if (!core->report.in_use)
 		core->link.reset_pending = true;
-	flush(core);
+	link_flush(core);
 }
 
 static void handle_config(struct vgpu_core *core, const struct vgpu_link_config *config)
@@ -309,14 +318,22 @@ static bool receive(struct vgpu_core *core)
 	case VGPU_MSG_RESPONSE:
 		handle_response(core, &message.response);
 		break;
+	case VGPU_MSG_OPENED:
+		problem = channels_opened(core, &message.opened);
+		break;
+	case VGPU_MSG_CLOSED:
+		problem = channels_closed(core, &message.closed);
+		break;
 	}
+	if (problem)
+		drop(core, problem);
 	return link->fd >= 0;
 }
 
 void vgpu_core_link_ready(struct vgpu_core *core, bool readable, bool writable)
 {
 	if (writable && core->link.fd >= 0)
-		flush(core);
+		link_flush(core);
 	for (int i = 0; readable && core->link.fd >= 0 && i < MESSAGES_AT_ONCE; i++)
 		readable = receive(core);
 }

@@ -11,7 +11,7 @@ static bool terminated(const char *text, size_t size)
 
 static bool error_code_known(uint32_t code)
 {
-	return code <= VGPU_ERR_QUARANTINED || (code >= VGPU_ERR_CONTEXT_LOST && code <= 0xFF);
+	return code <= VGPU_ERR_WINDOW_LIMIT || (code >= VGPU_ERR_CONTEXT_LOST && code <= 0xFF);
 }
 
 static const char *check_config(const struct vgpu_link_config *config)
@@ -41,6 +41,26 @@ static const char *check_response(const struct vgpu_link_response *response, siz
 		return "a RESPONSE whose size and data length disagree";
 	if (!error_code_known(response->error_code))
 		return "a RESPONSE with an unknown error code";
+	return NULL;
+}
+
+static const char *check_opened(const struct vgpu_link_opened *opened)
+{
+	if (opened->channel >= VGPU_CHANNELS_MAX)
+		return "an OPENED for a channel that does not exist";
+	if (!error_code_known(opened->error_code))
+		return "an OPENED with an unknown error code";
+	if (opened->error_code != VGPU_ERR_NONE && (opened->region || opened->region_bytes))
+		return "an OPENED with both an error and a region";
+	return NULL;
+}
+
+static const char *check_closed(const struct vgpu_link_closed *closed)
+{
+	if (closed->channel >= VGPU_CHANNELS_MAX)
+		return "a CLOSED for a channel that does not exist";
+	if (!error_code_known(closed->error_code))
+		return "a CLOSED with an unknown error code";
 	return NULL;
 }
 
@@ -86,6 +106,18 @@ const char *link_message_check(const union vgpu_link_message *message, size_t le
 		if (phase != LINK_UP)
 			return "a RESPONSE before any request";
 		return check_response(&message->response, length);
+	case VGPU_MSG_OPENED:
+		if (phase != LINK_UP)
+			return "an OPENED before any OPEN";
+		if (length != sizeof(message->opened))
+			return "an OPENED of the wrong size";
+		return check_opened(&message->opened);
+	case VGPU_MSG_CLOSED:
+		if (phase != LINK_UP)
+			return "a CLOSED before any OPEN";
+		if (length != sizeof(message->closed))
+			return "a CLOSED of the wrong size";
+		return check_closed(&message->closed);
 	default:
 		return "a message of an unknown type";
 	}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LTLIBRARIES += device/libdevice.la
 device_libdevice_la_SOURCES = \
+	device/channels.c \
 	device/core.c \
 	device/core.h \
 	device/core_private.h \

@@ -22,7 +22,8 @@ static uint32_t half(uint64_t value, uint64_t offset, uint64_t start)
 
 static uint32_t capabilities(const struct vgpu_core *core)
 {
-	return VGPU_CAP_MAILBOX | (core->vectors > VGPU_MSIX_MAILBOX ? VGPU_CAP_INTERRUPT : 0);
+	return VGPU_CAP_MAILBOX | VGPU_CAP_WINDOW | VGPU_CAP_CHANNELS |
+	       (core->vectors > VGPU_MSIX_MAILBOX ? VGPU_CAP_INTERRUPT : 0);
 }
 
 static uint32_t read_mailbox(const struct vgpu_core *core, uint64_t offset)
@@ -148,7 +149,7 @@ static uint32_t read_extension(const struct vgpu_core *core, uint64_t offset)
 	case VGPU_REG_CONFIG_SEQUENCE:
 		return report->sequence;
 	case VGPU_REG_CHANNELS:
-		return 0; /* BAR2 has no operations yet; neither have CAPABILITIES' bits 2 and 3 */
+		return VGPU_CHANNELS_MAX;
 	case VGPU_REG_WINDOW_SIZE_LO:
 	case VGPU_REG_WINDOW_SIZE_HI:
 		return half(core->window_bytes, offset, VGPU_REG_WINDOW_SIZE_LO);
@@ -168,6 +169,8 @@ uint64_t vgpu_core_read(struct vgpu_core *core, uint64_t offset, unsigned int si
 		return 0;
 	if (offset < VGPU_REG_EXT_VERSION)
 		return read_mailbox(core, offset);
+	if (offset >= VGPU_REG_CHANNEL_BLOCK(0))
+		return channels_read(core, offset);
 	return read_extension(core, offset);
 }
 
@@ -180,6 +183,10 @@ void vgpu_core_write(struct vgpu_core *core, uint64_t offset, uint64_t value64, 
 		return;
 	if (within(offset, VGPU_REG_REQUEST_BUF, VGPU_MAILBOX_BYTES)) {
 		vgpu_store32(mailbox->request + (offset - VGPU_REG_REQUEST_BUF), value);
+		return;
+	}
+	if (offset >= VGPU_REG_CHANNEL_BLOCK(0)) {
+		channels_write(core, offset, value);
 		return;
 	}
 	switch (offset) {

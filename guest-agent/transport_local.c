@@ -25,12 +25,19 @@
 /* Between two attempts at a link that another device has. */
 #define BUSY_RETRY_NS (50 * VGPU_NS_PER_MS)
 
+/* An open channel's eventfds: the core's, or -1. Who uses the rings rings and sleeps on them. */
+struct local_channel {
+	int doorbell;
+	int completion;
+};
+
 struct local {
 	struct transport transport;
 	struct vgpu_core *core;
 	int fd; /* the core's, or -1 */
 	short events;
-	int64_t deadline;  /* of the core's timer, or -1 */
+	int64_t deadline; /* of the core's timer, or -1 */
+	struct local_channel channels[VGPU_CHANNELS_MAX];
 	char problem[256]; /* the core's last words of warning */
 	bool expect_link;  /* worth waiting for: it was up, or nobody has waited yet */
 };
@@ -76,12 +83,32 @@ static void core_log(void *opaque, int level, const char *line)
 		snprintf(local->problem, sizeof(local->problem), "%s", line);
 }
 
+static void core_doorbell(void *opaque, unsigned int channel, int fd)
+{
+	struct local *local = opaque;
+
+	local->channels[channel].doorbell = fd;
+}
+
+/*
+ * Not waited for in pump(), which would take a completion's wake-up away from the thread that
+ * sleeps on the descriptor.
+ */
+static void core_completion(void *opaque, unsigned int channel, int fd)
+{
+	struct local *local = opaque;
+
+	local->channels[channel].completion = fd;
+}
+
 static const struct vgpu_core_ops core_ops = {
 	.interrupt = core_interrupt,
 	.now_ns = core_now,
 	.watch = core_watch,
 	.timer = core_timer,
 	.log = core_log,
+	.doorbell = core_doorbell,
+	.completion = core_completion,
 };
 
 /* Lets the core handle what came, after waiting for it until deadline at most. */
@@ -251,6 +278,8 @@ enum vgpu_result transport_local_open(const char *socket, int64_t deadline,
 	if (!local)
 		return last_error_set(VGPU_E_NO_MEMORY, "out of memory");
 	local->fd = -1;
+	for (unsigned int i = 0; i < VGPU_CHANNELS_MAX; i++)
+		local->channels[i] = (struct local_channel){ -1, -1 };
 	local->deadline = -1;
 	local->transport.ops = &local_ops;
 	snprintf(local->transport.name, sizeof(local->transport.name), "local:%s", socket);

@@ -15,6 +15,7 @@
 
 #include "qapi/error.h"
 #include "qemu/error-report.h"
+#include "qemu/event_notifier.h"
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
 #include "qemu/timer.h"
@@ -41,6 +42,14 @@ OBJECT_DECLARE_SIMPLE_TYPE(VgpuDevice, VGPU)
 /* Where the PCI Express capability stands; MSI-X goes where there is room. */
 #define VGPU_EXPRESS_OFFSET 0x80
 
+/* What a channel has of QEMU while it is open. */
+typedef struct VgpuChannel {
+	VgpuDevice *device;
+	EventNotifier doorbell; /* around the core's descriptor */
+	bool hooked;		/* the doorbell's register rings it */
+	int completion;		/* the core's descriptor, watched; or -1 */
+} VgpuChannel;
+
 struct VgpuDevice {
 	PCIDevice parent_obj;
 
@@ -54,6 +63,7 @@ struct VgpuDevice {
 	QEMUBH *deliver;
 	uint64_t pending_vectors; /* what `deliver` is to send */
 	int link_fd;		  /* the core's, or -1 */
+	VgpuChannel channels[VGPU_CHANNELS_MAX];
 };
 
 QEMU_BUILD_BUG_ON(VGPU_MSIX_VECTORS > 64);
@@ -147,12 +157,56 @@ static void vgpu_op_log(void *opaque, int level, const char *line)
 		info_report("%s: %s", id, line);
 }
 
+/*
+ * With KVM the kernel itself then writes the eventfd; without, QEMU does, before it would come to
+ * vgpu_register_write(). Writes of another size than 4 go to the core as before.
+ */
+static void vgpu_op_doorbell(void *opaque, unsigned int channel, int fd)
+{
+	VgpuDevice *s = opaque;
+	VgpuChannel *c = &s->channels[channel];
+	hwaddr address = VGPU_REG_CHANNEL_DOORBELL(channel);
+
+	if (c->hooked)
+		memory_region_del_eventfd(&s->registers, address, 4, false, 0, &c->doorbell);
+	c->hooked = fd >= 0;
+	if (!c->hooked)
+		return;
+	event_notifier_init_fd(&c->doorbell, fd);
+	memory_region_add_eventfd(&s->registers, address, 4, false, 0, &c->doorbell);
+}
+
+static void vgpu_completion(void *opaque)
+{
+	VgpuChannel *c = opaque;
+
+	vgpu_core_completion(c->device->core, (unsigned int)(c - c->device->channels));
+}
+
+/*
+ * The message goes through the main loop, whether or not KVM is there. An irqfd (msix_vector_use
+ * notifiers and kvm_irqchip_add_irqfd_notifier) would take this place.
+ */
+static void vgpu_op_completion(void *opaque, unsigned int channel, int fd)
+{
+	VgpuDevice *s = opaque;
+	VgpuChannel *c = &s->channels[channel];
+
+	if (c->completion >= 0 && c->completion != fd)
+		qemu_set_fd_handler(c->completion, NULL, NULL, NULL);
+	c->completion = fd;
+	if (fd >= 0)
+		qemu_set_fd_handler(fd, vgpu_completion, NULL, c);
+}
+
 static const struct vgpu_core_ops vgpu_ops = {
 	.interrupt = vgpu_op_interrupt,
 	.now_ns = vgpu_op_now_ns,
 	.watch = vgpu_op_watch,
 	.timer = vgpu_op_timer,
 	.log = vgpu_op_log,
+	.doorbell = vgpu_op_doorbell,
+	.completion = vgpu_op_completion,
 };
 
 static uint64_t vgpu_register_read(void *opaque, hwaddr offset, unsigned int size)
@@ -206,7 +260,7 @@ static void vgpu_exit(PCIDevice *pci)
 {
 	VgpuDevice *s = VGPU(pci);
 
-	/* Takes the link's descriptor out of the main loop through the watch operation. */
+	/* Undoes all that its operations did: doorbells, descriptors in the main loop. */
 	vgpu_core_free(&s->core);
 	vgpu_op_watch(s, -1, false, false);
 	timer_del(&s->timer);
@@ -296,6 +350,10 @@ static void vgpu_instance_init(Object *object)
 	VgpuDevice *s = VGPU(object);
 
 	s->link_fd = -1;
+	for (unsigned int channel = 0; channel < VGPU_CHANNELS_MAX; channel++) {
+		s->channels[channel].device = s;
+		s->channels[channel].completion = -1;
+	}
 	/* A PCI Express device where its bus is one, a conventional one elsewhere. */
 	PCI_DEVICE(object)->cap_present |= QEMU_PCI_CAP_EXPRESS;
 }

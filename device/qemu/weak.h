@@ -14,7 +14,10 @@
 #pragma weak error_report
 #pragma weak error_setg_errno_internal
 #pragma weak error_setg_internal
+#pragma weak event_notifier_init_fd
 #pragma weak info_report
+#pragma weak memory_region_add_eventfd
+#pragma weak memory_region_del_eventfd
 #pragma weak memory_region_init_io
 #pragma weak memory_region_init_ram_from_fd
 #pragma weak msix_enabled

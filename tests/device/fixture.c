@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR Apache-2.0 */
 #include "tests/device/fixture.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -11,13 +12,17 @@
 #include <unistd.h>
 
 #include "common/packet.h"
+#include "common/ring.h"
 
 static void on_interrupt(void *opaque, unsigned int vector)
 {
 	struct fixture *fixture = opaque;
 
-	assert_int_equal(vector, VGPU_MSIX_MAILBOX);
-	fixture->interrupts++;
+	assert_in_range(vector, 0, VGPU_MSIX_VECTORS - 1);
+	if (vector == VGPU_MSIX_MAILBOX)
+		fixture->interrupts++;
+	else
+		fixture->woken[vector - 1]++;
 }
 
 static int64_t on_now(void *opaque)
@@ -48,6 +53,25 @@ static void on_log(void *opaque, int level, const char *line)
 	snprintf(fixture->last_line, sizeof(fixture->last_line), "%s", line);
 }
 
+static void on_doorbell(void *opaque, unsigned int channel, int fd)
+{
+	struct fixture *fixture = opaque;
+
+	assert_in_range(channel, 0, VGPU_CHANNELS_MAX - 1);
+	/* Hooked or unhooked, never twice in a row. */
+	assert_true((fixture->hooked[channel].doorbell >= 0) == (fd < 0));
+	fixture->hooked[channel].doorbell = fd;
+}
+
+static void on_completion(void *opaque, unsigned int channel, int fd)
+{
+	struct fixture *fixture = opaque;
+
+	assert_in_range(channel, 0, VGPU_CHANNELS_MAX - 1);
+	assert_true((fixture->hooked[channel].completion >= 0) == (fd < 0));
+	fixture->hooked[channel].completion = fd;
+}
+
 void fixture_device(struct fixture *fixture, unsigned int vectors)
 {
 	static const struct vgpu_core_ops ops = {
@@ -56,6 +80,8 @@ void fixture_device(struct fixture *fixture, unsigned int vectors)
 		.watch = on_watch,
 		.timer = on_timer,
 		.log = on_log,
+		.doorbell = on_doorbell,
+		.completion = on_completion,
 	};
 	struct vgpu_core_config config = {
 		.link_path = fixture->path,
@@ -83,6 +109,8 @@ int fixture_setup(void **state)
 	fixture->peer = -1;
 	fixture->watched = -1;
 	fixture->deadline = -1;
+	for (unsigned int n = 0; n < VGPU_CHANNELS_MAX; n++)
+		fixture->hooked[n] = (struct eventfds){ -1, -1 };
 	fixture->now = 1000 * VGPU_NS_PER_SECOND;
 	fixture_device(fixture, VGPU_MSIX_VECTORS);
 	*state = fixture;
@@ -96,6 +124,10 @@ int fixture_teardown(void **state)
 	vgpu_core_free(&fixture->core);
 	assert_int_equal(fixture->watched, -1);
 	assert_int_equal(fixture->deadline, -1);
+	for (unsigned int n = 0; n < VGPU_CHANNELS_MAX; n++) {
+		assert_int_equal(fixture->hooked[n].doorbell, -1);
+		assert_int_equal(fixture->hooked[n].completion, -1);
+	}
 	mediator_stop(fixture);
 	rmdir(fixture->folder);
 	free(fixture);
@@ -250,6 +282,73 @@ void mediator_expect(struct fixture *fixture, uint32_t type, union vgpu_link_mes
 	assert_int_equal(message->header.type, type);
 }
 
+void mediator_expect_open(struct fixture *fixture, struct vgpu_link_open *open,
+			  struct eventfds *fds)
+{
+	int received[2];
+	size_t count;
+
+	assert_int_equal(
+		vgpu_packet_receive(fixture->peer, open, sizeof(*open), received, 2, &count),
+		sizeof(*open));
+	assert_int_equal(count, 2);
+	assert_int_equal(open->header.type, VGPU_MSG_OPEN);
+	assert_int_equal(open->header.length, sizeof(*open));
+	assert_int_equal(open->reserved, 0);
+	assert_int_not_equal(open->serial, 0);
+	*fds = (struct eventfds){ received[0], received[1] };
+}
+
+void mediator_expect_close(struct fixture *fixture, struct vgpu_link_close *close)
+{
+	union vgpu_link_message message;
+
+	mediator_expect(fixture, VGPU_MSG_CLOSE, &message);
+	assert_int_equal(message.header.length, sizeof(*close));
+	*close = message.close;
+}
+
+void mediator_opened(struct fixture *fixture, const struct vgpu_link_open *open, uint64_t region)
+{
+	struct vgpu_link_opened opened = {
+		.header = { VGPU_MSG_OPENED, sizeof(opened) },
+		.channel = open->channel,
+		.serial = open->serial,
+		.region = region,
+		.region_bytes = vgpu_ring_window_offset(open->entries) + open->window_bytes,
+	};
+
+	mediator_send(fixture, &opened, sizeof(opened));
+	device_run(fixture);
+}
+
+void mediator_open_failed(struct fixture *fixture, const struct vgpu_link_open *open,
+			  uint32_t error)
+{
+	struct vgpu_link_opened opened = {
+		.header = { VGPU_MSG_OPENED, sizeof(opened) },
+		.channel = open->channel,
+		.serial = open->serial,
+		.error_code = error,
+	};
+
+	mediator_send(fixture, &opened, sizeof(opened));
+	device_run(fixture);
+}
+
+void mediator_closed(struct fixture *fixture, uint32_t channel, uint32_t serial, uint32_t error)
+{
+	struct vgpu_link_closed closed = {
+		.header = { VGPU_MSG_CLOSED, sizeof(closed) },
+		.channel = channel,
+		.serial = serial,
+		.error_code = error,
+	};
+
+	mediator_send(fixture, &closed, sizeof(closed));
+	device_run(fixture);
+}
+
 bool mediator_has_nothing(struct fixture *fixture)
 {
 	union vgpu_link_message message;
@@ -330,4 +429,77 @@ void guest_submit(struct fixture *fixture, const void *request, uint32_t length)
 				    (uint32_t)padded[i + 2] << 16 | (uint32_t)padded[i + 3] << 24);
 	guest_write(fixture, VGPU_REG_REQUEST_LEN, length);
 	guest_write(fixture, VGPU_REG_DOORBELL, 1);
+}
+
+void guest_open(struct fixture *fixture, unsigned int channel, uint32_t entries,
+		uint64_t window_bytes)
+{
+	const uint32_t block = VGPU_REG_CHANNEL_BLOCK(channel);
+
+	guest_write(fixture, block + VGPU_CHANNEL_RING_ENTRIES, entries);
+	guest_write(fixture, block + VGPU_CHANNEL_WINDOW_BYTES, (uint32_t)window_bytes);
+	guest_write(fixture, block + VGPU_CHANNEL_WINDOW_BYTES + 4, (uint32_t)(window_bytes >> 32));
+	guest_control(fixture, channel, VGPU_CHANNEL_OPEN);
+}
+
+uint32_t guest_channel(struct fixture *fixture, unsigned int channel, uint32_t offset)
+{
+	return guest_read(fixture, VGPU_REG_CHANNEL_BLOCK(channel) + offset);
+}
+
+void guest_control(struct fixture *fixture, unsigned int channel, uint32_t value)
+{
+	guest_write(fixture, VGPU_REG_CHANNEL_BLOCK(channel) + VGPU_CHANNEL_CONTROL, value);
+}
+
+void assert_channel(struct fixture *fixture, unsigned int channel, uint32_t state, uint32_t error)
+{
+	assert_int_equal(guest_channel(fixture, channel, VGPU_CHANNEL_STATE), state);
+	assert_int_equal(guest_channel(fixture, channel, VGPU_CHANNEL_ERROR), error);
+	/* Hooked while it is open, and only then. */
+	assert_int_equal(fixture->hooked[channel].doorbell >= 0, state == VGPU_CHANNEL_STATE_OPEN);
+	assert_int_equal(fixture->hooked[channel].completion >= 0,
+			 state == VGPU_CHANNEL_STATE_OPEN);
+}
+
+void channel_up(struct fixture *fixture, unsigned int channel, uint64_t region,
+		struct vgpu_link_open *open, struct eventfds *fds)
+{
+	struct eventfds mine;
+
+	guest_open(fixture, channel, CHANNEL_ENTRIES, CHANNEL_WINDOW);
+	assert_channel(fixture, channel, VGPU_CHANNEL_STATE_OPENING, VGPU_ERR_NONE);
+	mediator_expect_open(fixture, open, &mine);
+	assert_int_equal(open->channel, channel);
+	assert_int_equal(open->entries, CHANNEL_ENTRIES);
+	assert_int_equal(open->window_bytes, CHANNEL_WINDOW);
+	mediator_opened(fixture, open, region);
+	assert_channel(fixture, channel, VGPU_CHANNEL_STATE_OPEN, VGPU_ERR_NONE);
+	if (fds) {
+		*fds = mine;
+	} else {
+		close(mine.doorbell);
+		close(mine.completion);
+	}
+}
+
+uint64_t eventfd_take(int fd)
+{
+	uint64_t count = 0;
+	ssize_t got = read(fd, &count, sizeof(count));
+
+	assert_true(got == sizeof(count) || errno == EAGAIN);
+	return count;
+}
+
+unsigned int descriptors_open(void)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	unsigned int count = 0;
+
+	assert_non_null(folder);
+	while (readdir(folder))
+		count++;
+	closedir(folder);
+	return count - 3; /* itself, and the two dots */
 }

@@ -18,6 +18,12 @@
 #include "common/link.h"
 #include "device/core.h"
 
+/* A channel's eventfds, as the embedder or the mediator has them; -1 for none. */
+struct eventfds {
+	int doorbell;
+	int completion;
+};
+
 struct fixture {
 	struct vgpu_core *core;
 	char folder[64];
@@ -30,7 +36,9 @@ struct fixture {
 	bool watch_read;
 	bool watch_write;
 	int64_t deadline;
-	unsigned int interrupts;
+	unsigned int interrupts;		   /* of the mailbox */
+	unsigned int woken[VGPU_CHANNELS_MAX];	   /* interrupts of the channels */
+	struct eventfds hooked[VGPU_CHANNELS_MAX]; /* the core's */
 	unsigned int lines;
 	char last_line[512];
 };
@@ -62,11 +70,42 @@ void mediator_respond(struct fixture *fixture, uint64_t tag, uint32_t error, con
 		      uint32_t length);
 /* Takes the next message, which must be there; *message holds it afterwards. */
 void mediator_expect(struct fixture *fixture, uint32_t type, union vgpu_link_message *message);
+/* Takes the next message, an OPEN with two eventfds, which go to fds and are the caller's. */
+void mediator_expect_open(struct fixture *fixture, struct vgpu_link_open *open,
+			  struct eventfds *fds);
+/* Takes the next message, a CLOSE. */
+void mediator_expect_close(struct fixture *fixture, struct vgpu_link_close *close);
+/* Answers an OPEN as a good mediator would, and lets the device take it. */
+void mediator_opened(struct fixture *fixture, const struct vgpu_link_open *open, uint64_t region);
+void mediator_open_failed(struct fixture *fixture, const struct vgpu_link_open *open,
+			  uint32_t error);
+void mediator_closed(struct fixture *fixture, uint32_t channel, uint32_t serial, uint32_t error);
 /* Whether nothing waits for the mediator. */
 bool mediator_has_nothing(struct fixture *fixture);
 
 /* Starts the mediator and brings the link up with context 1; the first RESET is taken. */
 void link_up(struct fixture *fixture);
+
+/* Writes RING_ENTRIES, WINDOW_BYTES and OPEN. */
+void guest_open(struct fixture *fixture, unsigned int channel, uint32_t entries,
+		uint64_t window_bytes);
+uint32_t guest_channel(struct fixture *fixture, unsigned int channel, uint32_t offset);
+void guest_control(struct fixture *fixture, unsigned int channel, uint32_t value);
+/* STATE and ERROR must be these. */
+void assert_channel(struct fixture *fixture, unsigned int channel, uint32_t state, uint32_t error);
+/*
+ * Opens a channel with 16 entries and a window of one page at this region, all the way; *open is
+ * its OPEN. The mediator's eventfds are closed where fds is NULL.
+ */
+void channel_up(struct fixture *fixture, unsigned int channel, uint64_t region,
+		struct vgpu_link_open *open, struct eventfds *fds);
+#define CHANNEL_ENTRIES 16u
+#define CHANNEL_WINDOW	4096u
+#define CHANNEL_REGION	(3u * 4096u) /* bytes of such a channel */
+/* What an eventfd's counter holds, which is 0 afterwards. */
+uint64_t eventfd_take(int fd);
+/* How many descriptors this process has. */
+unsigned int descriptors_open(void);
 
 /* Lets the device handle what its descriptor is ready for, until there is nothing more. */
 void device_run(struct fixture *fixture);

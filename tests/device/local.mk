@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 if BUILD_TESTS
 device_tests = \
+	tests/device/test-channels \
 	tests/device/test-creation \
 	tests/device/test-hostile-mediator \
 	tests/device/test-link \
@@ -17,6 +18,10 @@ tests_device_libfixture_la_SOURCES = \
 	tests/device/fixture.h
 tests_device_libfixture_la_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_device_libfixture_la_LIBADD = device/libdevice.la common/libcommon.la $(CMOCKA_LIBS)
+
+tests_device_test_channels_SOURCES = tests/device/test-channels.c
+tests_device_test_channels_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_device_test_channels_LDADD = tests/device/libfixture.la
 
 tests_device_test_creation_SOURCES = tests/device/test-creation.c
 tests_device_test_creation_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

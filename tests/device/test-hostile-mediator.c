@@ -65,8 +65,10 @@ static void headers(void **state)
 
 static void types(void **state)
 {
-	static const uint32_t unknown[] = { 0, VGPU_MSG_HELLO, VGPU_MSG_REQUEST, VGPU_MSG_RESET,
-					    9, 0x7fffffff,     0xffffffff };
+	static const uint32_t unknown[] = {
+		0,  VGPU_MSG_HELLO, VGPU_MSG_REQUEST, VGPU_MSG_RESET, VGPU_MSG_OPEN, VGPU_MSG_CLOSE,
+		13, 0x7fffffff,	    0xffffffff
+	};
 	struct fixture *fixture = *state;
 
 	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
@@ -190,7 +192,7 @@ static void usages(void **state)
 
 static void responses(void **state)
 {
-	static const uint32_t unknown[] = { 0x0c, 0xef, 0x100, 0xffffffff };
+	static const uint32_t unknown[] = { 0x0e, 0xef, 0x100, 0xffffffff };
 	const uint32_t head = offsetof(struct vgpu_link_response, data);
 	struct fixture *fixture = *state;
 	struct vgpu_link_response response;

@@ -271,7 +271,8 @@ static void a_device_without_vectors_never_interrupts(void **state)
 
 	vgpu_core_free(&fixture->core);
 	fixture_device(fixture, 0);
-	assert_int_equal(guest_read(fixture, VGPU_REG_CAPABILITIES), VGPU_CAP_MAILBOX);
+	assert_int_equal(guest_read(fixture, VGPU_REG_CAPABILITIES),
+			 VGPU_CAP_MAILBOX | VGPU_CAP_WINDOW | VGPU_CAP_CHANNELS);
 	guest_write(fixture, VGPU_REG_INTERRUPT_CTRL, 1);
 	guest_submit(fixture, "x", 1);
 	assert_int_equal(guest_read(fixture, VGPU_REG_INTERRUPT_STATUS), 1);

@@ -18,24 +18,28 @@ static const struct {
 	uint32_t writable; /* bits, for RW */
 } registers[] = {
 	{ 0x000, 0, OTHER, 0 }, /* DOORBELL */
-	{ 0x004, 0, RO, 0 },
-	{ 0x008, 'A', RO, 0 },
-	{ 0x00C, 1, RO, 0 },
-	{ 0x010, 0, RO, 0 },
-	{ 0x014, 0, RO, 0 },
-	{ 0x018, 0, RW, 0xffffffff },
-	{ 0x01C, 0, RO, 0 },
-	{ 0x020, 0x00010000, RO, 0 },
-	{ 0x024, 3, RO, 0 }, /* mailbox and interrupt */
-	{ 0x028, 0, RW, 1 },
-	{ 0x02C, 0, OTHER, 0 }, /* INTERRUPT_STATUS */
-	{ 0x030, 0, RW, 0xffffffff },
-	{ 0x034, 0, RO, 0 },
-	{ 0x038, 0, RO, 0 },
-	{ 0x03C, 0, RW, 0xffffffff },
-	{ 0x840, 1, RO, 0 },
+	{ 0x004, 0, RO, 0 },	      { 0x008, 'A', RO, 0 },
+	{ 0x00C, 1, RO, 0 },	      { 0x010, 0, RO, 0 },
+	{ 0x014, 0, RO, 0 },	      { 0x018, 0, RW, 0xffffffff },
+	{ 0x01C, 0, RO, 0 },	      { 0x020, 0x00010000, RO, 0 },
+	{ 0x024, 0xf, RO, 0 }, /* mailbox, interrupt, window, channels */
+	{ 0x028, 0, RW, 1 },	      { 0x02C, 0, OTHER, 0 }, /* INTERRUPT_STATUS */
+	{ 0x030, 0, RW, 0xffffffff }, { 0x034, 0, RO, 0 },
+	{ 0x038, 0, RO, 0 },	      { 0x03C, 0, RW, 0xffffffff },
+	{ 0x840, 2, RO, 0 },	      { 0x854, 32, RO, 0 },
 	{ 0x858, 0x00100000, RO, 0 }, /* the fixture's window: 1 MiB */
 };
+
+/* RING_ENTRIES, WINDOW_BYTES, OWNER and OWNER_START of the 32 channels, which are closed. */
+static bool channel_register_writable(uint32_t offset)
+{
+	static const uint32_t writable[] = { 0x10, 0x18, 0x1C, 0x30, 0x38, 0x3C };
+
+	for (size_t i = 0; i < sizeof(writable) / sizeof(writable[0]); i++)
+		if (offset >= 0x1000 && offset < 0x1800 && offset % 0x40 == writable[i])
+			return true;
+	return false;
+}
 
 /* What the specification says of a word: its entry above, the buffers, or unassigned. */
 static uint32_t expected_reset(uint32_t offset, enum kind *kind, uint32_t *writable)
@@ -49,7 +53,7 @@ static uint32_t expected_reset(uint32_t offset, enum kind *kind, uint32_t *writa
 			return registers[i].reset;
 		}
 	}
-	if (offset >= 0x040 && offset < 0x440) {
+	if ((offset >= 0x040 && offset < 0x440) || channel_register_writable(offset)) {
 		*kind = RW;
 		*writable = 0xffffffff;
 	}

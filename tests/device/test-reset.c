@@ -20,7 +20,8 @@ static void assert_reset_values(struct fixture *fixture)
 			want = VGPU_PROTOCOL_VERSION;
 			break;
 		case VGPU_REG_CAPABILITIES:
-			want = VGPU_CAP_MAILBOX | VGPU_CAP_INTERRUPT;
+			want = VGPU_CAP_MAILBOX | VGPU_CAP_INTERRUPT | VGPU_CAP_WINDOW |
+			       VGPU_CAP_CHANNELS;
 			break;
 		}
 		if (guest_read(fixture, offset) != want)
