@@ -20,8 +20,13 @@
  *                           <---  CLOSED    (the region may be used again; also without CLOSE,
  *                                            when the channel broke)
  *
- * A channel is named by its number and by the serial of its OPEN, which a link never uses twice: a
- * message about an earlier life of the same channel is told apart and ignored.
+ * A channel is named by its number and by the serial of its OPEN, which is not 0 and which a link
+ * never uses twice: a message about an earlier life of the same channel is told apart and ignored,
+ * by both ends.
+ *
+ * A life of a channel begins with OPEN, which one OPENED answers. It ends with an OPENED that has an
+ * error, with CLOSED, with RESET, and with the link. CLOSE may come before OPENED: CLOSED may then
+ * follow without OPENED. A CLOSED without CLOSE has a reason, and follows OPENED.
  */
 #ifndef VGPU_COMMON_LINK_H
 #define VGPU_COMMON_LINK_H
@@ -152,7 +157,11 @@ struct vgpu_link_opened {
 	struct vgpu_link_header header;
 	uint32_t channel;
 	uint32_t serial;
-	uint64_t region; /* offset in BAR2; 0 where error_code is not 0, as below */
+	/*
+	 * Where it is in BAR2: at a multiple of VGPU_RING_PAGE, vgpu_ring_window_offset(entries)
+	 * plus window_bytes long, apart from every other channel's. Both 0 with an error.
+	 */
+	uint64_t region;
 	uint64_t region_bytes;
 	uint32_t error_code; /* VGPU_ERR_* */
 	uint32_t reserved;
