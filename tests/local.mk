@@ -15,6 +15,7 @@ include tests/guest-agent/local.mk
 include tests/xml/local.mk
 include tests/hook/local.mk
 include tests/qemu/local.mk
+include tests/bench/local.mk
 include tests/system/local.mk
 
 dist_check_SCRIPTS += $(SYSTEM_TESTS)

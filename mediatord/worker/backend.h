@@ -25,6 +25,7 @@ struct backend_info {
 	uint32_t max_threads_per_block;
 	uint32_t compute_capability; /* major << 16 | minor, or 0 */
 	uint64_t memory_bytes;	     /* of the GPU */
+	bool immediate; /* every call returns with its work done: its time is the call's */
 	/* Address space that the process needs for it, for RLIMIT_AS; 0: it cannot be told. */
 	uint64_t address_space_bytes;
 	char gpu_name[VGPU_GPU_NAME_BYTES];

@@ -3,38 +3,15 @@
  * The backend of hosts without a GPU: the built-in kernels on the CPU, with CUDA's semantics of
  * memory, errors and order. A launch runs at once, and its fault is kept until synchronize().
  */
-#include "mediatord/worker/backend.h"
-
 #include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "common/bytes.h"
-#include "mediatord/worker/kernels_cpu.h"
-#include "mediatord/worker/memory_cpu.h"
-
-/* CUDA's limits, the same on every GPU since compute capability 3.0. */
-#define THREADS_PER_BLOCK_MAX 1024u
-#define BLOCK_XY_MAX	      1024u
-#define BLOCK_Z_MAX	      64u
-#define GRID_X_MAX	      0x7fffffffu
-#define GRID_YZ_MAX	      65535u
-#define SHARED_BYTES_MAX      (48u << 10)
+#include "mediatord/worker/backend_cpu.h"
 
 /* A host has as many software GPUs as its operator names; this bounds a slip of the pen. */
 #define GPUS_MAX 256u
-
-struct backend_cpu {
-	struct backend backend;
-	struct memory_cpu memory;
-	cuda_error sticky;
-	char fault[sizeof(((struct backend *)NULL)->detail)]; /* where sticky came from */
-};
-
-static struct backend_cpu *cpu_of(struct backend *backend)
-{
-	return (struct backend_cpu *)backend;
-}
 
 /* The first processor's name into text, as /proc/cpuinfo has it; "" where it has none. */
 static void read_cpu_model(char *text, size_t size)
@@ -80,7 +57,8 @@ static int cpu_open(uint32_t gpu, uint32_t flags, struct backend **backend, stru
 	info = &cpu->backend.info;
 	info->id = VGPU_BACKEND_CPU;
 	info->multiprocessors = processors > 0 ? (uint32_t)processors : 1;
-	info->max_threads_per_block = THREADS_PER_BLOCK_MAX;
+	info->max_threads_per_block = CPU_THREADS_PER_BLOCK_MAX;
+	info->immediate = true;
 	info->memory_bytes = (uint64_t)pages * (uint64_t)page_bytes / 2;
 	/* Small allocations cost about as much again in bookkeeping. */
 	info->address_space_bytes = 2 * info->memory_bytes + (UINT64_C(1) << 30);
@@ -99,6 +77,7 @@ static void cpu_close(struct backend **backend)
 	if (!*backend)
 		return;
 	memory_cpu_free_all(&cpu_of(*backend)->memory);
+	cpu_free_events(cpu_of(*backend));
 	free(*backend);
 	*backend = NULL;
 }
@@ -111,8 +90,7 @@ static uint64_t cpu_footprint(const struct backend *backend, uint64_t bytes)
 	return footprint ? footprint : UINT64_MAX;
 }
 
-/* The sticky error, with where it came from, or none. */
-static cuda_error cpu_sticky(struct backend_cpu *cpu)
+cuda_error cpu_sticky(struct backend_cpu *cpu)
 {
 	if (cpu->sticky)
 		backend_explain(&cpu->backend, "%s", cpu->fault);
@@ -150,8 +128,7 @@ static cuda_error cpu_mem_free(struct backend *backend, uint64_t pointer, uint64
 }
 
 /* A copy's range, which must lie within one allocation: unlike a kernel's, no sticky fault. */
-static cuda_error cpu_copy_range(struct backend *backend, uint64_t pointer, uint64_t bytes,
-				 void **host)
+cuda_error cpu_copy_range(struct backend *backend, uint64_t pointer, uint64_t bytes, void **host)
 {
 	*host = memory_cpu_at(&cpu_of(backend)->memory, pointer, bytes);
 	if (*host)
@@ -163,8 +140,8 @@ static cuda_error cpu_copy_range(struct backend *backend, uint64_t pointer, uint
 	return CUDA_ERROR_INVALID_VALUE;
 }
 
-static cuda_error cpu_copy_htod(struct backend *backend, uint64_t destination, const void *source,
-				uint64_t bytes)
+cuda_error cpu_copy_htod(struct backend *backend, uint64_t destination, const void *source,
+			 uint64_t bytes)
 {
 	cuda_error error = cpu_sticky(cpu_of(backend));
 	void *host;
@@ -176,8 +153,8 @@ static cuda_error cpu_copy_htod(struct backend *backend, uint64_t destination, c
 	return error;
 }
 
-static cuda_error cpu_copy_dtoh(struct backend *backend, void *destination, uint64_t source,
-				uint64_t bytes)
+cuda_error cpu_copy_dtoh(struct backend *backend, void *destination, uint64_t source,
+			 uint64_t bytes)
 {
 	cuda_error error = cpu_sticky(cpu_of(backend));
 	void *host;
@@ -189,8 +166,8 @@ static cuda_error cpu_copy_dtoh(struct backend *backend, void *destination, uint
 	return error;
 }
 
-static cuda_error cpu_copy_dtod(struct backend *backend, uint64_t destination, uint64_t source,
-				uint64_t bytes)
+cuda_error cpu_copy_dtod(struct backend *backend, uint64_t destination, uint64_t source,
+			 uint64_t bytes)
 {
 	cuda_error error = cpu_sticky(cpu_of(backend));
 	void *to, *from;
@@ -210,9 +187,9 @@ static cuda_error cpu_check_dimensions(struct backend *backend, const struct bac
 		const char *name;
 		uint32_t max;
 	} limits[] = {
-		{ "grid x", GRID_X_MAX },    { "grid y", GRID_YZ_MAX },
-		{ "grid z", GRID_YZ_MAX },   { "block x", BLOCK_XY_MAX },
-		{ "block y", BLOCK_XY_MAX }, { "block z", BLOCK_Z_MAX },
+		{ "grid x", CPU_GRID_X_MAX },	 { "grid y", CPU_GRID_YZ_MAX },
+		{ "grid z", CPU_GRID_YZ_MAX },	 { "block x", CPU_BLOCK_XY_MAX },
+		{ "block y", CPU_BLOCK_XY_MAX }, { "block z", CPU_BLOCK_Z_MAX },
 	};
 	const uint32_t *block = launch->block;
 
@@ -225,45 +202,55 @@ static cuda_error cpu_check_dimensions(struct backend *backend, const struct bac
 			return CUDA_ERROR_INVALID_VALUE;
 		}
 	}
-	if (block[0] * block[1] * block[2] > THREADS_PER_BLOCK_MAX) {
+	if (block[0] * block[1] * block[2] > CPU_THREADS_PER_BLOCK_MAX) {
 		backend_explain(backend, "a block of %u x %u x %u threads is more than %u",
-				block[0], block[1], block[2], THREADS_PER_BLOCK_MAX);
+				block[0], block[1], block[2], CPU_THREADS_PER_BLOCK_MAX);
 		return CUDA_ERROR_INVALID_VALUE;
 	}
-	if (launch->shared_bytes > SHARED_BYTES_MAX) {
+	if (launch->shared_bytes > CPU_SHARED_BYTES_MAX) {
 		backend_explain(backend, "%u bytes of shared memory are more than %u",
-				launch->shared_bytes, SHARED_BYTES_MAX);
+				launch->shared_bytes, CPU_SHARED_BYTES_MAX);
 		return CUDA_ERROR_INVALID_VALUE;
 	}
+	return CUDA_ERROR_NONE;
+}
+
+cuda_error cpu_run_kernel(struct backend_cpu *cpu, const struct kernel_cpu *kernel,
+			  const struct backend_launch *launch)
+{
+	struct kernel_cpu_threads threads = {
+		.x = (uint64_t)launch->grid[0] * launch->block[0],
+		.y = (uint64_t)launch->grid[1] * launch->block[1],
+	};
+	cuda_error error;
+
+	if (cpu->sticky)
+		return cpu_sticky(cpu);
+	error = cpu_check_dimensions(&cpu->backend, launch);
+	if (error)
+		return error;
+	if (launch->argument_bytes != kernel->argument_bytes) {
+		backend_explain(&cpu->backend, "%s takes %u bytes of arguments, not %u",
+				kernel->name, kernel->argument_bytes, launch->argument_bytes);
+		return CUDA_ERROR_INVALID_VALUE;
+	}
+	cpu->sticky = kernel->run(kernel, &cpu->memory, launch->arguments, &threads, cpu->fault,
+				  sizeof(cpu->fault));
 	return CUDA_ERROR_NONE;
 }
 
 static cuda_error cpu_launch(struct backend *backend, const struct backend_launch *launch)
 {
 	struct backend_cpu *cpu = cpu_of(backend);
-	const struct kernel_cpu *kernel;
-	cuda_error error;
+	const struct kernel_cpu *kernel = kernel_cpu_find(launch->name);
 
 	if (cpu->sticky)
 		return cpu_sticky(cpu);
-	kernel = kernel_cpu_find(launch->name);
 	if (!kernel) {
 		backend_explain(backend, "no kernel is called %s", launch->name);
 		return CUDA_ERROR_NOT_FOUND;
 	}
-	error = cpu_check_dimensions(backend, launch);
-	if (error)
-		return error;
-	if (launch->argument_bytes != kernel->argument_bytes) {
-		backend_explain(backend, "%s takes %u bytes of arguments, not %u", kernel->name,
-				kernel->argument_bytes, launch->argument_bytes);
-		return CUDA_ERROR_INVALID_VALUE;
-	}
-	/* The kernels have one dimension: threads of equal x would do the same work again. */
-	cpu->sticky = kernel->run(kernel, &cpu->memory, launch->arguments,
-				  (uint64_t)launch->grid[0] * launch->block[0], cpu->fault,
-				  sizeof(cpu->fault));
-	return CUDA_ERROR_NONE;
+	return cpu_run_kernel(cpu, kernel, launch);
 }
 
 static cuda_error cpu_synchronize(struct backend *backend)
@@ -294,4 +281,31 @@ const struct backend_ops backend_cpu = {
 	.launch = cpu_launch,
 	.synchronize = cpu_synchronize,
 	.reset = cpu_reset,
+	.window_register = cpu_window_register,
+	.context_take = cpu_context_take,
+	.context_give_back = cpu_context_give_back,
+	.device_attribute = cpu_device_attribute,
+	.mem_set = cpu_mem_set,
+	.start_htod = cpu_start_htod,
+	.start_dtoh = cpu_start_dtoh,
+	.start_dtod = cpu_start_dtod,
+	.module_load = cpu_module_load,
+	.module_builtin = cpu_module_builtin,
+	.module_unload = cpu_module_unload,
+	.module_function = cpu_module_function,
+	.module_global = cpu_module_global,
+	.function_attribute = cpu_function_attribute,
+	.function_set_attribute = cpu_function_set_attribute,
+	.function_parameter = cpu_function_parameter,
+	.start_kernel = cpu_start_kernel,
+	.stream_create = cpu_stream_create,
+	.stream_destroy = cpu_stream_destroy,
+	.stream_query = cpu_stream_query,
+	.stream_wait_event = cpu_stream_wait_event,
+	.context_query = cpu_context_query,
+	.event_create = cpu_event_create,
+	.event_destroy = cpu_event_destroy,
+	.event_record = cpu_event_record,
+	.event_query = cpu_event_query,
+	.event_elapsed = cpu_event_elapsed,
 };

@@ -22,6 +22,7 @@ static const struct {
 	ENTRY(CUDA_ERROR_INVALID_DEVICE, "there is no GPU of this number"),
 	ENTRY(CUDA_ERROR_INVALID_IMAGE, "the kernel image is not valid"),
 	ENTRY(CUDA_ERROR_INVALID_CONTEXT, "the context is not valid"),
+	ENTRY(CUDA_ERROR_NO_BINARY_FOR_GPU, "the image has no code for this GPU"),
 	ENTRY(CUDA_ERROR_ECC_UNCORRECTABLE, "the GPU's memory has an uncorrectable error"),
 	ENTRY(CUDA_ERROR_OPERATING_SYSTEM, "a call to the operating system failed"),
 	ENTRY(CUDA_ERROR_INVALID_HANDLE, "a handle is not valid"),

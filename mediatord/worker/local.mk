@@ -6,13 +6,22 @@ endif
 dist_man_MANS += man/vgpu-worker.8
 
 mediatord_worker_libworker_la_SOURCES = \
+	mediatord/worker/allocations.c \
+	mediatord/worker/allocations.h \
 	mediatord/worker/backend.c \
 	mediatord/worker/backend.h \
 	mediatord/worker/backend_cpu.c \
+	mediatord/worker/backend_cpu.h \
+	mediatord/worker/backend_cpu_channel.c \
+	mediatord/worker/channel.h \
+	mediatord/worker/channel_execute.c \
+	mediatord/worker/channel_validate.c \
 	mediatord/worker/cuda_error.c \
 	mediatord/worker/cuda_error.h \
 	mediatord/worker/execute.c \
 	mediatord/worker/execute.h \
+	mediatord/worker/handles.c \
+	mediatord/worker/handles.h \
 	mediatord/worker/kernels_cpu.c \
 	mediatord/worker/kernels_cpu.h \
 	mediatord/worker/mediator.c \
@@ -20,9 +29,17 @@ mediatord_worker_libworker_la_SOURCES = \
 	mediatord/worker/memory_cpu.c \
 	mediatord/worker/memory_cpu.h \
 	mediatord/worker/memory_ledger.h \
+	mediatord/worker/pending.c \
+	mediatord/worker/pending.h \
+	mediatord/worker/ring.c \
+	mediatord/worker/ring.h \
+	mediatord/worker/ring_map.c \
+	mediatord/worker/ring_map.h \
 	mediatord/worker/sandbox.c \
 	mediatord/worker/sandbox.h \
-	mediatord/worker/sandbox_seccomp.c
+	mediatord/worker/sandbox_seccomp.c \
+	mediatord/worker/serve.c \
+	mediatord/worker/serve.h
 # The built-in kernels for GPUs. The PTX is in the tree: a host without the CUDA Toolkit needs it too.
 EXTRA_DIST += mediatord/worker/kernels.cu mediatord/worker/kernels.ptx
 .PHONY: regenerate-kernels
@@ -31,7 +48,8 @@ regenerate-kernels:
 		>kernels.ptx.tmp
 	mv kernels.ptx.tmp $(top_srcdir)/mediatord/worker/kernels.ptx
 
-mediatord_worker_libworker_la_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
+# kernels_cpu.c: every operation rounds by itself.
+mediatord_worker_libworker_la_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS) -ffp-contract=off
 mediatord_worker_libworker_la_LIBADD = \
 	mediatord/librequest.la \
 	$(SECCOMP_LIBS)

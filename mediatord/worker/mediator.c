@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/packet.h"
 
@@ -39,10 +41,11 @@ static int send_message(int socket, const void *message, size_t length, struct v
 }
 
 /* Returns the packet's length, or -1 and err. */
-static ssize_t receive_packet(int socket, void *bytes, size_t size, struct vgpu_error **err)
+static ssize_t receive_packet(int socket, void *bytes, size_t size, int *fds, size_t fd_max,
+			      size_t *fd_count, struct vgpu_error **err)
 {
 	for (;;) {
-		ssize_t length = vgpu_packet_receive(socket, bytes, size, NULL, 0, NULL);
+		ssize_t length = vgpu_packet_receive(socket, bytes, size, fds, fd_max, fd_count);
 
 		if (length > 0)
 			return length;
@@ -51,7 +54,7 @@ static ssize_t receive_packet(int socket, void *bytes, size_t size, struct vgpu_
 		if (errno == EMSGSIZE)
 			return vgpu_error_set(err, EBADMSG,
 					      "the mediator's message is longer than any, or "
-					      "carries a descriptor");
+					      "carries a descriptor that it must not");
 		if (errno != EAGAIN)
 			return vgpu_error_errno(err, errno, "cannot receive from the mediator");
 		if (wait_until(socket, POLLIN, err) < 0)
@@ -68,6 +71,10 @@ static const char *check_start(const struct vgpu_worker_start *start, size_t len
 		       "of one installation";
 	if (start->flags & ~VGPU_WORKER_START_ALLOW_PAGEABLE)
 		return "START has a flag that this worker does not know";
+	if (start->reserved2 != 0)
+		return "START's reserved word is not 0";
+	if (!start->region_bytes && (start->region || start->entries))
+		return "START has a part of a channel";
 	return NULL;
 }
 
@@ -91,10 +98,24 @@ static const char *check_reserved(const struct vgpu_worker_reserved *reserved, s
 	return NULL;
 }
 
-int mediator_receive(int socket, uint32_t type, union vgpu_worker_message *message,
-		     struct vgpu_error **err)
+static const char *check_message(const union vgpu_worker_message *message, size_t length)
 {
-	ssize_t length = receive_packet(socket, message, sizeof(*message), err);
+	switch (message->header.type) {
+	case VGPU_WORKER_START:
+		return check_start(&message->start, length);
+	case VGPU_WORKER_JOB:
+		return check_job(&message->job, length);
+	case VGPU_WORKER_END:
+		return length == sizeof(message->end) ? NULL : "END has the wrong size";
+	default:
+		return check_reserved(&message->reserved, length);
+	}
+}
+
+/* Checks a message that was received, which must be of this type, or may be END. */
+static int check(const union vgpu_worker_message *message, ssize_t length, uint32_t type,
+		 bool may_end, struct vgpu_error **err)
+{
 	const char *wrong;
 
 	if (length < 0)
@@ -104,25 +125,63 @@ int mediator_receive(int socket, uint32_t type, union vgpu_worker_message *messa
 				      "the mediator's message of %zd bytes does not have the "
 				      "length that it says",
 				      length);
-	if (message->header.type != type)
+	if (message->header.type != type && !(may_end && message->header.type == VGPU_WORKER_END))
 		return vgpu_error_set(err, EBADMSG,
 				      "the mediator sent message type %" PRIu32
 				      " where only %" PRIu32 " can be",
 				      message->header.type, type);
-	switch (type) {
-	case VGPU_WORKER_START:
-		wrong = check_start(&message->start, (size_t)length);
-		break;
-	case VGPU_WORKER_JOB:
-		wrong = check_job(&message->job, (size_t)length);
-		break;
-	default:
-		wrong = check_reserved(&message->reserved, (size_t)length);
-		break;
-	}
+	wrong = check_message(message, (size_t)length);
 	if (wrong)
 		return vgpu_error_set(err, EBADMSG, "the mediator's %s", wrong);
+	if (message->header.type == VGPU_WORKER_END)
+		return vgpu_error_set(err, ESHUTDOWN, "the mediator ended the channel");
 	return 0;
+}
+
+int mediator_receive(int socket, uint32_t type, union vgpu_worker_message *message,
+		     struct vgpu_error **err)
+{
+	ssize_t length = receive_packet(socket, message, sizeof(*message), NULL, 0, NULL, err);
+
+	return check(message, length, type, false, err);
+}
+
+int mediator_receive_start(int socket, struct vgpu_worker_start *start, int fds[RING_FDS],
+			   struct vgpu_error **err)
+{
+	union vgpu_worker_message message;
+	size_t count = 0, expected;
+	ssize_t length =
+		receive_packet(socket, &message, sizeof(message), fds, RING_FDS, &count, err);
+	int result = check(&message, length, VGPU_WORKER_START, false, err);
+
+	if (result == 0) {
+		*start = message.start;
+		expected = start->region_bytes ? RING_FDS : 0;
+		if (count != expected)
+			result = vgpu_error_set(err, EBADMSG,
+						"the mediator's START carries %zu descriptors, not "
+						"%zu",
+						count, expected);
+	}
+	for (size_t i = result < 0 ? 0 : count; i < RING_FDS; i++) {
+		if (i < count)
+			close(fds[i]);
+		fds[i] = -1;
+	}
+	return result;
+}
+
+int mediator_check_end(int socket, struct vgpu_error **err)
+{
+	struct pollfd poll_fd = { .fd = socket, .events = POLLIN };
+	union vgpu_worker_message message;
+	ssize_t length;
+
+	if (poll(&poll_fd, 1, 0) <= 0)
+		return 0;
+	length = receive_packet(socket, &message, sizeof(message), NULL, 0, NULL, err);
+	return check(&message, length, VGPU_WORKER_END, true, err);
 }
 
 int mediator_send_ready(int socket, const struct backend_info *info, struct vgpu_error **err)
@@ -172,9 +231,13 @@ int mediator_reserve(void *opaque, uint64_t bytes, struct vgpu_error **err)
 	};
 	int socket = *(const int *)opaque;
 	union vgpu_worker_message answer;
+	ssize_t length;
 
-	if (send_message(socket, &reserve, sizeof(reserve), err) < 0 ||
-	    mediator_receive(socket, VGPU_WORKER_RESERVED, &answer, err) < 0)
+	if (send_message(socket, &reserve, sizeof(reserve), err) < 0)
+		return -1;
+	length = receive_packet(socket, &answer, sizeof(answer), NULL, 0, NULL, err);
+	/* A channel may be closed while its worker asks. */
+	if (check(&answer, length, VGPU_WORKER_RESERVED, true, err) < 0)
 		return -1;
 	return (int)answer.reserved.granted;
 }

@@ -11,6 +11,8 @@
 
 #include <stdint.h>
 
+#include "mediatord/worker/allocations.h"
+
 /* As CUDA's: every allocation begins at a multiple of this, and takes a multiple of it. */
 #define MEMORY_CPU_GRANULARITY UINT64_C(256)
 
@@ -19,7 +21,7 @@
 #define MEMORY_CPU_END	 UINT64_C(0x7fff00000000)
 
 struct memory_cpu {
-	void *allocations;   /* tsearch(3)'s tree, by address */
+	struct allocation_table allocations;
 	uint64_t next;	     /* where to look for a free address first */
 	uint64_t used_bytes; /* of all allocations, rounded up to the granularity */
 	uint64_t limit_bytes;

@@ -277,5 +277,5 @@ int sandbox_enter(const struct sandbox *sandbox, uint64_t address_space_bytes,
 		return vgpu_error_errno(err, errno, "cannot become undumpable");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return vgpu_error_errno(err, errno, "cannot set no_new_privs");
-	return sandbox_filter_system_calls(sandbox->keep_fd, err);
+	return sandbox_filter_system_calls(sandbox, err);
 }

@@ -14,7 +14,9 @@ struct sandbox {
 	bool has_ids;
 	uid_t uid;
 	gid_t gid;
-	int keep_fd;	 /* the one descriptor above standard error that stays open */
+	int keep_fd; /* the one descriptor above standard error that stays open */
+	/* A channel's eventfds, opened since: the one may be read, the other written. Else -1. */
+	int doorbell, completion;
 	bool namespaces; /* set by sandbox_prepare(): the process has its own */
 };
 
@@ -34,7 +36,7 @@ int sandbox_enter(const struct sandbox *sandbox, uint64_t address_space_bytes,
 		  struct vgpu_error **err);
 
 /* sandbox_enter()'s last stage; see sandbox_seccomp.c. */
-int sandbox_filter_system_calls(int control_fd, struct vgpu_error **err);
+int sandbox_filter_system_calls(const struct sandbox *sandbox, struct vgpu_error **err);
 
 /* Sanitizers need more address space and more system calls than a worker of its own does. */
 #if defined(__SANITIZE_ADDRESS__)

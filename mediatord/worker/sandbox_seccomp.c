@@ -42,9 +42,24 @@ static int add_rules(scmp_filter_ctx filter, const struct rule *rules, size_t co
 	return 0;
 }
 
-static int add_all(scmp_filter_ctx filter, int control_fd)
+/* A channel's: the doorbell is read, and the completion's eventfd written. */
+static int add_channel(scmp_filter_ctx filter, const struct sandbox *sandbox)
 {
-	const scmp_datum_t control = (scmp_datum_t)control_fd;
+	const struct rule rules[] = {
+		{ SCMP_SYS(read), 1, { SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)sandbox->doorbell, 0) } },
+		{ SCMP_SYS(write),
+		  1,
+		  { SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)sandbox->completion, 0) } },
+	};
+
+	if (sandbox->doorbell < 0)
+		return 0;
+	return add_rules(filter, rules, sizeof(rules) / sizeof(rules[0]));
+}
+
+static int add_all(scmp_filter_ctx filter, const struct sandbox *sandbox)
+{
+	const scmp_datum_t control = (scmp_datum_t)sandbox->keep_fd;
 	const scmp_datum_t self = (scmp_datum_t)getpid();
 	const struct rule rules[] = {
 		/* The mediator. */
@@ -93,6 +108,8 @@ static int add_all(scmp_filter_ctx filter, int control_fd)
 	};
 	int result = add_rules(filter, rules, sizeof(rules) / sizeof(rules[0]));
 
+	if (result == 0)
+		result = add_channel(filter, sandbox);
 	if (result == 0 && SANDBOX_FOR_SANITIZERS)
 		result = add_rules(filter, for_sanitizers,
 				   sizeof(for_sanitizers) / sizeof(for_sanitizers[0]));
@@ -105,7 +122,7 @@ static void release_filter(scmp_filter_ctx *filter)
 		seccomp_release(*filter);
 }
 
-int sandbox_filter_system_calls(int control_fd, struct vgpu_error **err)
+int sandbox_filter_system_calls(const struct sandbox *sandbox, struct vgpu_error **err)
 {
 	VGPU_CLEANUP(release_filter)
 	scmp_filter_ctx filter = seccomp_init(SANDBOX_FOR_SANITIZERS ? SCMP_ACT_ERRNO(EPERM)
@@ -119,7 +136,7 @@ int sandbox_filter_system_calls(int control_fd, struct vgpu_error **err)
 	if (result == 0)
 		result = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (result == 0)
-		result = add_all(filter, control_fd);
+		result = add_all(filter, sandbox);
 	if (result == 0)
 		result = seccomp_load(filter);
 	if (result < 0)

@@ -13,7 +13,9 @@
 #include "mediatord/worker/backend.h"
 #include "mediatord/worker/execute.h"
 #include "mediatord/worker/mediator.h"
+#include "mediatord/worker/ring_map.h"
 #include "mediatord/worker/sandbox.h"
+#include "mediatord/worker/serve.h"
 
 struct options {
 	struct sandbox sandbox;
@@ -113,9 +115,11 @@ static int check_control_socket(int fd, struct vgpu_error **err)
 /* The status to exit with, for what ended the worker; says it in the log unless it is the end. */
 static int exit_status(const struct vgpu_error *err)
 {
-	if (err->status == EPIPE)
+	if (err->status == EPIPE || err->status == ESHUTDOWN)
 		return EXIT_SUCCESS;
 	vgpu_log_error("%s", err->message);
+	if (err->status == EPROTO)
+		return EX_DATAERR;
 	return err->status == EBADMSG ? EX_SOFTWARE : EX_OSERR;
 }
 
@@ -126,8 +130,21 @@ static int fail_start(int socket, const struct vgpu_error *err)
 	return exit_status(err);
 }
 
-/* Runs jobs until the mediator ends it. Returns -1 and err always. */
-static int serve(int socket, struct executor *executor, struct vgpu_error **err)
+static int open_backend(const struct vgpu_worker_start *start, struct backend **backend,
+			struct vgpu_error **err)
+{
+	const struct backend_ops *ops = backend_find(start->backend);
+
+	if (!ops)
+		return vgpu_error_set(err, EINVAL, "this worker has no backend %u", start->backend);
+	return ops->open(start->gpu,
+			 start->flags & VGPU_WORKER_START_ALLOW_PAGEABLE ? BACKEND_ALLOW_PAGEABLE
+									 : 0,
+			 backend, err);
+}
+
+/* Runs the mailbox's jobs until the mediator ends it. Returns -1 and err always. */
+static int serve_jobs(int socket, struct executor *executor, struct vgpu_error **err)
 {
 	union vgpu_worker_message message;
 	struct execution execution;
@@ -143,51 +160,107 @@ static int serve(int socket, struct executor *executor, struct vgpu_error **err)
 	}
 }
 
-static int open_backend(const struct vgpu_worker_start *start, const struct memory_ledger *ledger,
-			struct backend **backend, struct vgpu_error **err)
+static int run_jobs(int socket, const struct vgpu_worker_start *start,
+		    const struct memory_ledger *ledger, struct backend *backend,
+		    struct vgpu_error **err)
 {
-	const struct backend_ops *ops = backend_find(start->backend);
+	struct executor executor = { .backend = backend,
+				     .ledger = ledger,
+				     .quota_bytes = start->memory_bytes };
 
-	if (!ops)
-		return vgpu_error_set(err, EINVAL, "this worker has no backend %u", start->backend);
-	if (ops->open(start->gpu,
-		      start->flags & VGPU_WORKER_START_ALLOW_PAGEABLE ? BACKEND_ALLOW_PAGEABLE : 0,
-		      backend, err) < 0)
-		return -1;
-	(*backend)->ledger = ledger;
-	return 0;
+	backend->ledger = ledger;
+	if (mediator_send_ready(socket, &backend->info, err) == 0)
+		serve_jobs(socket, &executor, err);
+	return exit_status(*err);
 }
 
-static int run(const struct options *options, struct vgpu_error **err)
+/* Serves a channel. At END the backend goes first, since it holds the window. */
+static int run_channel(int socket, struct ring_map *map, const struct memory_ledger *ledger,
+		       struct backend **backend, long processors, struct vgpu_error **err)
+{
+	struct server server = {
+		.socket = socket,
+		.doorbell = map->doorbell,
+		.completion = map->completion,
+		.channel = { .backend = *backend,
+			     .mediator = ledger,
+			     .grant = map->grant,
+			     .window = map->window,
+			     .window_bytes = map->window_bytes },
+	};
+	VGPU_AUTO_ERROR struct vgpu_error *ignored = NULL;
+	int status;
+
+	server_init(&server, map->region, map->entries, processors);
+	if (channel_open(&server.channel, err) < 0) {
+		status = fail_start(socket, *err);
+	} else {
+		if (mediator_send_ready(socket, &(*backend)->info, err) == 0)
+			server_run(&server, err);
+		status = exit_status(*err);
+	}
+	channel_close(&server.channel);
+	(*backend)->ops->close(backend);
+	if ((*err)->status == ESHUTDOWN && ring_map_empty(map, &ignored) < 0)
+		status = exit_status(ignored);
+	return status;
+}
+
+static int run_confined(const struct options *options, const struct vgpu_worker_start *start,
+			struct ring_map *map, struct backend **backend, struct vgpu_error **err)
 {
 	int socket = options->sandbox.keep_fd;
 	const struct memory_ledger ledger = { .reserve = mediator_reserve,
 					      .release = mediator_release,
 					      .opaque = &socket };
-	struct executor executor = { .ledger = &ledger };
-	union vgpu_worker_message message;
+	struct sandbox sandbox = options->sandbox;
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	uint64_t address_space = (*backend)->info.address_space_bytes;
 	int status;
 
-	if (mediator_receive(socket, VGPU_WORKER_START, &message, err) < 0)
-		return exit_status(*err);
-	executor.quota_bytes = message.start.memory_bytes;
-	if (open_backend(&message.start, &ledger, &executor.backend, err) < 0)
+	sandbox.doorbell = map->doorbell;
+	sandbox.completion = map->completion;
+	if (address_space)
+		address_space += map->region_bytes;
+	if (options->confine && sandbox_enter(&sandbox, address_space, err) < 0)
 		return fail_start(socket, *err);
-	if (options->confine &&
-	    sandbox_enter(&options->sandbox, executor.backend->info.address_space_bytes, err) < 0)
+	if (map->region)
+		return run_channel(socket, map, &ledger, backend, processors, err);
+	status = run_jobs(socket, start, &ledger, *backend, err);
+	/* Here, where its ledger still is. */
+	(*backend)->ops->close(backend);
+	return status;
+}
+
+static int run(const struct options *options, struct vgpu_error **err)
+{
+	int socket = options->sandbox.keep_fd, fds[RING_FDS];
+	struct ring_map map = RING_MAP_NONE;
+	struct backend *backend = NULL;
+	struct vgpu_worker_start start;
+	int status;
+
+	if (mediator_receive_start(socket, &start, fds, err) < 0)
+		return exit_status(*err);
+	if (start.region_bytes && ring_map_open(&map, &start, fds, err) < 0)
+		return fail_start(socket, *err);
+	if (open_backend(&start, &backend, err) < 0) {
 		status = fail_start(socket, *err);
-	else if (mediator_send_ready(socket, &executor.backend->info, err) < 0)
-		status = exit_status(*err);
-	else
-		status = (serve(socket, &executor, err), exit_status(*err));
-	executor.backend->ops->close(&executor.backend);
+	} else {
+		status = run_confined(options, &start, &map, &backend, err);
+		if (backend)
+			backend->ops->close(&backend);
+	}
+	ring_map_close(&map);
 	return status;
 }
 
 int main(int argc, char **argv)
 {
-	struct options options = { .sandbox = { .keep_fd = VGPU_WORKER_CONTROL_FD },
-				   .confine = true };
+	struct options options = {
+		.sandbox = { .keep_fd = VGPU_WORKER_CONTROL_FD, .doorbell = -1, .completion = -1 },
+		.confine = true
+	};
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
 
 	vgpu_log_init("vgpu-worker", VGPU_LOG_INFO);

@@ -116,6 +116,7 @@ static void a_fault_writes_nothing(void **state)
 	struct memory_cpu memory;
 	uint8_t arguments[32];
 	uint64_t a, c;
+	struct kernel_cpu_threads threads = { 256, 1 };
 	char detail[192];
 	uint8_t *host;
 
@@ -128,14 +129,15 @@ static void a_fault_writes_nothing(void **state)
 	vgpu_store64(arguments + 8, a);
 	vgpu_store64(arguments + 16, c);
 	vgpu_store64(arguments + 24, 6); /* c has 5 */
-	assert_int_equal(kernel->run(kernel, &memory, arguments, 256, detail, sizeof(detail)),
+	assert_int_equal(kernel->run(kernel, &memory, arguments, &threads, detail, sizeof(detail)),
 			 CUDA_ERROR_ILLEGAL_ADDRESS);
-	assert_non_null(strstr(detail, "24 bytes"));
+	assert_non_null(strstr(detail, "6 elements"));
 	host = memory_cpu_at(&memory, c, 20);
 	for (int i = 0; i < 20; i++)
 		assert_int_equal(host[i], 0);
 	/* With 5 threads the sixth element is nobody's. */
-	assert_int_equal(kernel->run(kernel, &memory, arguments, 5, detail, sizeof(detail)),
+	threads.x = 5;
+	assert_int_equal(kernel->run(kernel, &memory, arguments, &threads, detail, sizeof(detail)),
 			 CUDA_ERROR_NONE);
 	for (int i = 0; i < 20; i++)
 		assert_int_equal(host[i], 2);

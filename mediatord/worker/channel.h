@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a channel's tenant has on the GPU, and how its submissions act on it: from a submission's
+ * copy through channel_validate() to the backend. Knows no ring; ring.h has that.
+ */
+#ifndef VGPU_WORKER_CHANNEL_H
+#define VGPU_WORKER_CHANNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/error.h"
+#include "common/ring.h"
+#include "mediatord/worker/allocations.h"
+#include "mediatord/worker/backend.h"
+#include "mediatord/worker/handles.h"
+#include "mediatord/worker/memory_ledger.h"
+#include "mediatord/worker_protocol.h"
+
+/* The longest name of a function or global; C++'s can be long. */
+#define CHANNEL_NAME_MAX 4096u
+/* The largest module image; the worker holds a copy of it while it is loaded. */
+#define CHANNEL_IMAGE_MAX (UINT64_C(256) << 20)
+
+struct channel {
+	struct backend *backend;
+	const struct memory_ledger *mediator; /* who grants memory */
+	/* Shared with the mediator; ours is everything from `submissions` on. */
+	struct vgpu_grant_page *grant;
+	uint8_t *window; /* shared with the guest, which may change it at any time */
+	uint64_t window_bytes;
+
+	struct memory_ledger ledger; /* asks the mediator, and keeps count */
+	uint64_t released_bytes;     /* the sum of our RELEASEs */
+	struct allocation_table allocations;
+	struct handle_table handles[HANDLE_KINDS];
+	/* The first error of a submission without a reply: the next synchronisation gives it. */
+	cuda_error kept;
+	/* Asynchronous work was started, and was not seen to end; since when. */
+	bool busy;
+	int64_t busy_since_ns;
+};
+
+/*
+ * A submission that was decoded, and whose every field was checked. Which fields are set follows
+ * from the opcode; handles are the backend's by now, and ranges lie where they may.
+ */
+struct channel_request {
+	uint16_t opcode;
+	bool no_reply;
+	bool nothing; /* 0 bytes: there is nothing to do */
+	uint32_t attribute, index, flags, width;
+	int32_t value; /* or a stream's priority */
+	uint32_t set_value;
+	uint64_t pointer, source, count, bytes;
+	uint8_t *window;
+	struct handle *handle; /* what the operation is on; NULL for stream 0 */
+	uint32_t number;       /* its number; 0 for stream 0 */
+	uint64_t object;       /* its backend's handle, or 0 for stream 0 */
+	uint64_t stream, event, end_event;
+	struct allocation *allocation;
+	struct vgpu_launch launch;
+};
+
+struct channel_result {
+	cuda_error status;
+	uint64_t value[2];
+};
+
+/* What a synchronisation waits for. */
+struct channel_wait {
+	uint16_t opcode;
+	uint32_t number; /* of the stream or event; 0: stream 0, or the context */
+};
+
+enum channel_outcome {
+	CHANNEL_DONE,
+	CHANNEL_WAITS, /* a synchronisation whose work is not done */
+};
+
+/*
+ * Opens a channel: becomes the backend's ledger, takes its context and registers the window.
+ * backend, mediator, grant, window and window_bytes are the caller's to set before, and to keep.
+ * Returns 0, or -1 and err.
+ */
+int channel_open(struct channel *channel, struct vgpu_error **err);
+
+/*
+ * Frees the tables. What is on the GPU goes with the backend, which the channel must outlive: it is
+ * its ledger.
+ */
+void channel_close(struct channel *channel);
+
+/*
+ * Decodes a submission that nobody else can change any more, and checks all of it. Returns 0, or
+ * the error that the tenant gets and *reason, a static text that says what is wrong.
+ */
+cuda_error channel_validate(const struct channel *channel, const struct vgpu_submission *submission,
+			    struct channel_request *request, const char **reason);
+
+/*
+ * Runs one submission. Returns CHANNEL_DONE and *result; CHANNEL_WAITS and *wait, which
+ * channel_poll() then is to be asked about; or -1 and err: the ledger is gone. With *no_reply the
+ * submission gets no completion.
+ */
+int channel_execute(struct channel *channel, const struct vgpu_submission *submission,
+		    struct channel_result *result, struct channel_wait *wait, bool *no_reply,
+		    struct vgpu_error **err);
+
+/* Whether a wait is over; then *status is what its completion is to say. Does not block. */
+bool channel_poll(struct channel *channel, const struct channel_wait *wait, cuda_error *status);
+
+/* For the mediator, in the grant page. */
+void channel_count_submission(struct channel *channel);
+void channel_count_error(struct channel *channel);
+
+/* Looks whether what was started has ended, and counts its time. Cheap where nothing was. */
+void channel_settle(struct channel *channel);
+
+#endif

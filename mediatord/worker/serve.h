@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A channel's loop: takes submissions from the ring, runs them, sleeps when there are none. */
+#ifndef VGPU_WORKER_SERVE_H
+#define VGPU_WORKER_SERVE_H
+
+#include "mediatord/worker/channel.h"
+#include "mediatord/worker/pending.h"
+#include "mediatord/worker/ring.h"
+
+/* The longest that a worker polls an empty ring before it sleeps. */
+#define SERVE_SPIN_MAX_NS 100000
+
+struct server {
+	int socket; /* the mediator's */
+	int doorbell, completion;
+	struct ring ring;
+	struct channel channel;
+	struct pending pending;
+
+	/* How long polling goes on; grows and shrinks with what it was good for. */
+	int64_t spin_limit_ns;
+	int64_t idle_since_ns;	/* 0: busy, or not looked at the clock yet */
+	bool slept;		/* since then */
+	uint32_t since_control; /* submissions taken since the control socket was looked at */
+};
+
+/*
+ * Makes the ring and the polling ready; the rest of *server is the caller's to set. processors is
+ * how many the host has.
+ */
+void server_init(struct server *server, void *region, uint32_t entries, long processors);
+
+/*
+ * Serves the channel until it ends. Returns -1 and err always; its status is EPIPE (the mediator is
+ * gone), ESHUTDOWN (it sent END), EPROTO (the guest broke the ring), or what a system call gave.
+ * Whatever it was, the guest can see in the control page that nothing more is answered.
+ */
+int server_run(struct server *server, struct vgpu_error **err);
+
+#endif
