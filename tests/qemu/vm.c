@@ -397,3 +397,25 @@ void vm_wait_event(struct vm *vm, const char *event)
 		read_qmp(vm, line, sizeof(line));
 	memmove(found, found + strlen(name), strlen(found + strlen(name)) + 1);
 }
+
+unsigned int vm_cpu_ms(const struct vm *vm)
+{
+	unsigned long user, system;
+	char path[64], text[1024];
+	const char *at;
+	size_t length;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)vm->pid);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	length = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	text[length] = '\0';
+	at = strrchr(text, ')'); /* after the name, which may hold anything: field 3 */
+	assert_non_null(at);
+	assert_int_equal(sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+				&user, &system),
+			 2);
+	return (unsigned int)((user + system) * 1000 / (unsigned long)sysconf(_SC_CLK_TCK));
+}
