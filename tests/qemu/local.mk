@@ -12,6 +12,9 @@ qemu_tests = \
 qemu_test_scripts = tests/qemu/module-loading.sh
 dist_check_SCRIPTS += $(qemu_test_scripts)
 
+# Downloads and configures QEMU's source: half a minute.
+SYSTEM_TESTS += tests/qemu/in-tree-build.sh
+
 if BUILD_TESTS
 if BUILD_QEMU_MODULE
 check_LTLIBRARIES += tests/qemu/libqemutest.la tests/qemu/other-version.la
