@@ -4,6 +4,7 @@ SYSTEM_TESTS += \
 	tests/system/agents-share.sh \
 	tests/system/pci-address.sh \
 	tests/system/guest-reboot.sh \
+	tests/system/hook.sh \
 	tests/system/i440fx.sh \
 	tests/system/kill-mediator.sh \
 	tests/system/kill-qemu.sh \
