@@ -12,5 +12,6 @@ common_libcommon_la_SOURCES = \
 	common/packet.c \
 	common/packet.h \
 	common/protocol.h \
+	common/text.h \
 	common/uuid.c \
 	common/uuid.h
