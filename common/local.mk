@@ -13,5 +13,6 @@ common_libcommon_la_SOURCES = \
 	common/packet.h \
 	common/protocol.h \
 	common/ring.h \
+	common/text.h \
 	common/uuid.c \
 	common/uuid.h

@@ -8,10 +8,10 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <grp.h>
 #include <string.h>
 
 #include "common/log.h"
+#include "mediatord/config_value.h"
 
 #define LINE_BYTES_MAX 4096u
 
@@ -49,177 +49,48 @@ static struct config_profile *profile_of(struct reader *reader)
 	return &reader->config->profiles[reader->index];
 }
 
-/* Reads decimal digits up to max. Returns 0 and *end at what follows, or -1. */
-static int read_digits(const char *text, uint64_t max, uint64_t *number, const char **end)
-{
-	uint64_t sum = 0;
-
-	if (!isdigit((unsigned char)*text))
-		return -1;
-	for (; isdigit((unsigned char)*text); text++) {
-		uint64_t digit = (uint64_t)(*text - '0');
-
-		if (digit > max || sum > (max - digit) / 10)
-			return -1;
-		sum = sum * 10 + digit;
-	}
-	*number = sum;
-	*end = text;
-	return 0;
-}
-
-static int set_number(struct reader *reader, const char *value, uint32_t min, uint32_t max,
-		      uint32_t *field)
-{
-	const char *end;
-	uint64_t number;
-
-	if (read_digits(value, max, &number, &end) < 0 || *end || number < min)
-		return vgpu_error_set(reader->err, EINVAL,
-				      "\"%s\" is no whole number from %u to %u", value, min, max);
-	*field = (uint32_t)number;
-	return 0;
-}
-
-static int set_size(struct reader *reader, const char *value, uint64_t *field)
-{
-	static const struct {
-		const char *name;
-		unsigned int shift;
-	} units[] = { { "", 0 }, { "KiB", 10 }, { "MiB", 20 }, { "GiB", 30 }, { "TiB", 40 } };
-	const char *end;
-	uint64_t number;
-
-	if (read_digits(value, UINT64_MAX, &number, &end) == 0)
-		for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-			if (strcmp(end, units[i].name) == 0 &&
-			    number <= UINT64_MAX >> units[i].shift) {
-				*field = number << units[i].shift;
-				return 0;
-			}
-	return vgpu_error_set(reader->err, EINVAL,
-			      "\"%s\" is no size: digits, then nothing, KiB, MiB, GiB or TiB",
-			      value);
-}
-
-static int set_duration(struct reader *reader, const char *value, uint32_t *field_ms)
-{
-	const char *end;
-	uint64_t number;
-
-	if (read_digits(value, UINT32_MAX, &number, &end) == 0) {
-		uint64_t ms = strcmp(end, "s") == 0 ? number * 1000 : number;
-
-		if ((strcmp(end, "s") == 0 || strcmp(end, "ms") == 0 ||
-		     (number == 0 && *end == '\0')) &&
-		    ms <= CONFIG_LONGEST_JOB_MS_MAX) {
-			*field_ms = (uint32_t)ms;
-			return 0;
-		}
-	}
-	return vgpu_error_set(reader->err, EINVAL,
-			      "\"%s\" is no duration: digits, then ms or s; at most %u ms; 0: no "
-			      "limit",
-			      value, CONFIG_LONGEST_JOB_MS_MAX);
-}
-
-static int set_path(struct reader *reader, const char *value, char **field)
-{
-	char *copy;
-
-	if (value[0] != '/')
-		return vgpu_error_set(reader->err, EINVAL,
-				      "\"%s\" is no absolute path (it must begin with /)", value);
-	copy = strdup(value);
-	if (!copy)
-		return vgpu_error_set(reader->err, ENOMEM, "out of memory");
-	free(*field);
-	*field = copy;
-	return 0;
-}
-
-static int set_group(struct reader *reader, const char *value, bool *has, gid_t *gid)
-{
-	const struct group *group;
-	const char *end;
-	uint64_t number;
-
-	*has = value[0] != '\0';
-	if (!*has)
-		return 0;
-	if (read_digits(value, UINT32_MAX - 1, &number, &end) == 0 && !*end) {
-		*gid = (gid_t)number;
-		return 0;
-	}
-	errno = 0;
-	group = getgrnam(value);
-	if (!group)
-		return vgpu_error_set(reader->err, EINVAL, "there is no group \"%s\"", value);
-	*gid = group->gr_gid;
-	return 0;
-}
-
-/* Names of pools and profiles: what is unambiguous in XML attributes, URLs and on a command line.
- */
-static int set_name(struct reader *reader, const char *value, char *field, size_t size)
-{
-	size_t length = strlen(value);
-
-	if (length == 0 || length >= size)
-		return vgpu_error_set(reader->err, EINVAL, "\"%s\" is no name of 1 to %zu bytes",
-				      value, size - 1);
-	for (size_t i = 0; i < length; i++)
-		if (!isascii((unsigned char)value[i]) ||
-		    !(isalnum((unsigned char)value[i]) || strchr("-_.", value[i])))
-			return vgpu_error_set(reader->err, EINVAL,
-					      "\"%s\" is no name: only letters, digits, '-', '_' "
-					      "and '.'",
-					      value);
-	memcpy(field, value, length + 1);
-	return 0;
-}
-
 static int set_control_socket(struct reader *reader, const char *value)
 {
-	return set_path(reader, value, &reader->config->control_socket);
+	return config_value_path(reader->err, value, &reader->config->control_socket);
 }
 
 static int set_control_group(struct reader *reader, const char *value)
 {
-	return set_group(reader, value, &reader->config->has_control_group,
-			 &reader->config->control_gid);
+	return config_value_group(reader->err, value, &reader->config->has_control_group,
+				  &reader->config->control_gid);
 }
 
 static int set_link_dir(struct reader *reader, const char *value)
 {
-	return set_path(reader, value, &reader->config->link_dir);
+	return config_value_path(reader->err, value, &reader->config->link_dir);
 }
 
 static int set_link_group(struct reader *reader, const char *value)
 {
-	return set_group(reader, value, &reader->config->has_link_group, &reader->config->link_gid);
+	return config_value_group(reader->err, value, &reader->config->has_link_group,
+				  &reader->config->link_gid);
 }
 
 static int set_libvirt_run_dir(struct reader *reader, const char *value)
 {
-	return set_path(reader, value, &reader->config->libvirt_run_dir);
+	return config_value_path(reader->err, value, &reader->config->libvirt_run_dir);
 }
 
 static int set_state(struct reader *reader, const char *value)
 {
-	return set_path(reader, value, &reader->config->state);
+	return config_value_path(reader->err, value, &reader->config->state);
 }
 
 static int set_worker(struct reader *reader, const char *value)
 {
-	return set_path(reader, value, &reader->config->worker);
+	return config_value_path(reader->err, value, &reader->config->worker);
 }
 
 /* Leaves room for every vm_id above it, and never root or (uid_t)-1. */
 static int set_worker_uid_base(struct reader *reader, const char *value)
 {
-	return set_number(reader, value, 1, UINT32_MAX - CONFIG_VM_ID_MAX - 1,
-			  &reader->config->worker_uid_base);
+	return config_value_number(reader->err, value, 1, UINT32_MAX - CONFIG_VM_ID_MAX - 1,
+				   &reader->config->worker_uid_base);
 }
 
 static int set_backend(struct reader *reader, const char *value)
@@ -244,16 +115,16 @@ static int set_allow_pageable_access(struct reader *reader, const char *value)
 
 static int set_default_pool(struct reader *reader, const char *value)
 {
-	return set_name(reader, value, reader->names->default_pool,
-			sizeof(reader->names->default_pool));
+	return config_value_name(reader->err, value, reader->names->default_pool,
+				 sizeof(reader->names->default_pool));
 }
 
 static int set_default_profile(struct reader *reader, const char *value)
 {
 	if (!*value)
 		return 0;
-	return set_name(reader, value, reader->names->default_profile,
-			sizeof(reader->names->default_profile));
+	return config_value_name(reader->err, value, reader->names->default_profile,
+				 sizeof(reader->names->default_profile));
 }
 
 static int set_log_level(struct reader *reader, const char *value)
@@ -293,7 +164,7 @@ static int set_gpus(struct reader *reader, const char *value)
 
 		while (isblank((unsigned char)*cursor))
 			cursor++;
-		if (read_digits(cursor, CONFIG_GPU_INDEX_MAX, &gpu, &cursor) < 0)
+		if (config_value_digits(cursor, CONFIG_GPU_INDEX_MAX, &gpu, &cursor) < 0)
 			break;
 		while (isblank((unsigned char)*cursor))
 			cursor++;
@@ -319,7 +190,8 @@ static int set_gpus(struct reader *reader, const char *value)
 
 static int set_pool(struct reader *reader, const char *value)
 {
-	return set_name(reader, value, profile_of(reader)->pool, sizeof(profile_of(reader)->pool));
+	return config_value_name(reader->err, value, profile_of(reader)->pool,
+				 sizeof(profile_of(reader)->pool));
 }
 
 static int set_priority(struct reader *reader, const char *value)
@@ -337,59 +209,60 @@ static int set_priority(struct reader *reader, const char *value)
 
 static int set_weight(struct reader *reader, const char *value)
 {
-	return set_number(reader, value, CONFIG_WEIGHT_MIN, CONFIG_WEIGHT_MAX,
-			  &profile_of(reader)->weight);
+	return config_value_number(reader->err, value, CONFIG_WEIGHT_MIN, CONFIG_WEIGHT_MAX,
+				   &profile_of(reader)->weight);
 }
 
 static int set_gpu_memory(struct reader *reader, const char *value)
 {
-	return set_size(reader, value, &profile_of(reader)->quotas.gpu_memory_bytes);
+	return config_value_size(reader->err, value, &profile_of(reader)->quotas.gpu_memory_bytes);
 }
 
 static int set_window(struct reader *reader, const char *value)
 {
-	return set_size(reader, value, &profile_of(reader)->quotas.window_bytes);
+	return config_value_size(reader->err, value, &profile_of(reader)->quotas.window_bytes);
 }
 
 static int set_time_guaranteed(struct reader *reader, const char *value)
 {
-	return set_number(reader, value, 0, CONFIG_PERCENT_MAX,
-			  &profile_of(reader)->quotas.gpu_time_guaranteed_percent);
+	return config_value_number(reader->err, value, 0, CONFIG_PERCENT_MAX,
+				   &profile_of(reader)->quotas.gpu_time_guaranteed_percent);
 }
 
 static int set_time_max(struct reader *reader, const char *value)
 {
-	return set_number(reader, value, 0, CONFIG_PERCENT_MAX,
-			  &profile_of(reader)->quotas.gpu_time_max_percent);
+	return config_value_number(reader->err, value, 0, CONFIG_PERCENT_MAX,
+				   &profile_of(reader)->quotas.gpu_time_max_percent);
 }
 
 static int set_requests_per_second(struct reader *reader, const char *value)
 {
-	return set_number(reader, value, 0, CONFIG_REQUESTS_PER_SECOND_MAX,
-			  &profile_of(reader)->quotas.requests_per_second);
+	return config_value_number(reader->err, value, 0, CONFIG_REQUESTS_PER_SECOND_MAX,
+				   &profile_of(reader)->quotas.requests_per_second);
 }
 
 static int set_burst(struct reader *reader, const char *value)
 {
-	return set_number(reader, value, 0, CONFIG_REQUESTS_PER_SECOND_MAX,
-			  &profile_of(reader)->quotas.burst);
+	return config_value_number(reader->err, value, 0, CONFIG_REQUESTS_PER_SECOND_MAX,
+				   &profile_of(reader)->quotas.burst);
 }
 
 static int set_queue_depth(struct reader *reader, const char *value)
 {
-	return set_number(reader, value, 0, CONFIG_QUEUE_DEPTH_MAX,
-			  &profile_of(reader)->quotas.queue_depth);
+	return config_value_number(reader->err, value, 0, CONFIG_QUEUE_DEPTH_MAX,
+				   &profile_of(reader)->quotas.queue_depth);
 }
 
 static int set_channels(struct reader *reader, const char *value)
 {
-	return set_number(reader, value, 0, CONFIG_CHANNELS_MAX,
-			  &profile_of(reader)->quotas.channels);
+	return config_value_number(reader->err, value, 0, CONFIG_CHANNELS_MAX,
+				   &profile_of(reader)->quotas.channels);
 }
 
 static int set_longest_job(struct reader *reader, const char *value)
 {
-	return set_duration(reader, value, &profile_of(reader)->quotas.longest_job_ms);
+	return config_value_duration(reader->err, value,
+				     &profile_of(reader)->quotas.longest_job_ms);
 }
 
 static const struct key mediatord_keys[] = {
@@ -456,7 +329,7 @@ static int begin_pool(struct reader *reader, const char *name)
 	char checked[VGPU_POOL_NAME_MAX + 1];
 	struct config_pool *pool;
 
-	if (set_name(reader, name, checked, sizeof(checked)) < 0)
+	if (config_value_name(reader->err, name, checked, sizeof(checked)) < 0)
 		return -1;
 	if (config_pool_find(reader->config, checked))
 		return vgpu_error_set(reader->err, EINVAL, "[pool %s] is there twice", checked);
@@ -475,7 +348,7 @@ static int begin_profile(struct reader *reader, const char *name)
 	char checked[VGPU_PROFILE_NAME_MAX + 1];
 	struct config_profile *profile;
 
-	if (set_name(reader, name, checked, sizeof(checked)) < 0)
+	if (config_value_name(reader->err, name, checked, sizeof(checked)) < 0)
 		return -1;
 	if (config_profile_find(reader->config, checked))
 		return vgpu_error_set(reader->err, EINVAL, "[profile %s] is there twice", checked);

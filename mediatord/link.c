@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -125,9 +126,10 @@ static const char *window_fault(int fd, uint64_t bytes)
 /* Whether the VM's device has closed its end, although we were not told yet. */
 static bool device_went(const struct link *link)
 {
-	char byte;
+	struct pollfd state = { .fd = link->fd };
 
-	return recv(link->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+	/* A hang-up shows also before what it sent last was read. */
+	return poll(&state, 1, 0) == 1 && (state.revents & POLLHUP);
 }
 
 static void welcome(struct link *link, const struct vgpu_link_hello *hello, int *window)

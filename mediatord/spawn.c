@@ -42,7 +42,7 @@ static void become_worker(const char *program, int executable, int control, uid_
 	static char name[] = "vgpu-worker";
 	char *const arguments[] = { name, NULL };
 	char *const environment[] = { NULL };
-	struct rlimit files = { WORKER_FILES_MAX, WORKER_FILES_MAX };
+	struct rlimit files;
 	sigset_t none;
 	int null;
 
@@ -58,8 +58,12 @@ static void become_worker(const char *program, int executable, int control, uid_
 	TRY(failure, syscall(SYS_close_range, VGPU_WORKER_CONTROL_FD + 2, ~0u, 0));
 	TRY(failure, setsid());
 	TRY(failure, chdir("/"));
+	/* Back from what the daemon raised; the hard limit is the worker's own to lower. */
+	TRY(failure, getrlimit(RLIMIT_NOFILE, &files));
+	files.rlim_cur = files.rlim_max < WORKER_FILES_MAX ? files.rlim_max : WORKER_FILES_MAX;
 	TRY(failure, setrlimit(RLIMIT_NOFILE, &files));
 	signal(SIGPIPE, SIG_DFL);
+	signal(SIGXFSZ, SIG_DFL);
 	sigemptyset(&none);
 	TRY(failure, sigprocmask(SIG_SETMASK, &none, NULL));
 	if (uid != (uid_t)-1) {

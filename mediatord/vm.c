@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/text.h"
 #include "common/uuid.h"
 #include "mediatord/link.h"
 #include "mediatord/request.h"
@@ -178,7 +179,7 @@ static void report_config(struct vm *vm)
 	memcpy(message.uuid, vm->config.uuid, sizeof(message.uuid));
 	memcpy(message.gpu_name, vm->gpu_name, sizeof(message.gpu_name));
 	memcpy(message.pool_name, vm->config.pool, sizeof(message.pool_name));
-	memcpy(message.vm_name, vm->config.name, sizeof(message.vm_name));
+	vgpu_text_cut(message.vm_name, sizeof(message.vm_name), vm->config.name);
 	if (memcmp(&message, &vm->sent_config, sizeof(message)) != 0)
 		send_report(vm, &message.header, &vm->sent_config);
 }

@@ -40,7 +40,7 @@ struct vm {
 	struct mediator *mediator;
 	struct vm_config config;
 	const struct config_pool *pool;
-	char label[VGPU_VM_NAME_BYTES + 32]; /* for log lines */
+	char label[VGPU_VM_NAME_MAX + 32]; /* for log lines */
 
 	char *link_path;
 	int listen_fd;

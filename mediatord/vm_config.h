@@ -11,7 +11,8 @@
 
 #define VGPU_POOL_NAME_MAX    (VGPU_POOL_NAME_BYTES - 1)
 #define VGPU_PROFILE_NAME_MAX 63
-#define VGPU_VM_NAME_MAX      (VGPU_VM_NAME_BYTES - 1)
+/* libvirt's limit is what fits a file's name; the device's register shows the beginning. */
+#define VGPU_VM_NAME_MAX 255
 
 /* 0 means no limit. */
 struct vgpu_quotas {

@@ -33,7 +33,8 @@ build_source() {
 		mkdir -p "$source"
 		project_files | tar -C "$top" -cf - -T - | tar -C "$source" -xf -
 	fi
-	if [ ! -x "$source/configure" ] || [ "$source/configure.ac" -nt "$source/configure" ]; then
+	if [ ! -x "$source/configure" ] || [ ! -f "$source/build-aux/install-sh" ] ||
+		[ "$source/configure.ac" -nt "$source/configure" ]; then
 		"$source/bootstrap" >&2 || return 1
 	fi
 	echo "$source"

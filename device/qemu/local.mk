@@ -16,6 +16,7 @@ vgpu_qemu_cppflags = $(AM_CPPFLAGS) -DVGPU_QEMU_MODULE \
 if BUILD_QEMU_MODULE
 pkglib_LTLIBRARIES += device/vgpu-qemu.la
 bin_SCRIPTS += device/qemu-system-x86_64-vgpu
+dist_man_MANS += man/qemu-system-x86_64-vgpu.1
 INSTALL_EXEC_HOOKS += vgpu-qemu-install-hook
 UNINSTALL_HOOKS += vgpu-qemu-uninstall-hook
 endif

@@ -39,10 +39,17 @@ tests_guest_agent_test_vector_SOURCES = tests/guest-agent/test-vector.c
 tests_guest_agent_test_vector_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_guest_agent_test_vector_LDADD = $(guest_agent_agent_test_libs)
 
+# Links the shared library, and sees nothing but what is exported.
+check_PROGRAMS += tests/guest-agent/library-client
+tests_guest_agent_library_client_SOURCES = tests/guest-agent/library-client.c
+tests_guest_agent_library_client_CPPFLAGS = -D_GNU_SOURCE -I$(top_srcdir)/guest-agent
+tests_guest_agent_library_client_LDADD = guest-agent/libvgpu.la -lpthread
+
 guest_agent_scripts = \
 	tests/guest-agent/help.sh \
 	tests/guest-agent/local-commands.sh \
 	tests/guest-agent/local-failures.sh \
+	tests/guest-agent/local-library.sh \
 	tests/guest-agent/local-sharing.sh \
 	tests/guest-agent/usage.sh
 TESTS += $(guest_agent_scripts)

@@ -244,3 +244,15 @@ dist_check_SCRIPTS += tests/mediatord/daemon-options.sh
 tests_mediatord_test_loop_daemon_SOURCES = tests/mediatord/test-loop-daemon.c
 tests_mediatord_test_loop_daemon_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_loop_daemon_LDADD = tests/mediatord/libloopharness.la
+
+if FUZZING
+noinst_PROGRAMS += tests/mediatord/fuzz-config tests/mediatord/fuzz-link
+FUZZ_TARGETS += tests/mediatord/fuzz-config tests/mediatord/fuzz-link
+endif
+tests_mediatord_fuzz_config_SOURCES = tests/mediatord/fuzz-config.c
+tests_mediatord_fuzz_config_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_mediatord_fuzz_config_LDADD = mediatord/libmediator.la
+
+tests_mediatord_fuzz_link_SOURCES = tests/mediatord/fuzz-link.c
+tests_mediatord_fuzz_link_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_mediatord_fuzz_link_LDADD = mediatord/libmediator.la

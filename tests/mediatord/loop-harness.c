@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -70,6 +71,7 @@ int harness_setup(void **state)
 			       .lock = PTHREAD_MUTEX_INITIALIZER,
 			       .changed = PTHREAD_COND_INITIALIZER };
 	const char *builddir = getenv("top_builddir");
+	char here[PATH_MAX];
 	char *text = NULL;
 
 	assert_non_null(harness);
@@ -82,7 +84,8 @@ int harness_setup(void **state)
 	assert_true(asprintf(&text,
 			     "[mediatord]\nlink-dir = %s/link\nlibvirt-run-dir = %s\n"
 			     "worker = %s/tests/mediatord/loop-fake-worker\n",
-			     harness->dir, harness->dir, builddir ? builddir : ".") > 0);
+			     harness->dir, harness->dir,
+			     builddir ? builddir : getcwd(here, sizeof(here))) > 0);
 	if (config_parse(text, strlen(text), "test", &harness->config, &err) < 0 ||
 	    rundir_make(harness->config->link_dir, &err) < 0)
 		fail_msg("%s", err->message);

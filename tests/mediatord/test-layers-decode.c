@@ -155,7 +155,7 @@ static void lengths_are_limited(void **state)
 	snprintf(json, sizeof(json), "{\"name\": \"%s\"}", text);
 	assert_string_equal(plane_layer(json).values.name, text);
 	snprintf(json, sizeof(json), "{\"name\": \"%sn\"}", text);
-	refused(json, strlen(json), "name", "128 bytes, at most 127");
+	refused(json, strlen(json), "name", "256 bytes, at most 255");
 	text[VGPU_PROFILE_NAME_MAX] = '\0';
 	snprintf(json, sizeof(json), "{\"profile\": \"%sn\"}", text);
 	refused(json, strlen(json), "profile", "too long");

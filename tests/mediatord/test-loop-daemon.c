@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <dirent.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -130,7 +131,9 @@ static void wait_until_gone(pid_t pid)
 static int setup(void **state)
 {
 	struct daemon *daemon = calloc(1, sizeof(*daemon));
-	const char *builddir = getenv("top_builddir") ? getenv("top_builddir") : ".";
+	char here[PATH_MAX];
+	const char *builddir =
+		getenv("top_builddir") ? getenv("top_builddir") : getcwd(here, sizeof(here));
 	char body[64], answer[8192];
 	FILE *file;
 

@@ -3,6 +3,7 @@
  * up.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -188,6 +189,31 @@ static void a_device_that_never_reads_is_dropped_and_holds_up_nobody(void **stat
 	client_close(&client);
 }
 
+/*
+ * As client_open(), until there is room. A close is late where a worker is being started meanwhile:
+ * this process is the mediator's too, and under valgrind its child holds a copy for a moment.
+ */
+static void open_soon(struct client *client, const char *path)
+{
+	struct vgpu_link_hello hello = client_hello();
+	int window = client_window(CLIENT_WINDOW_BYTES, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+	union vgpu_link_message message;
+	int type = VGPU_MSG_REFUSED;
+
+	for (int i = 0; i < 200 && type == VGPU_MSG_REFUSED; i++) {
+		client_connect(client, path);
+		assert_int_equal(client_send(client, &hello, sizeof(hello), window), 0);
+		type = client_receive(client, &message, CLIENT_TIMEOUT_MS);
+		if (type == VGPU_MSG_REFUSED) {
+			assert_int_equal(message.refused.reason, VGPU_REFUSED_BUSY);
+			client_close(client);
+			usleep(10000);
+		}
+	}
+	assert_int_equal(type, VGPU_MSG_WELCOME);
+	close(window);
+}
+
 static void devices_that_come_and_go_leak_no_descriptor(void **state)
 {
 	struct harness *harness = *state;
@@ -198,7 +224,7 @@ static void devices_that_come_and_go_leak_no_descriptor(void **state)
 		uint8_t bytes[VGPU_MAILBOX_BYTES];
 		struct client client;
 
-		client_open(&client, harness->link_path);
+		open_soon(&client, harness->link_path);
 		if (i % 5 == 0)
 			assert_int_equal(client_nop(&client), VGPU_ERR_NONE);
 		if (i % 5 == 1)

@@ -12,11 +12,18 @@ qemu_tests = \
 qemu_test_scripts = tests/qemu/module-loading.sh
 dist_check_SCRIPTS += $(qemu_test_scripts)
 
+# Downloads and configures QEMU's source: half a minute.
+SYSTEM_TESTS += tests/qemu/in-tree-build.sh
+
 if BUILD_TESTS
 if BUILD_QEMU_MODULE
 check_LTLIBRARIES += tests/qemu/libqemutest.la tests/qemu/other-version.la
 check_PROGRAMS += $(qemu_tests)
-TESTS += $(qemu_tests) $(qemu_test_scripts)
+TESTS += $(qemu_tests)
+# It preloads the module into programs without a sanitizer's runtime.
+if !SANITIZERS
+TESTS += $(qemu_test_scripts)
+endif
 endif
 endif
 

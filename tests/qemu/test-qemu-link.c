@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -69,6 +70,30 @@ static void a_mediator_that_dies_in_a_request(void **state)
 	mediator_respond(&mediator, request.tag, VGPU_ERR_NONE, "pong", 4);
 	reg_wait(&device, VGPU_REG_STATUS, VGPU_STATUS_DONE);
 	mediator_end(&mediator, vm.link);
+	vm_stop(&vm);
+}
+
+/* Trying again costs next to nothing, and no descriptor of a dead link keeps the main loop awake.
+ */
+static void a_device_without_mediator_is_idle(void **state)
+{
+	struct mediator mediator;
+	struct pci_device device;
+	unsigned int before;
+	struct vm vm;
+
+	(void)state;
+	vm_prepare(&vm);
+	mediator_listen(&mediator, vm.link);
+	vm_start(&vm, arguments);
+	mediator_serve(&mediator);
+	pci_bring_up(&vm, &device);
+	reg_wait(&device, VGPU_REG_LINK_STATE, VGPU_LINK_UP);
+	mediator_end(&mediator, vm.link);
+	reg_wait(&device, VGPU_REG_LINK_STATE, VGPU_LINK_DOWN);
+	before = vm_cpu_ms(&vm);
+	usleep(1000 * 1000);
+	assert_in_range(vm_cpu_ms(&vm) - before, 0, 100);
 	vm_stop(&vm);
 }
 
@@ -167,6 +192,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_mediator_that_comes_later),
 		cmocka_unit_test(a_mediator_that_dies_in_a_request),
+		cmocka_unit_test(a_device_without_mediator_is_idle),
 		cmocka_unit_test(a_mediator_that_hangs),
 		cmocka_unit_test(a_second_device_is_refused),
 		cmocka_unit_test(the_window_is_shared_memory),

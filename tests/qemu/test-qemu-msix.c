@@ -117,6 +117,28 @@ static void a_masked_message_waits(void **state)
 	stop(&bench);
 }
 
+/* Who has not enabled MSI-X polls, and gets no message for the past when enabling it. */
+static void a_completion_before_msix_leaves_nothing_pending(void **state)
+{
+	struct bench bench;
+
+	(void)state;
+	vm_prepare(&bench.vm);
+	vm_start(&bench.vm, arguments);
+	pci_bring_up(&bench.vm, &bench.device);
+	vm_write(&bench.vm, 4, MESSAGE, 0);
+	msix_aim(&bench.device, VGPU_MSIX_MAILBOX, MESSAGE, 0x99);
+	reg_write(&bench.device, VGPU_REG_INTERRUPT_CTRL, 1);
+	mailbox_submit(&bench.device, "ping", 4);
+	assert_int_equal(reg_read(&bench.device, VGPU_REG_STATUS), VGPU_STATUS_ERROR);
+	settle(&bench);
+	assert_int_equal(vm_read(&bench.vm, 4, bench.device.pending), 0);
+	msix_enable(&bench.device);
+	settle(&bench);
+	assert_int_equal(vm_read(&bench.vm, 4, MESSAGE), 0);
+	vm_stop(&bench.vm);
+}
+
 static void a_device_without_mediator_interrupts_too(void **state)
 {
 	struct bench bench;
@@ -142,6 +164,7 @@ int main(void)
 		cmocka_unit_test(completion_sends_the_message),
 		cmocka_unit_test(without_interrupt_ctrl_there_is_none),
 		cmocka_unit_test(a_masked_message_waits),
+		cmocka_unit_test(a_completion_before_msix_leaves_nothing_pending),
 		cmocka_unit_test(a_device_without_mediator_interrupts_too),
 	};
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/qemu/vm.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -61,12 +62,29 @@ vm_fail(const struct vm *vm, const char *format, ...)
 	abort(); /* fail() does not return, which its declaration does not say */
 }
 
+/*
+ * A module with AddressSanitizer needs its runtime loaded first, which QEMU does not link. It is
+ * the one that this program runs with. Leaks of QEMU's own, at its end, are not looked for.
+ */
+static void preload_sanitizer(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+	extern void __asan_init(void);
+	Dl_info runtime;
+
+	if (dladdr((void *)(uintptr_t)__asan_init, &runtime) && runtime.dli_fname)
+		setenv("LD_PRELOAD", runtime.dli_fname, 1);
+	setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
+#endif
+}
+
 /* In the child: becomes the emulator wrapper, with what the test built. */
 static void __attribute__((noreturn)) become_wrapper(char *const arguments[])
 {
 	char wrapper[4096], module[4096];
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	preload_sanitizer();
 	snprintf(wrapper, sizeof(wrapper), "%s/device/qemu-system-x86_64-vgpu", build_dir());
 	if (!getenv("VGPU_QEMU_MODULE")) {
 		snprintf(module, sizeof(module), "%s/device/.libs/vgpu-qemu.so", build_dir());
@@ -396,4 +414,26 @@ void vm_wait_event(struct vm *vm, const char *event)
 	while (!(found = strstr(vm->events, name)))
 		read_qmp(vm, line, sizeof(line));
 	memmove(found, found + strlen(name), strlen(found + strlen(name)) + 1);
+}
+
+unsigned int vm_cpu_ms(const struct vm *vm)
+{
+	unsigned long user, system;
+	char path[64], text[1024];
+	const char *at;
+	size_t length;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)vm->pid);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	length = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	text[length] = '\0';
+	at = strrchr(text, ')'); /* after the name, which may hold anything: field 3 */
+	assert_non_null(at);
+	assert_int_equal(sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+				&user, &system),
+			 2);
+	return (unsigned int)((user + system) * 1000 / (unsigned long)sysconf(_SC_CLK_TCK));
 }

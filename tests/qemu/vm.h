@@ -68,6 +68,9 @@ const char *vm_qmp(struct vm *vm, const char *command);
 /* Waits for a QMP event, or takes one that came since the last wait for it. */
 void vm_wait_event(struct vm *vm, const char *event);
 
+/* CPU time that QEMU has used, all threads, in milliseconds; moves in steps of some 10 ms. */
+unsigned int vm_cpu_ms(const struct vm *vm);
+
 /* QEMU's messages so far. */
 void vm_messages(const struct vm *vm, char *text, size_t size);
 

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034 # the tests use the variables
 # SPDX-License-Identifier: Apache-2.0
 # What the system tests share. A test runs in namespaces of its own, as PID 1 of its PID namespace:
 # whatever it starts dies with it, its libvirt, mediator and network are nobody else's, and any
@@ -14,10 +15,11 @@
 
 scripts=$top_srcdir/scripts
 dest=$top_builddir/tests/system/root # made by make check-system
-work=/run/vgpu-test		     # on the private /run: gone with the test
+work=/run/vgpu-test                  # on the private /run: gone with the test
 control=/run/vgpu/control.sock
 link_dir=/run/vgpu/link
 emulator=$VGPU_BINDIR/qemu-system-x86_64-vgpu
+worker=$VGPU_PKGLIBEXECDIR/vgpu-worker
 guest_uuid=6f0f6c1e-5d0b-4f8f-9a57-3f0f9d7c0001
 mediator_pid=
 
@@ -265,4 +267,75 @@ pids_of() {
 # no_process PATH: whether nothing runs this program.
 no_process() {
 	[ -z "$(pids_of "$1")" ]
+}
+
+# make_vectors COUNT: $work/a, $work/b and, with every sum rounded once, $work/sum.
+make_vectors() {
+	python3 - "$1" "$work" <<-'EOF'
+	import random, struct, sys
+	count, work = int(sys.argv[1]), sys.argv[2]
+	def single(x):
+	    return struct.unpack("f", struct.pack("f", x))[0]
+	generator = random.Random(count)
+	a = [single(generator.uniform(-1e6, 1e6)) for _ in range(count)]
+	b = [single(generator.uniform(-1, 1)) for _ in range(count)]
+	for name, values in (("a", a), ("b", b), ("sum", [single(x + y) for x, y in zip(a, b)])):
+	    with open(f"{work}/{name}", "w") as file:
+	        file.writelines(f"{value:.9g}\n" for value in values)
+	EOF
+}
+
+# same_numbers FILE FILE: equal as float32 values, however they are written.
+same_numbers() {
+	python3 - "$1" "$2" <<-'EOF'
+	import struct, sys
+	def values(path):
+	    with open(path) as file:
+	        return [struct.pack("f", float(line)) for line in file]
+	one, other = values(sys.argv[1]), values(sys.argv[2])
+	sys.exit(0 if one == other and one else f"{sys.argv[1]} and {sys.argv[2]} differ")
+	EOF
+}
+
+# put_vectors COUNT: two vectors, /tmp/a and /tmp/b in the guest.
+put_vectors() {
+	make_vectors "$1"
+	guest_put "$work/a" /tmp/a
+	guest_put "$work/b" /tmp/b
+}
+
+# check_sum: what the guest has in /tmp/sum is the sum of the last put_vectors().
+check_sum() {
+	guest_get /tmp/sum "$work/got"
+	same_numbers "$work/got" "$work/sum" || fail "/tmp/sum is wrong"
+}
+
+add_vectors() {
+	in_guest "rm -f /tmp/sum; vgpu-agent add /tmp/a /tmp/b -o /tmp/sum"
+}
+
+# begin_adding: leaves an addition of many requests under way in the guest; $adding is the pid of
+# what waits for it, and $work/adding.log gets what it says.
+begin_adding() {
+	local completed
+	completed=$(vm .counters.completed)
+	add_vectors >"$work/adding.log" 2>&1 &
+	adding=$!
+	# The first requests alone would be its opening.
+	wait_until 60 "an addition is under way" vm_is ".counters.completed > $completed + 200"
+}
+
+# until_served: waits until the next request is served, and says how long that took.
+until_served() {
+	local since
+	since=$(now_ms)
+	wait_until 10 "the next request is served" in_guest_of guest 5 "vgpu-agent --timeout 1 nop"
+	say "$1: the next request was served after $(($(now_ms) - since)) ms"
+}
+
+# Ends the test unless these sockets, and no others, are in the mediator's folders.
+only_sockets() {
+	local found
+	found=$(find /run/vgpu -type s | sort)
+	[ "$found" = "$(printf '%s\n' "$@" | sort)" ] || fail "sockets: $found, and not: $*"
 }

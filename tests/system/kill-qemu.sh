@@ -1,0 +1,35 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# A QEMU that dies in the middle of requests: its worker goes, the VM stays registered, and the same
+# VM is served when it is started again.
+set -eu
+# shellcheck source=tests/system/lib.sh
+. "${top_srcdir:?see tests/README.md}/tests/system/lib.sh"
+isolate "$@"
+
+start_mediator
+start_libvirt
+define_guest
+register
+boot_guest
+put_vectors 300000
+
+begin_adding
+kill -KILL "$(cat /run/libvirt/qemu/guest.pid)"
+wait "$adding" && fail "the addition succeeded without its VM"
+wait_until 10 "the link is down" vm_is '.link.state == "down" and .link.pid == null'
+wait_until 10 "no worker is left over" no_process "$worker"
+wait_until 10 "libvirt saw the end" eval '[ "$(virsh_ domstate guest)" = "shut off" ]'
+[ "$(vm .usage.gpu_memory_bytes)" -eq 0 ] || fail "the dead VM still holds GPU memory"
+only_sockets "$control" "$link_dir/$guest_uuid.sock"
+
+boot_guest
+until_served "a new QEMU"
+put_vectors 1000
+add_vectors || fail "no sum after QEMU died"
+check_sum
+
+virsh_ destroy guest
+rest DELETE "/v1/vms/$guest_uuid"
+wait_until 10 "no worker is left over" no_process "$worker"
+only_sockets "$control"
