@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * vfork() because the child then costs no copy of our page tables, and because its failure is seen
- * at once. In exchange the child runs in our memory: it makes system calls only, and those that
- * glibc would spread to all of *our* threads (setgroups, setresgid, setresuid) it makes directly.
+ * at once. In exchange the child runs in our memory: it makes system calls only.
+ *
+ * The child keeps its privileges: making the worker's namespaces needs them. vgpu-worker gives them
+ * up, before it reads anything that a tenant sent, in the stages that its sandbox.c names.
  */
 #include "mediatord/spawn.h"
 
@@ -32,30 +34,22 @@ struct failure {
 		}                                                                                  \
 	} while (0)
 
-/*
- * In the child. Returns only on failure. Descriptors first, while /dev/null is certain to be there;
- * identity last, since what follows it must not need any privilege.
- */
-static void become_worker(const char *program, int executable, int control, uid_t uid,
+/* In the child. Returns only on failure. */
+static void become_worker(const char *program, char *const arguments[], int control,
 			  volatile struct failure *failure)
 {
-	static char name[] = "vgpu-worker";
-	char *const arguments[] = { name, NULL };
 	char *const environment[] = { NULL };
 	struct rlimit files;
 	sigset_t none;
 	int null;
 
-	/* Both out of the way of the numbers that they and /dev/null are to get. */
+	/* Out of the way of the numbers that it and /dev/null are to get. */
 	TRY(failure, control = fcntl(control, F_DUPFD_CLOEXEC, 10));
-	TRY(failure, executable = fcntl(executable, F_DUPFD_CLOEXEC, 10));
 	TRY(failure, null = open("/dev/null", O_RDWR | O_CLOEXEC));
 	TRY(failure, dup2(null, STDIN_FILENO));
 	TRY(failure, dup2(null, STDOUT_FILENO));
 	TRY(failure, dup2(control, VGPU_WORKER_CONTROL_FD));
-	TRY(failure, dup2(executable, VGPU_WORKER_CONTROL_FD + 1));
-	TRY(failure, fcntl(VGPU_WORKER_CONTROL_FD + 1, F_SETFD, FD_CLOEXEC));
-	TRY(failure, syscall(SYS_close_range, VGPU_WORKER_CONTROL_FD + 2, ~0u, 0));
+	TRY(failure, syscall(SYS_close_range, VGPU_WORKER_CONTROL_FD + 1, ~0u, 0));
 	TRY(failure, setsid());
 	TRY(failure, chdir("/"));
 	/* Back from what the daemon raised; the hard limit is the worker's own to lower. */
@@ -66,35 +60,25 @@ static void become_worker(const char *program, int executable, int control, uid_
 	signal(SIGXFSZ, SIG_DFL);
 	sigemptyset(&none);
 	TRY(failure, sigprocmask(SIG_SETMASK, &none, NULL));
-	if (uid != (uid_t)-1) {
-		TRY(failure, syscall(SYS_setgroups, 0, NULL));
-		TRY(failure, syscall(SYS_setresgid, uid, uid, uid));
-		TRY(failure, syscall(SYS_setresuid, uid, uid, uid));
-	}
 	execve(program, arguments, environment);
 	failure->step = "exec";
 	failure->errnum = errno;
-	/* A folder on the way that only we may pass; the program was opened before we fell. */
-	if (errno == EACCES) {
-		syscall(SYS_execveat, VGPU_WORKER_CONTROL_FD + 1, "", arguments, environment,
-			AT_EMPTY_PATH);
-		failure->errnum = errno;
-	}
 }
 
 pid_t spawn_worker(const char *program, int control, uid_t uid, struct vgpu_error **err)
 {
-	VGPU_AUTO_CLOSE int executable = open(program, O_RDONLY | O_CLOEXEC);
+	static char name[] = "vgpu-worker", uid_option[] = "--uid", gid_option[] = "--gid";
+	char id[16];
+	char *arguments[] = { name, uid_option, id, gid_option, id, NULL };
 	volatile struct failure failure = { .step = NULL };
 	pid_t pid;
 
-	if (executable < 0) {
-		vgpu_error_errno(err, errno, "cannot open the worker program %s", program);
-		return -1;
-	}
+	if (uid == (uid_t)-1)
+		arguments[1] = NULL;
+	snprintf(id, sizeof(id), "%u", (unsigned int)uid);
 	pid = vfork();
 	if (pid == 0) {
-		become_worker(program, executable, control, uid, &failure);
+		become_worker(program, arguments, control, &failure);
 		_exit(127);
 	}
 	if (pid < 0) {
