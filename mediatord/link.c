@@ -16,11 +16,25 @@
 
 #include "common/clock.h"
 #include "common/packet.h"
+#include "mediatord/eventfd.h"
 #include "mediatord/worker.h"
 
 /* What one wake-up takes of one socket, so that a peer that floods does not hold up the others. */
 #define ACCEPTS_AT_ONCE 8
 #define PACKETS_AT_ONCE 8
+
+/* The descriptors that came with a packet: those that nobody took are closed. */
+struct received {
+	int fds[2];
+	size_t count;
+};
+
+static void close_received(struct received *received)
+{
+	for (size_t i = 0; i < received->count; i++)
+		if (received->fds[i] >= 0)
+			close(received->fds[i]);
+}
 
 /* Counts a refusal, and says it in the log as often as is bearable. */
 static void log_refused(struct vm *vm, const struct peer *peer, const char *why)
@@ -145,6 +159,7 @@ static void welcome(struct link *link, const struct vgpu_link_hello *hello, int 
 	link->window_fd = vgpu_steal_fd(window);
 	link->window_bytes = hello->window_bytes;
 	vm->link = link;
+	channels_attach(vm, link->window_bytes);
 	vgpu_log_info("%s: the device of pid %d, uid %u connected: %s", vm->label,
 		      (int)link->peer.pid, (unsigned int)link->peer.uid,
 		      peer_verdict_text(link->verdict));
@@ -206,21 +221,72 @@ static void handle_hello(struct link *link, const union vgpu_link_message *messa
 	welcome(link, hello, window);
 }
 
-/* A message of the VM's device. Returns NULL, or why the link has to go. */
+/*
+ * Channels. What a guest can bring about through a correct device is answered (channel.h says
+ * how). What only a broken device does costs it the link, since the two disagree about what is
+ * open: an OPEN with other descriptors than two different eventfds, of a channel that there is
+ * none of or that is not closed, or with the serial of the last; and a CLOSE of what was never
+ * opened. A CLOSE of what has just ended by itself is neither: they crossed.
+ */
+
+static const char *handle_open(struct link *link, const struct vgpu_link_open *open, size_t length,
+			       struct received *received)
+{
+	const char *fault;
+
+	if (length != sizeof(*open) || open->channel >= VGPU_CHANNELS_MAX)
+		return "a malformed OPEN";
+	if (received->count != 2)
+		return "an OPEN without its two descriptors";
+	fault = eventfd_pair_fault(received->fds);
+	if (fault)
+		return fault;
+	if (link->channels[open->channel].used &&
+	    link->channels[open->channel].serial == open->serial)
+		return "an OPEN with the serial of an earlier one";
+	link->channels[open->channel].used = true;
+	link->channels[open->channel].closed = false;
+	link->channels[open->channel].serial = open->serial;
+	return channel_open(link->vm, open, received->fds);
+}
+
+static const char *handle_close(struct link *link, const struct vgpu_link_close *close_message,
+				size_t length)
+{
+	uint32_t number = close_message->channel;
+
+	if (length != sizeof(*close_message) || number >= VGPU_CHANNELS_MAX)
+		return "a malformed CLOSE";
+	if (!link->channels[number].used || link->channels[number].serial != close_message->serial)
+		return "a CLOSE of a channel that it had not opened";
+	if (!channel_close(link->vm, number, close_message->serial) &&
+	    !link->channels[number].closed)
+		channel_send_closed(link->vm, number, close_message->serial, VGPU_ERR_NONE);
+	return NULL;
+}
+
+/*
+ * A message of the VM's device; descriptors that are kept are taken out of it. Returns NULL, or
+ * why the link has to go.
+ */
 static const char *handle_message(struct link *link, const union vgpu_link_message *message,
-				  size_t length)
+				  size_t length, struct received *received)
 {
 	const struct vgpu_link_request *request = &message->request;
 	const size_t head = offsetof(struct vgpu_link_request, data);
 
 	if (length < sizeof(message->header) || message->header.length != length)
 		return "a message's length is not what it says";
+	if (received->count && message->header.type != VGPU_MSG_OPEN)
+		return "a descriptor with a message that carries none";
 	switch (message->header.type) {
 	case VGPU_MSG_RESET:
 		if (length != sizeof(message->reset))
 			return "a RESET of a wrong length";
 		vgpu_log_debug("%s: reset by its device", link->vm->label);
 		link->outstanding = false;
+		for (uint32_t i = 0; i < VGPU_CHANNELS_MAX; i++)
+			link->channels[i].closed = true;
 		vm_reset(link->vm);
 		return NULL;
 	case VGPU_MSG_REQUEST:
@@ -231,6 +297,10 @@ static const char *handle_message(struct link *link, const union vgpu_link_messa
 		link->outstanding = true;
 		vm_request(link->vm, request->tag, request->data, request->length);
 		return NULL;
+	case VGPU_MSG_OPEN:
+		return handle_open(link, &message->open, length, received);
+	case VGPU_MSG_CLOSE:
+		return handle_close(link, &message->close, length);
 	default:
 		return "a message that a device does not send";
 	}
@@ -242,15 +312,13 @@ void link_ready(struct link *link)
 
 	for (int i = 0; i < PACKETS_AT_ONCE; i++) {
 		union vgpu_link_message message;
-		VGPU_AUTO_CLOSE int window = -1;
+		VGPU_CLEANUP(close_received) struct received received = { .fds = { -1, -1 } };
 		bool was_up = link->up;
-		size_t fds = 0;
 		ssize_t length;
 		const char *fault;
 
-		length = vgpu_packet_receive(link->fd, &message, sizeof(message), &window, 1, &fds);
-		if (fds == 0)
-			window = -1;
+		length = vgpu_packet_receive(link->fd, &message, sizeof(message), received.fds,
+					     was_up ? 2 : 1, &received.count);
 		if (length < 0 && errno == EAGAIN)
 			return;
 		if (length <= 0) {
@@ -266,12 +334,11 @@ void link_ready(struct link *link)
 			return;
 		}
 		if (!was_up) {
-			handle_hello(link, &message, (size_t)length, &window);
+			handle_hello(link, &message, (size_t)length, &received.fds[0]);
 			/* Refused or welcomed: what else it sent waits for the next round. */
 			return;
 		}
-		fault = window >= 0 ? "a descriptor with a message that carries none"
-				    : handle_message(link, &message, (size_t)length);
+		fault = handle_message(link, &message, (size_t)length, &received);
 		/* Answering may have dropped it already. */
 		if (vm->link != link)
 			return;

@@ -22,6 +22,11 @@ struct link {
 	enum peer_verdict verdict;
 	bool up;
 	bool outstanding; /* a request was not answered yet */
+	struct {
+		bool used;
+		bool closed;	 /* and answered with CLOSED, or forgotten with a RESET */
+		uint32_t serial; /* of the last OPEN */
+	} channels[VGPU_CHANNELS_MAX];
 };
 
 /* Makes the VM's listening socket. Returns 0, or -1 and err. */

@@ -2,6 +2,9 @@
 # Everything of the daemon but main(): links, workers, jobs and configuration.
 noinst_LTLIBRARIES += mediatord/libmediator.la
 mediatord_libmediator_la_SOURCES = \
+	mediatord/backoff.h \
+	mediatord/channel.c \
+	mediatord/channel.h \
 	mediatord/config.c \
 	mediatord/config.h \
 	mediatord/config_file.c \
@@ -11,6 +14,10 @@ mediatord_libmediator_la_SOURCES = \
 	mediatord/control.c \
 	mediatord/control.h \
 	mediatord/control_queue.h \
+	mediatord/eventfd.c \
+	mediatord/eventfd.h \
+	mediatord/grant.c \
+	mediatord/grant.h \
 	mediatord/ledger.h \
 	mediatord/link.c \
 	mediatord/link.h \
@@ -21,6 +28,8 @@ mediatord_libmediator_la_SOURCES = \
 	mediatord/mediator.h \
 	mediatord/peer.c \
 	mediatord/peer.h \
+	mediatord/region.c \
+	mediatord/region.h \
 	mediatord/rundir.c \
 	mediatord/rundir.h \
 	mediatord/spawn.c \

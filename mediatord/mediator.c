@@ -150,6 +150,12 @@ static void due(void *opaque, struct timer *timer)
 	case TIMER_LINK_REPORT:
 		vm_report(timer->owner);
 		break;
+	case TIMER_CHANNELS_START:
+		channels_advance(timer->owner);
+		break;
+	case TIMER_CHANNELS_SAMPLE:
+		channels_sample_due(timer->owner);
+		break;
 	case TIMER_WORKER_START:
 	case TIMER_WORKER_END:
 		worker_due(timer->owner);
@@ -314,7 +320,7 @@ void mediator_vm_delete(struct mediator *mediator, const uint8_t uuid[16])
 int mediator_vm_status(struct mediator *mediator, const uint8_t uuid[16], struct vm_status *status,
 		       struct vgpu_error **err)
 {
-	const struct vm *vm = mediator_vm_by_uuid(mediator, uuid);
+	struct vm *vm = mediator_vm_by_uuid(mediator, uuid);
 	char text[VGPU_UUID_TEXT];
 
 	if (vm) {

@@ -28,6 +28,7 @@ struct mediator {
 	struct timer sched_timer;
 	uint64_t last_job;
 	uint64_t last_context;
+	uint32_t last_channel; /* of the scheduler's numbers */
 	size_t vm_count;
 	struct vm *by_uuid[MEDIATOR_BUCKETS];
 	struct vm *by_id[MEDIATOR_BUCKETS];

@@ -26,6 +26,43 @@ static json_t *pid_to_json(pid_t pid)
 	return pid > 0 ? json_integer(pid) : json_null();
 }
 
+static const char *channel_state_name(uint32_t state)
+{
+	static const char *const names[] = {
+		[VGPU_CHANNEL_STATE_CLOSED] = "closed",	  [VGPU_CHANNEL_STATE_OPENING] = "opening",
+		[VGPU_CHANNEL_STATE_OPEN] = "open",	  [VGPU_CHANNEL_STATE_FAILED] = "failed",
+		[VGPU_CHANNEL_STATE_CLOSING] = "closing",
+	};
+
+	return state < sizeof(names) / sizeof(*names) ? names[state] : "closed";
+}
+
+/* NULL where there is no memory. */
+static json_t *channels_to_json(const struct vm_status *status)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < status->channel_count; i++) {
+		const struct vm_channel_status *channel = &status->channels[i];
+		json_t *json = json_pack(
+			"{s:I, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:o}", "channel",
+			(json_int_t)channel->number, "state", channel_state_name(channel->state),
+			"worker_pid", pid_to_json(channel->worker_pid), "region_bytes",
+			(json_int_t)channel->region_bytes, "submissions",
+			(json_int_t)channel->submissions, "errors", (json_int_t)channel->errors,
+			"gpu_time_ns", (json_int_t)channel->gpu_time_ns, "memory_used_bytes",
+			(json_int_t)channel->memory_used_bytes, "gpu",
+			channel->gpu_name[0] ? problem_text_to_json(channel->gpu_name)
+					     : json_null());
+
+		if (json_array_append_new(list, json) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
 /* Adds what the loop knows of the VM. Returns 0, or -1 where there is no memory. */
 static int add_status(json_t *json, const struct vm_status *status, const char *link_socket)
 {
@@ -50,6 +87,7 @@ static int add_status(json_t *json, const struct vm_status *status, const char *
 	/* Each is taken over, also where one fails; a NULL fails. */
 	return json_object_set_new(json, "link", link) |
 	       json_object_set_new(json, "worker", worker) |
+	       json_object_set_new(json, "channels", channels_to_json(status)) |
 	       json_object_set_new(json, "usage", usage) |
 	       json_object_set_new(json, "counters", counters);
 }

@@ -18,10 +18,8 @@
 /* Where the quota says "no limit": a tenant must not fill the mediator's memory. */
 #define QUEUE_DEPTH_MAX CONFIG_QUEUE_DEPTH_MAX
 
-/* A worker that was lost is replaced at once; one that is lost again before it did anything is not.
- */
-#define RETRY_FIRST_NS (100 * VGPU_NS_PER_MS)
-#define RETRY_LAST_NS  (10 * VGPU_NS_PER_SECOND)
+/* The report's, and those of the channels. */
+#define TIMERS (1 + CHANNELS_TIMERS)
 
 static void set_label(struct vm *vm)
 {
@@ -67,7 +65,7 @@ int vm_new(struct mediator *mediator, const struct vm_config *config, struct vm 
 	if (!pool)
 		return vgpu_error_set(err, EINVAL, "there is no pool \"%s\"", config->pool);
 	made = calloc(1, sizeof(*made));
-	if (!made || timers_reserve(loop_timers(mediator->loop), 1) < 0) {
+	if (!made || timers_reserve(loop_timers(mediator->loop), TIMERS) < 0) {
 		free(made);
 		return vgpu_error_set(err, ENOMEM, "out of memory");
 	}
@@ -80,9 +78,10 @@ int vm_new(struct mediator *mediator, const struct vm_config *config, struct vm 
 		(struct vgpu_log_limit){ .burst = 5, .period_ns = 10 * VGPU_NS_PER_SECOND };
 	made->report = (struct timer){ .kind = TIMER_LINK_REPORT, .owner = made };
 	made->context = mediator_new_context(mediator);
+	channels_init(made);
 	set_label(made);
 	if (set_tenant(mediator, config, pool, err) < 0) {
-		timers_unreserve(loop_timers(mediator->loop), 1);
+		timers_unreserve(loop_timers(mediator->loop), TIMERS);
 		free(made);
 		return -1;
 	}
@@ -101,11 +100,12 @@ void vm_free(struct vm **vm)
 	link_unlisten(*vm);
 	link_drop_all(*vm, "the VM was removed");
 	vm_reset(*vm);
+	channels_free(*vm);
 	if ((*vm)->worker)
 		(*vm)->worker->vm = NULL;
 	sched_tenant_remove(mediator->sched, (*vm)->config.vm_id, vgpu_now_ns());
 	timer_cancel(loop_timers(mediator->loop), &(*vm)->report);
-	timers_unreserve(loop_timers(mediator->loop), 1);
+	timers_unreserve(loop_timers(mediator->loop), TIMERS);
 	free(*vm);
 	*vm = NULL;
 }
@@ -120,17 +120,21 @@ static uint32_t worker_state(const struct vm *vm)
 	return vm->start_failed ? VGPU_WORKER_FAILED : VGPU_WORKER_NONE;
 }
 
-void vm_status(const struct vm *vm, struct vm_status *status)
+void vm_status(struct vm *vm, struct vm_status *status)
 {
+	const struct grant_counters *rings = &vm->channels.done;
+
+	channels_sample(vm);
 	*status = (struct vm_status){
 		.link_state = vm->link ? VGPU_LINK_UP : VGPU_LINK_DOWN,
 		.link_pid = vm->link ? vm->link->peer.pid : 0,
 		.worker_state = worker_state(vm),
 		.memory_used_bytes = vm->memory.used,
-		.gpu_time_ns = vm->gpu_time_ns,
-		.requests = vm->requests,
-		.completed = vm->completed,
-		.failed = vm->failed,
+		.window_used_bytes = vm->channels.window.used,
+		.gpu_time_ns = vm->gpu_time_ns + rings->gpu_time_ns,
+		.requests = vm->requests + rings->submissions,
+		.completed = vm->completed + rings->submissions - rings->errors,
+		.failed = vm->failed + rings->errors,
 		.workers_lost = vm->workers_lost,
 		.links_refused = vm->links_refused,
 	};
@@ -139,6 +143,7 @@ void vm_status(const struct vm *vm, struct vm_status *status)
 		status->worker_jobs = vm->worker->jobs;
 	}
 	memcpy(status->gpu_name, vm->gpu_name, sizeof(status->gpu_name));
+	status->channel_count = channels_status(vm, status->channels);
 }
 
 static void send_report(struct vm *vm, const struct vgpu_link_header *message, void *sent)
@@ -186,12 +191,14 @@ static void report_config(struct vm *vm)
 
 static void report_usage(struct vm *vm)
 {
+	const struct grant_counters *rings = &vm->channels.done;
 	struct vgpu_link_usage message = {
 		.header = { .type = VGPU_MSG_USAGE, .length = sizeof(message) },
 		.memory_bytes = vm->memory.used,
-		.time_ns = vm->gpu_time_ns,
-		.jobs_completed = vm->completed,
-		.jobs_failed = vm->failed,
+		.window_bytes = vm->channels.window.used,
+		.time_ns = vm->gpu_time_ns + rings->gpu_time_ns,
+		.jobs_completed = vm->completed + rings->submissions - rings->errors,
+		.jobs_failed = vm->failed + rings->errors,
 	};
 	int64_t now = vgpu_now_ns();
 
@@ -305,23 +312,6 @@ static void submit(struct vm *vm, struct job *job)
 	}
 }
 
-/* A worker was lost, or could not be started: when the next may be tried. */
-static void note_failure(struct vm *vm)
-{
-	int64_t delay = 0;
-
-	if (vm->failures > 0) {
-		delay = RETRY_FIRST_NS;
-		for (unsigned int i = 1; i < vm->failures && delay < RETRY_LAST_NS; i++)
-			delay *= 2;
-		if (delay > RETRY_LAST_NS)
-			delay = RETRY_LAST_NS;
-	}
-	if (vm->failures < 100)
-		vm->failures++;
-	vm->retry_ns = vgpu_now_ns() + delay;
-}
-
 /* There is a pending request and no worker: starts one, or refuses the request. */
 static void want_worker(struct vm *vm)
 {
@@ -329,7 +319,7 @@ static void want_worker(struct vm *vm)
 	struct sched *sched = vm->mediator->sched;
 	uint32_t gpu;
 
-	if (vgpu_now_ns() < vm->retry_ns) {
+	if (backoff_waits(&vm->backoff, vgpu_now_ns())) {
 		refuse_pending(vm, VGPU_ERR_UNAVAILABLE,
 			       "the VM's worker failed several times; the mediator waits before "
 			       "it starts another");
@@ -340,11 +330,11 @@ static void want_worker(struct vm *vm)
 		refuse_pending(vm, VGPU_ERR_UNAVAILABLE, "the mediator is out of memory");
 		return;
 	}
-	vm->start_failed = worker_start(vm, gpu, &err) < 0;
+	vm->start_failed = worker_start(vm, gpu, NULL, NULL, &vm->worker, &err) < 0;
 	if (vm->start_failed) {
 		vgpu_log_error("%s: %s", vm->label, err->message);
 		sched_channel_remove(sched, vm->config.vm_id, vgpu_now_ns());
-		note_failure(vm);
+		backoff_fail(&vm->backoff, vgpu_now_ns());
 	}
 	vm_report(vm);
 	if (vm->start_failed)
@@ -391,7 +381,7 @@ void vm_request(struct vm *vm, uint64_t tag, const uint8_t *bytes, uint32_t leng
 }
 
 /*
- * Ends the worker, the jobs and what the VM holds, in one step: none of them outlives the others.
+ * Ends the mailbox's worker and jobs in one step; the memory goes when the worker was reaped.
  * The job that ran, or would have been the first to run, is answered with first_error, the others
  * with VGPU_ERR_CONTEXT_LOST; with first_error 0, none is answered, now or later.
  */
@@ -400,7 +390,7 @@ static void end_context(struct vm *vm, uint32_t first_error, const char *text)
 	struct sched *sched = vm->mediator->sched;
 	struct worker *worker = vm->worker;
 	struct job *jobs = vgpu_steal_pointer(&vm->queue);
-	bool held = vm->memory.used > 0 || jobs;
+	bool held = jobs;
 	uint32_t error = first_error;
 	uint64_t tag = 0;
 	bool waits = false; /* the device, for the answer with that tag */
@@ -408,9 +398,8 @@ static void end_context(struct vm *vm, uint32_t first_error, const char *text)
 
 	vm->queue_end = &vm->queue;
 	vm->queued = 0;
-	vm->memory.used = 0;
 	if (worker && worker->state != WORKER_ENDING) {
-		held = held || worker->jobs > 0;
+		held = held || worker->jobs > 0 || worker->memory.used > 0;
 		worker->holds_gpu = jobs && jobs->run_ns;
 		if (worker->holds_gpu) {
 			worker->last_job = jobs->id;
@@ -450,6 +439,7 @@ void vm_reset(struct vm *vm)
 		free(vgpu_steal_pointer(&vm->pending));
 	}
 	vm->async_error = 0;
+	channels_reset(vm);
 	end_context(vm, 0, NULL);
 }
 
@@ -464,6 +454,7 @@ int vm_change(struct vm *vm, const struct vm_config *config, struct vgpu_error *
 		return vgpu_error_set(err, EINVAL, "there is no pool \"%s\"", config->pool);
 	if (moves) {
 		/* A channel stays where it was placed, and a worker has its VM's uid: both end. */
+		channels_break(vm, "the VM was moved to another pool or id");
 		end_context(vm, VGPU_ERR_CONTEXT_LOST, "the VM was moved to another pool or id");
 		if (vm->worker && vm->worker->holds_gpu) {
 			vm->worker->holds_gpu = false;
@@ -477,7 +468,8 @@ int vm_change(struct vm *vm, const struct vm_config *config, struct vgpu_error *
 	vm->config = *config;
 	vm->pool = pool;
 	set_label(vm);
-	vm_report(vm);
+	channels_publish(vm);
+	channels_advance(vm);
 	return 0;
 }
 
@@ -531,7 +523,7 @@ bool vm_worker_done(struct vm *vm, uint64_t id, uint64_t gpu_time_ns, uint32_t e
 		gpu_time_ns = (uint64_t)(now - job->run_ns);
 	sched_complete(vm->mediator->sched, id, (int64_t)gpu_time_ns, now);
 	vm->gpu_time_ns += gpu_time_ns;
-	vm->failures = 0;
+	backoff_succeed(&vm->backoff);
 	if (job->opcode == VGPU_OP_CONTEXT_RESET && error == VGPU_ERR_NONE)
 		vm->async_error = 0;
 	if (job->opcode == VGPU_OP_SYNCHRONIZE && error == VGPU_ERR_NONE && vm->async_error) {
@@ -564,9 +556,9 @@ void vm_worker_lost(struct vm *vm, const char *text)
 	if (!worker || worker->state == WORKER_ENDING)
 		return;
 	vm->start_failed = worker->state == WORKER_STARTING;
-	if (vm->memory.used > 0 || (vm->queue && vm->queue->run_ns))
+	if (worker->memory.used > 0 || (vm->queue && vm->queue->run_ns))
 		vm->workers_lost++;
-	note_failure(vm);
+	backoff_fail(&vm->backoff, vgpu_now_ns());
 	vgpu_log_warning("%s: lost worker %d: %s", vm->label, (int)worker->pid, text);
 	snprintf(line, sizeof(line), "the VM's worker was lost: %s", text);
 	end_context(vm, VGPU_ERR_CONTEXT_LOST, line);
@@ -577,6 +569,7 @@ void vm_worker_gone(struct vm *vm)
 {
 	struct worker *worker = vgpu_steal_pointer(&vm->worker);
 
+	channels_publish(vm);
 	if (worker->holds_gpu) {
 		int64_t now = vgpu_now_ns();
 		int64_t ran = now - worker->last_job_run_ns;
@@ -586,10 +579,9 @@ void vm_worker_gone(struct vm *vm)
 		vm->gpu_time_ns += (uint64_t)ran;
 	}
 	/* A request may have arrived while it was ending. */
+	vm_report(vm);
 	if (vm->pending)
 		want_worker(vm);
-	else
-		vm_report(vm);
 }
 
 void vm_worker_stuck(struct vm *vm)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A VM: its configuration, its link, its jobs from the request to the answer, its worker, and what
- * it holds. This file's functions keep the VM, its worker and the scheduler in step:
+ * A VM: its configuration, its link, its mailbox's jobs from the request to the answer, their
+ * worker, and what the VM holds; channel.h has its channels. This file's functions keep the VM, its
+ * worker and the scheduler in step:
  *
  *   A request waits in `pending` until there is a worker that is ready; so a worker that starts
  *   never holds up a GPU. Then it is submitted to the scheduler and queued. The first of the queue
@@ -16,6 +17,8 @@
 
 #include "common/link.h"
 #include "common/log.h"
+#include "mediatord/backoff.h"
+#include "mediatord/channel.h"
 #include "mediatord/ledger.h"
 #include "mediatord/mediator.h"
 #include "mediatord/vm_config.h"
@@ -56,15 +59,16 @@ struct vm {
 	uint32_t queued;
 	uint32_t async_error; /* the first of an asynchronous request; for the next SYNCHRONIZE */
 
-	struct worker *worker; /* or NULL */
-	unsigned int failures; /* workers lost in a row, none of which completed a job */
-	bool start_failed;     /* the last could not be started */
-	int64_t retry_ns;      /* no new worker before */
+	struct worker *worker;	/* the mailbox's, or NULL */
+	struct backoff backoff; /* of workers lost in a row, none of which completed a job */
+	bool start_failed;	/* the last could not be started */
 	uint64_t context;
 	char gpu_name[VGPU_GPU_NAME_BYTES]; /* of the last ready worker */
 
-	struct ledger memory;
-	uint64_t gpu_time_ns;
+	struct channels channels;
+
+	struct ledger memory; /* over all workers that were not reaped yet */
+	uint64_t gpu_time_ns; /* the mailbox's; and so the counters */
 	uint64_t requests, completed, failed, workers_lost, links_refused;
 
 	/* What the device was told last, and when. */
@@ -90,7 +94,8 @@ void vm_free(struct vm **vm);
  */
 int vm_change(struct vm *vm, const struct vm_config *config, struct vgpu_error **err);
 
-void vm_status(const struct vm *vm, struct vm_status *status);
+/* Also reads what the channels' workers did so far. */
+void vm_status(struct vm *vm, struct vm_status *status);
 
 /*
  * The device's request: `length` bytes that nobody else can change. Answers it, or queues it. The
@@ -98,7 +103,7 @@ void vm_status(const struct vm *vm, struct vm_status *status);
  */
 void vm_request(struct vm *vm, uint64_t tag, const uint8_t *bytes, uint32_t length);
 
-/* The device or its link went, or was reset: forgets all jobs, unanswered, and ends the worker. */
+/* The device or its link went, or was reset: forgets all jobs, unanswered, and ends all workers. */
 void vm_reset(struct vm *vm);
 
 /* The scheduler's decisions. */

@@ -40,6 +40,20 @@ struct vm_config {
 	struct vgpu_quotas quotas;
 };
 
+/* One of a VM's channels. */
+struct vm_channel_status {
+	uint32_t number;       /* the device's */
+	uint32_t state;	       /* VGPU_CHANNEL_STATE_* */
+	pid_t worker_pid;      /* or 0 */
+	uint64_t region_bytes; /* rings and window */
+	/* What its worker says that it did. */
+	uint64_t submissions;
+	uint64_t errors;
+	uint64_t gpu_time_ns;
+	uint64_t memory_used_bytes;
+	char gpu_name[VGPU_GPU_NAME_BYTES];
+};
+
 /* What a VM is doing. */
 struct vm_status {
 	uint32_t link_state;   /* VGPU_LINK_DOWN or VGPU_LINK_UP */
@@ -51,12 +65,14 @@ struct vm_status {
 	uint64_t memory_used_bytes;
 	uint64_t window_used_bytes;
 	uint64_t gpu_time_ns;
-	/* Since the mediator started. */
+	/* Since the mediator started; submissions to channels included. */
 	uint64_t requests;     /* that arrived */
 	uint64_t completed;    /* answered without an error */
 	uint64_t failed;       /* answered with an error, refused ones included */
 	uint64_t workers_lost; /* that died with a job or an allocation */
 	uint64_t links_refused;
+	uint32_t channel_count;
+	struct vm_channel_status channels[VGPU_CHANNELS_MAX]; /* those that the device has */
 };
 
 #endif

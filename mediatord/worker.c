@@ -15,7 +15,8 @@
 /* What one wake-up takes of one worker, so that one that floods does not hold up the others. */
 #define PACKETS_AT_ONCE 16
 
-int worker_start(struct vm *vm, uint32_t gpu, struct vgpu_error **err)
+int worker_start(struct vm *vm, uint32_t gpu, struct channel *channel,
+		 const struct worker_rings *rings, struct worker **worker, struct vgpu_error **err)
 {
 	struct mediator *mediator = vm->mediator;
 	const struct config *config = mediator->config;
@@ -27,45 +28,56 @@ int worker_start(struct vm *vm, uint32_t gpu, struct vgpu_error **err)
 		.gpu = gpu,
 		.flags = config->allow_pageable_access ? VGPU_WORKER_START_ALLOW_PAGEABLE : 0,
 		.memory_bytes = vm->config.quotas.gpu_memory_bytes,
+		.region = rings ? rings->region : 0,
+		.region_bytes = rings ? rings->region_bytes : 0,
+		.entries = rings ? rings->entries : 0,
 	};
-	VGPU_AUTO_FREE struct worker *worker = calloc(1, sizeof(*worker));
+	VGPU_AUTO_FREE struct worker *made = calloc(1, sizeof(*made));
 	VGPU_AUTO_CLOSE int ours = -1;
 	VGPU_AUTO_CLOSE int theirs = -1;
 	int pair[2];
 
-	if (!worker)
+	if (!made)
 		return vgpu_error_set(err, ENOMEM, "out of memory");
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return vgpu_error_errno(err, errno, "cannot make the worker's socket");
 	ours = pair[0];
 	theirs = pair[1];
 	/* The first packet of an empty socket always fits. */
-	if (vgpu_packet_send(ours, &start, sizeof(start), NULL, 0) < 0)
+	if (vgpu_packet_send(ours, &start, sizeof(start), rings ? rings->fds : NULL,
+			     rings ? WORKER_FDS : 0) < 0)
 		return vgpu_error_errno(err, errno, "cannot write to the worker's socket");
 	if (timers_reserve(loop_timers(mediator->loop), 1) < 0)
 		return vgpu_error_set(err, ENOMEM, "out of memory");
-	worker->source = loop_add(mediator->loop, SOURCE_WORKER, ours, worker);
-	if (!worker->source) {
+	made->source = loop_add(mediator->loop, SOURCE_WORKER, ours, made);
+	if (!made->source) {
 		timers_unreserve(loop_timers(mediator->loop), 1);
 		return vgpu_error_errno(err, errno, "cannot watch the worker's socket");
 	}
-	worker->pid = spawn_worker(config->worker, theirs, uid, err);
-	if (worker->pid < 0) {
-		loop_remove(mediator->loop, &worker->source);
+	made->pid = spawn_worker(config->worker, theirs, uid, err);
+	if (made->pid < 0) {
+		loop_remove(mediator->loop, &made->source);
 		timers_unreserve(loop_timers(mediator->loop), 1);
 		return -1;
 	}
-	worker->mediator = mediator;
-	worker->vm = vm;
-	worker->state = WORKER_STARTING;
-	worker->gpu = gpu;
-	worker->fd = vgpu_steal_fd(&ours);
-	worker->timer = (struct timer){ .kind = TIMER_WORKER_START, .owner = worker };
-	timer_set(loop_timers(mediator->loop), &worker->timer, vgpu_now_ns() + WORKER_START_NS);
-	vgpu_log_info("%s: started worker %d for GPU %u", vm->label, (int)worker->pid, gpu);
-	worker->next = mediator->workers;
-	mediator->workers = worker;
-	vm->worker = vgpu_steal_pointer(&worker);
+	made->mediator = mediator;
+	made->vm = vm;
+	made->channel = channel;
+	if (channel)
+		snprintf(made->label, sizeof(made->label), "%s, channel %u", vm->label,
+			 channel->number);
+	else
+		snprintf(made->label, sizeof(made->label), "%s", vm->label);
+	made->state = WORKER_STARTING;
+	made->gpu = gpu;
+	made->fd = vgpu_steal_fd(&ours);
+	made->start_ns = vgpu_now_ns();
+	made->timer = (struct timer){ .kind = TIMER_WORKER_START, .owner = made };
+	timer_set(loop_timers(mediator->loop), &made->timer, made->start_ns + WORKER_START_NS);
+	vgpu_log_info("%s: started worker %d for GPU %u", made->label, (int)made->pid, gpu);
+	made->next = mediator->workers;
+	mediator->workers = made;
+	*worker = vgpu_steal_pointer(&made);
 	return 0;
 }
 
@@ -106,6 +118,50 @@ void worker_kill(struct worker *worker)
 		kill(worker->pid, SIGKILL);
 }
 
+void worker_end(struct worker *worker)
+{
+	const struct vgpu_worker_end message = {
+		.header = { .type = VGPU_WORKER_END, .length = sizeof(message) },
+	};
+
+	if (vgpu_packet_send(worker->fd, &message, sizeof(message), NULL, 0) < 0) {
+		worker_kill(worker);
+		return;
+	}
+	worker->state = WORKER_FINISHING;
+	worker->timer.kind = TIMER_WORKER_END;
+	timer_set(loop_timers(worker->mediator->loop), &worker->timer,
+		  vgpu_now_ns() + WORKER_FINISH_NS);
+}
+
+/* To whom the worker belongs: its channel, or its VM's mailbox. */
+
+static void tell_lost(struct worker *worker, const char *text)
+{
+	if (worker->channel)
+		channel_worker_lost(worker->channel, text);
+	else
+		vm_worker_lost(worker->vm, text);
+}
+
+static void tell_stuck(struct worker *worker)
+{
+	if (worker->channel)
+		channel_worker_stuck(worker->channel);
+	else if (worker->vm)
+		vm_worker_stuck(worker->vm);
+}
+
+static void tell_gone(struct worker *worker)
+{
+	if (worker->vm)
+		ledger_release(&worker->vm->memory, worker->memory.used);
+	if (worker->channel)
+		channel_worker_gone(worker->channel);
+	else if (worker->vm)
+		vm_worker_gone(worker->vm);
+}
+
 static bool text_ends(const char *text, size_t size)
 {
 	return memchr(text, '\0', size) != NULL;
@@ -126,12 +182,15 @@ static const char *handle_ready(struct worker *worker, const struct vgpu_worker_
 	worker->state = WORKER_READY;
 	timer_cancel(loop_timers(worker->mediator->loop), &worker->timer);
 	/* It goes to logs, JSON and the guest: nothing but printable ASCII. */
-	memset(worker->vm->gpu_name, 0, sizeof(worker->vm->gpu_name));
 	for (size_t i = 0; ready->gpu_name[i]; i++)
-		worker->vm->gpu_name[i] = ready->gpu_name[i] < 0x20 || ready->gpu_name[i] > 0x7e
-						  ? '?'
-						  : ready->gpu_name[i];
-	vm_worker_ready(worker->vm);
+		worker->gpu_name[i] = ready->gpu_name[i] < 0x20 || ready->gpu_name[i] > 0x7e
+					      ? '?'
+					      : ready->gpu_name[i];
+	memcpy(worker->vm->gpu_name, worker->gpu_name, sizeof(worker->vm->gpu_name));
+	if (worker->channel)
+		channel_worker_ready(worker->channel);
+	else
+		vm_worker_ready(worker->vm);
 	return NULL;
 }
 
@@ -141,9 +200,9 @@ static const char *handle_failed(struct worker *worker, const struct vgpu_worker
 	if (worker->state != WORKER_STARTING || length != sizeof(*failed) ||
 	    !text_ends(failed->text, sizeof(failed->text)))
 		return "a malformed or late FAILED";
-	vgpu_log_error("%s: worker %d could not start: %s", worker->vm->label, (int)worker->pid,
+	vgpu_log_error("%s: worker %d could not start: %s", worker->label, (int)worker->pid,
 		       failed->text);
-	vm_worker_lost(worker->vm, "it could not be started");
+	tell_lost(worker, "it could not be started");
 	return NULL;
 }
 
@@ -155,10 +214,17 @@ static const char *handle_reserve(struct worker *worker, const struct vgpu_worke
 	};
 	struct vm *vm = worker->vm;
 
-	if (length != sizeof(*reserve) || !vm->queue || !vm->queue->run_ns)
-		return "a malformed RESERVE, or one without a job";
+	if (length != sizeof(*reserve))
+		return "a malformed RESERVE";
+	if (!worker->channel && (!vm->queue || !vm->queue->run_ns))
+		return "a RESERVE without a job";
 	answer.granted =
 		ledger_reserve(&vm->memory, reserve->bytes, vm->config.quotas.gpu_memory_bytes);
+	if (answer.granted) {
+		/* No more than the sum just taken, so it cannot overflow. */
+		worker->memory.used += reserve->bytes;
+		channels_publish(vm);
+	}
 	if (vgpu_packet_send(worker->fd, &answer, sizeof(answer), NULL, 0) < 0)
 		return "RESERVE upon RESERVE, without reading the answers";
 	vm_report(vm);
@@ -170,8 +236,11 @@ static const char *handle_release(struct worker *worker, const struct vgpu_worke
 {
 	if (length != sizeof(*release))
 		return "a malformed RELEASE";
-	if (!ledger_release(&worker->vm->memory, release->bytes))
-		return "a RELEASE of more memory than the VM holds";
+	if (!ledger_release(&worker->memory, release->bytes))
+		return "a RELEASE of more memory than it holds";
+	ledger_release(&worker->vm->memory, release->bytes);
+	worker->released_bytes += release->bytes;
+	channels_publish(worker->vm);
 	vm_report(worker->vm);
 	return NULL;
 }
@@ -184,6 +253,8 @@ static const char *handle_done(struct worker *worker, const struct vgpu_worker_d
 	if (length < head || done->length != length - head ||
 	    done->length < sizeof(struct vgpu_response_header))
 		return "a malformed DONE";
+	if (worker->channel)
+		return "a DONE, although it serves a channel";
 	worker->jobs++;
 	if (!vm_worker_done(worker->vm, done->job, done->gpu_time_ns, done->error_code,
 			    done->response, done->length))
@@ -200,7 +271,7 @@ static const char *handle(struct worker *worker, const union vgpu_worker_message
 		return handle_ready(worker, &message->ready, length);
 	if (message->header.type == VGPU_WORKER_FAILED_MESSAGE)
 		return handle_failed(worker, &message->failed, length);
-	if (worker->state != WORKER_READY)
+	if (worker->state == WORKER_STARTING)
 		return "a message before READY";
 	switch (message->header.type) {
 	case VGPU_WORKER_RESERVE:
@@ -225,15 +296,15 @@ void worker_readable(struct worker *worker)
 		if (length < 0 && errno == EAGAIN)
 			return;
 		if (length == 0 || (length < 0 && errno != EMSGSIZE)) {
-			vm_worker_lost(worker->vm, "it ended");
+			tell_lost(worker, "it ended");
 			return;
 		}
 		fault = length < 0 ? "a message that is too long"
 				   : handle(worker, &message, (size_t)length);
 		if (fault) {
-			vgpu_log_error("%s: killing worker %d, which sent %s", worker->vm->label,
+			vgpu_log_error("%s: killing worker %d, which sent %s", worker->label,
 				       (int)worker->pid, fault);
-			vm_worker_lost(worker->vm, "it broke its protocol and was killed");
+			tell_lost(worker, "it broke its protocol and was killed");
 			return;
 		}
 	}
@@ -241,44 +312,49 @@ void worker_readable(struct worker *worker)
 
 void worker_due(struct worker *worker)
 {
-	if (worker->state == WORKER_STARTING) {
-		vgpu_log_error("%s: killing worker %d, which was not ready in 10 s",
-			       worker->vm->label, (int)worker->pid);
-		vm_worker_lost(worker->vm, "it did not become ready in 10 s");
+	switch (worker->state) {
+	case WORKER_STARTING:
+		vgpu_log_error("%s: killing worker %d, which was not ready in 10 s", worker->label,
+			       (int)worker->pid);
+		tell_lost(worker, "it did not become ready in 10 s");
 		return;
+	case WORKER_FINISHING:
+		vgpu_log_warning("%s: killing worker %d, which was told to end 2 s ago",
+				 worker->label, (int)worker->pid);
+		worker_kill(worker);
+		return;
+	case WORKER_READY:
+	case WORKER_ENDING:
+		break;
 	}
 	vgpu_log_error("%s: worker %d was killed 10 s ago and is still there; is its GPU wedged?",
-		       worker->vm ? worker->vm->label : "a deleted VM", (int)worker->pid);
+		       worker->label, (int)worker->pid);
 	timer_set(loop_timers(worker->mediator->loop), &worker->timer,
 		  vgpu_now_ns() + WORKER_END_NS);
-	if (worker->vm)
-		vm_worker_stuck(worker->vm);
+	tell_stuck(worker);
 }
 
 static void gone(struct worker **place, int status)
 {
 	struct worker *worker = *place;
-	struct vm *vm = worker->vm;
 
 	worker->reaped = true;
 	if (worker->state != WORKER_ENDING) {
 		/* What it said last, as a reason to have failed, is still in the socket. */
 		worker_readable(worker);
 		if (worker->state != WORKER_ENDING)
-			vm_worker_lost(vm, "it ended");
+			tell_lost(worker, "it ended");
 	}
 	if (WIFSIGNALED(status))
-		vgpu_log_info("%s: worker %d ended by signal %d", vm ? vm->label : "a deleted VM",
-			      (int)worker->pid, WTERMSIG(status));
+		vgpu_log_info("%s: worker %d ended by signal %d", worker->label, (int)worker->pid,
+			      WTERMSIG(status));
 	else
-		vgpu_log_info("%s: worker %d exited with status %d",
-			      vm ? vm->label : "a deleted VM", (int)worker->pid,
-			      WEXITSTATUS(status));
+		vgpu_log_info("%s: worker %d exited with status %d", worker->label,
+			      (int)worker->pid, WEXITSTATUS(status));
 	*place = worker->next;
 	timer_cancel(loop_timers(worker->mediator->loop), &worker->timer);
 	timers_unreserve(loop_timers(worker->mediator->loop), 1);
-	if (vm)
-		vm_worker_gone(vm);
+	tell_gone(worker);
 	free(worker);
 }
 

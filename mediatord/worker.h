@@ -9,16 +9,39 @@
 #define WORKER_START_NS (10 * VGPU_NS_PER_SECOND)
 #define WORKER_END_NS	(10 * VGPU_NS_PER_SECOND)
 
+/* How long a channel's worker may take to empty its region and exit. */
+#define WORKER_FINISH_NS (2 * VGPU_NS_PER_SECOND)
+
 enum worker_state {
 	WORKER_STARTING,
 	WORKER_READY,
-	WORKER_ENDING, /* killed, not yet reaped */
+	WORKER_FINISHING, /* told to end; a channel's only */
+	WORKER_ENDING,	  /* killed, not yet reaped */
+};
+
+/* The descriptors of a channel's START, in their order. */
+enum worker_fd {
+	WORKER_FD_BAR,
+	WORKER_FD_DOORBELL,
+	WORKER_FD_COMPLETION,
+	WORKER_FD_GRANT,
+	WORKER_FDS
+};
+
+/* What a channel's worker is given; the descriptors stay the caller's. */
+struct worker_rings {
+	uint64_t region;
+	uint64_t region_bytes;
+	uint32_t entries;
+	int fds[WORKER_FDS];
 };
 
 struct worker {
 	struct worker *next; /* among the mediator's */
 	struct mediator *mediator;
-	struct vm *vm; /* NULL: deleted meanwhile */
+	struct vm *vm;			   /* NULL: deleted meanwhile */
+	struct channel *channel;	   /* NULL: it serves the mailbox */
+	char label[VGPU_VM_NAME_MAX + 64]; /* for log lines, also when the VM is gone */
 	enum worker_state state;
 	pid_t pid;
 	bool reaped;
@@ -26,18 +49,30 @@ struct worker {
 	int fd; /* control socket; -1 when ending */
 	struct source *source;
 	struct timer timer; /* of the start, then of the end */
-	uint64_t jobs;	    /* completed */
+	int64_t start_ns;
+	char gpu_name[VGPU_GPU_NAME_BYTES]; /* once it is ready */
+	struct ledger memory;		    /* its part of what the VM holds */
+	uint64_t released_bytes;	    /* the sum of its RELEASEs */
+	uint64_t jobs;			    /* completed */
 	/* Set when it was killed: the scheduler's channel is still there, with this job running. */
 	bool holds_gpu;
 	uint64_t last_job;
 	int64_t last_job_run_ns;
 };
 
-/* Starts the VM's worker. Returns 0 with vm->worker set, or -1 and err. */
-int worker_start(struct vm *vm, uint32_t gpu, struct vgpu_error **err);
+/*
+ * Starts a worker of the VM for its mailbox, or, where channel and rings are not NULL, for a
+ * channel. Returns 0 with *worker set, which frees itself when it was reaped, or -1 and err.
+ */
+int worker_start(struct vm *vm, uint32_t gpu, struct channel *channel,
+		 const struct worker_rings *rings, struct worker **worker, struct vgpu_error **err);
 
 /* Returns 0, or -1 with errno: the worker is of no use any more. */
 int worker_send_job(struct worker *worker, const struct job *job, uint64_t memory_used);
+
+/* Tells a channel's worker, which is ready, to end by itself, and kills it if it has not in time.
+ */
+void worker_end(struct worker *worker);
 
 /* Kills it and stops listening to it. It stays the VM's worker until it was reaped. */
 void worker_kill(struct worker *worker);

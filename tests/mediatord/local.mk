@@ -127,7 +127,9 @@ tests_mediatord_libloopharness_la_SOURCES = \
 	tests/mediatord/loop-client.c \
 	tests/mediatord/loop-client.h \
 	tests/mediatord/loop-harness.c \
-	tests/mediatord/loop-harness.h
+	tests/mediatord/loop-harness.h \
+	tests/mediatord/medchan-device.c \
+	tests/mediatord/medchan-device.h
 tests_mediatord_libloopharness_la_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_libloopharness_la_LIBADD = mediatord/libmediator.la $(CMOCKA_LIBS)
 
@@ -256,3 +258,35 @@ tests_mediatord_fuzz_config_LDADD = mediatord/libmediator.la
 tests_mediatord_fuzz_link_SOURCES = tests/mediatord/fuzz-link.c
 tests_mediatord_fuzz_link_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_mediatord_fuzz_link_LDADD = mediatord/libmediator.la
+
+# Channels, as the mediator opens, counts and closes them.
+mediatord_medchan_tests = \
+	tests/mediatord/test-medchan-region \
+	tests/mediatord/test-medchan-grant \
+	tests/mediatord/test-medchan-open \
+	tests/mediatord/test-medchan-workers \
+	tests/mediatord/test-medchan-hostile
+if BUILD_TESTS
+check_PROGRAMS += $(mediatord_medchan_tests)
+TESTS += $(mediatord_medchan_tests)
+endif
+
+tests_mediatord_test_medchan_region_SOURCES = tests/mediatord/test-medchan-region.c
+tests_mediatord_test_medchan_region_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_medchan_region_LDADD = mediatord/libmediator.la $(CMOCKA_LIBS)
+
+tests_mediatord_test_medchan_grant_SOURCES = tests/mediatord/test-medchan-grant.c
+tests_mediatord_test_medchan_grant_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_medchan_grant_LDADD = mediatord/libmediator.la $(CMOCKA_LIBS)
+
+tests_mediatord_test_medchan_open_SOURCES = tests/mediatord/test-medchan-open.c
+tests_mediatord_test_medchan_open_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_medchan_open_LDADD = tests/mediatord/libloopharness.la
+
+tests_mediatord_test_medchan_workers_SOURCES = tests/mediatord/test-medchan-workers.c
+tests_mediatord_test_medchan_workers_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_medchan_workers_LDADD = tests/mediatord/libloopharness.la
+
+tests_mediatord_test_medchan_hostile_SOURCES = tests/mediatord/test-medchan-hostile.c
+tests_mediatord_test_medchan_hostile_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_medchan_hostile_LDADD = tests/mediatord/libloopharness.la

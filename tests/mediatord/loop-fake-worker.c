@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A worker that does what a test wants, honest or not: it speaks the worker protocol, holds no
- * memory, and takes its orders from loop-fake-worker.h. It exits with 0 at the end of the stream.
+ * memory, and takes its orders from loop-fake-worker.h, or, for a channel, medchan-device.h. It
+ * exits with 0 at the end of the stream.
  */
 #include "tests/mediatord/loop-fake-worker.h"
 
@@ -9,11 +10,14 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/packet.h"
 #include "mediatord/request.h"
 #include "mediatord/worker_protocol.h"
+#include "tests/mediatord/medchan-device.h"
 
 static void transmit(const void *bytes, size_t length)
 {
@@ -180,9 +184,117 @@ static void run(const struct vgpu_worker_job *job)
 	done(job->job, 1000, VGPU_ERR_NONE, NULL, 0);
 }
 
+/* A channel's orders: medchan-device.h. */
+struct rings {
+	int fds[4]; /* BAR2, doorbell, completion, grant page */
+	size_t fd_count;
+	struct order *order;
+	uint64_t region_bytes;
+	struct vgpu_grant_page *grant;
+	bool ignores_end;
+};
+
+static void map_rings(struct rings *rings, const struct vgpu_worker_start *start)
+{
+	if (rings->fd_count != 4 || start->region_bytes < sizeof(*rings->order))
+		exit(2);
+	rings->region_bytes = start->region_bytes;
+	rings->order = mmap(NULL, start->region_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+			    rings->fds[0], (off_t)start->region);
+	rings->grant = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, rings->fds[3], 0);
+	if (rings->order == MAP_FAILED || rings->grant == MAP_FAILED || !rings->grant->granted)
+		exit(2);
+	/* As a real one: what somebody left there is gone before the channel is open. */
+	memset(rings->order, 0, start->region_bytes);
+}
+
+static uint64_t carry_out(struct rings *rings, uint32_t kind, uint64_t argument)
+{
+	struct vgpu_grant_page *grant = rings->grant;
+
+	switch (kind) {
+	case ORDER_RESERVE:
+		return reserve(argument);
+	case ORDER_RELEASE:
+		release(argument);
+		return 0;
+	case ORDER_COUNT:
+		grant->submissions += argument;
+		grant->errors += argument;
+		grant->gpu_time_ns += argument;
+		return 0;
+	case ORDER_LIE:
+		grant->submissions = UINT64_MAX;
+		grant->errors = UINT64_MAX;
+		grant->gpu_time_ns = UINT64_MAX;
+		return 0;
+	case ORDER_EXIT:
+		exit(3);
+	case ORDER_IGNORE_END:
+		rings->ignores_end = true;
+		return 0;
+	case ORDER_DONE:
+		done(1, 0, VGPU_ERR_NONE, NULL, 0);
+		return 0;
+	case ORDER_USED:
+		return __atomic_load_n(&grant->used_bytes, __ATOMIC_ACQUIRE);
+	case ORDER_QUOTA:
+		return grant->quota_bytes;
+	case ORDER_ECHO:
+		return argument;
+	case ORDER_DESCRIPTORS:
+		return rings->fd_count;
+	case ORDER_SHRINK:
+		return ftruncate(rings->fds[3], 0) == 0;
+	default:
+		exit(2);
+	}
+}
+
+static void take_order(struct rings *rings)
+{
+	struct order *order = rings->order;
+	uint64_t count = 1;
+
+	if (read(rings->fds[1], &count, sizeof(count)) < 0)
+		return;
+	if (__atomic_load_n(&order->sequence, __ATOMIC_ACQUIRE) == order->answered)
+		return;
+	order->answer = carry_out(rings, order->kind, order->argument);
+	__atomic_store_n(&order->answered, order->sequence, __ATOMIC_RELEASE);
+	count = 1;
+	if (write(rings->fds[2], &count, sizeof(count)) < 0)
+		exit(2);
+}
+
+static void serve_rings(struct rings *rings)
+{
+	for (;;) {
+		struct pollfd poll_fds[] = {
+			{ .fd = VGPU_WORKER_CONTROL_FD, .events = POLLIN },
+			{ .fd = rings->fds[1], .events = POLLIN },
+		};
+		union vgpu_worker_message message;
+
+		poll(poll_fds, 2, -1);
+		if (poll_fds[0].revents) {
+			receive(&message);
+			if (message.header.type != VGPU_WORKER_END)
+				exit(2);
+			if (!rings->ignores_end) {
+				memset(rings->order, 0, rings->region_bytes);
+				exit(0);
+			}
+		}
+		if (poll_fds[1].revents)
+			take_order(rings);
+	}
+}
+
 int main(void)
 {
 	union vgpu_worker_message message;
+	struct rings rings = { .fd_count = 0 };
 	struct vgpu_worker_ready ready = {
 		.header = { .type = VGPU_WORKER_READY_MESSAGE, .length = sizeof(ready) },
 		.version = VGPU_WORKER_PROTOCOL_VERSION,
@@ -194,7 +306,9 @@ int main(void)
 		.text = "told to fail",
 	};
 
-	receive(&message);
+	if (vgpu_packet_receive(VGPU_WORKER_CONTROL_FD, &message, sizeof(message), rings.fds, 4,
+				&rings.fd_count) <= 0)
+		return 2;
 	if (message.header.type != VGPU_WORKER_START ||
 	    message.start.version != VGPU_WORKER_PROTOCOL_VERSION)
 		return 2;
@@ -213,7 +327,11 @@ int main(void)
 	default:
 		break;
 	}
+	if (message.start.region_bytes)
+		map_rings(&rings, &message.start);
 	transmit(&ready, sizeof(ready));
+	if (rings.order)
+		serve_rings(&rings);
 	for (;;) {
 		receive(&message);
 		if (message.header.type != VGPU_WORKER_JOB)

@@ -1,0 +1,566 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * As in vm.c, a message to the device may find its socket full and end the link, and with it every
+ * channel: each function brings the channels into their new state first, and sends last.
+ */
+#include "mediatord/channel.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/ring.h"
+#include "mediatord/link.h"
+#include "mediatord/vm.h"
+#include "mediatord/worker.h"
+
+/* What a VM's guest can make us start in a row, and on average. Beyond it, an OPEN waits. */
+#define STARTS_AT_ONCE	  64
+#define START_INTERVAL_NS (20 * VGPU_NS_PER_MS)
+
+/* USAGE is sent as often, where there is news; where there is none, they are looked for less. */
+#define SAMPLE_FIRST_NS (100 * VGPU_NS_PER_MS)
+#define SAMPLE_LAST_NS	(1600 * VGPU_NS_PER_MS)
+
+/* A worker that was lost sooner, having done nothing, says that the next will be lost too. */
+#define PROVEN_NS (10 * VGPU_NS_PER_SECOND)
+
+/* A worker under sched.h's number of its own; those of mailboxes have their VM's. */
+#define SCHED_CHANNEL_FIRST (CONFIG_VM_ID_MAX + 1u)
+
+void channels_init(struct vm *vm)
+{
+	vm->channels.start = (struct timer){ .kind = TIMER_CHANNELS_START, .owner = vm };
+	vm->channels.sample = (struct timer){ .kind = TIMER_CHANNELS_SAMPLE, .owner = vm };
+}
+
+/* Takes a channel that has no worker out of its VM. */
+static void remove_channel(struct channel *channel)
+{
+	struct channel **place = &channel->vm->channels.first;
+
+	while (*place != channel)
+		place = &(*place)->next;
+	*place = channel->next;
+	if (channel->doorbell >= 0)
+		close(channel->doorbell);
+	if (channel->completion >= 0)
+		close(channel->completion);
+	grant_free(&channel->grant);
+	free(channel);
+}
+
+void channels_free(struct vm *vm)
+{
+	struct timers *timers = loop_timers(vm->mediator->loop);
+
+	while (vm->channels.first) {
+		vm->channels.first->worker->vm = NULL;
+		vm->channels.first->worker->channel = NULL;
+		remove_channel(vm->channels.first);
+	}
+	timer_cancel(timers, &vm->channels.start);
+	timer_cancel(timers, &vm->channels.sample);
+}
+
+void channels_attach(struct vm *vm, uint64_t window_bytes)
+{
+	/* Regions of the last device stay taken until their workers are gone: the BAR2 of this one
+	 * may be the same memory. */
+	vm->channels.bar.bytes = window_bytes;
+}
+
+static void send_to_device(struct vm *vm, const struct vgpu_link_header *message)
+{
+	if (vm->link && link_send(vm->link, message) < 0)
+		link_drop(vm->link, errno == EAGAIN ? "it does not read its messages" : NULL);
+}
+
+static void send_opened(struct vm *vm, uint32_t number, uint32_t serial,
+			const struct region *region, uint32_t error)
+{
+	struct vgpu_link_opened message = {
+		.header = { .type = VGPU_MSG_OPENED, .length = sizeof(message) },
+		.channel = number,
+		.serial = serial,
+		.region = region ? region->offset : 0,
+		.region_bytes = region ? region->bytes : 0,
+		.error_code = error,
+	};
+
+	send_to_device(vm, &message.header);
+}
+
+void channel_send_closed(struct vm *vm, uint32_t number, uint32_t serial, uint32_t error)
+{
+	struct vgpu_link_closed message = {
+		.header = { .type = VGPU_MSG_CLOSED, .length = sizeof(message) },
+		.channel = number,
+		.serial = serial,
+		.error_code = error,
+	};
+
+	if (vm->link)
+		vm->link->channels[number].closed = true;
+	send_to_device(vm, &message.header);
+}
+
+/* The channel that the device knows by a number, or NULL. */
+static struct channel *find(const struct vm *vm, uint32_t number)
+{
+	for (struct channel *channel = vm->channels.first; channel; channel = channel->next)
+		if (channel->number == number && channel->state != CHANNEL_ORPHANED)
+			return channel;
+	return NULL;
+}
+
+/* Whether what it holds will be free soon. */
+static bool is_ending(const struct channel *channel)
+{
+	return (channel->state == CHANNEL_CLOSING || channel->state == CHANNEL_BROKEN ||
+		channel->state == CHANNEL_ORPHANED) &&
+	       !channel->stuck;
+}
+
+static void unschedule(struct channel *channel)
+{
+	if (channel->scheduled)
+		sched_channel_remove(channel->vm->mediator->sched, channel->sched_channel,
+				     vgpu_now_ns());
+	channel->scheduled = false;
+}
+
+/* Kills a channel's worker; what the channel holds it keeps until that was reaped. */
+static void kill_worker(struct channel *channel, enum channel_state state)
+{
+	channel->state = state;
+	unschedule(channel);
+	worker_kill(channel->worker);
+}
+
+/* A scheduler's channel on a GPU of the VM's pool. Returns 0, or -1 with errno. */
+static int schedule(struct channel *channel, uint32_t *gpu)
+{
+	struct mediator *mediator = channel->vm->mediator;
+
+	do {
+		if (mediator->last_channel < SCHED_CHANNEL_FIRST - 1)
+			mediator->last_channel = SCHED_CHANNEL_FIRST - 1;
+		channel->sched_channel = ++mediator->last_channel;
+		if (sched_channel_add(mediator->sched, channel->sched_channel,
+				      channel->vm->config.vm_id, gpu) == 0) {
+			channel->scheduled = true;
+			return 0;
+		}
+	} while (errno == EEXIST);
+	return -1;
+}
+
+/* Starts the worker of a channel whose region was placed. Returns 0, or -1 and err. */
+static int start_worker(struct channel *channel, struct vgpu_error **err)
+{
+	struct vm *vm = channel->vm;
+	VGPU_AUTO_CLOSE int grant_fd = -1;
+	struct worker_rings rings = {
+		.region = channel->region.offset,
+		.region_bytes = channel->region.bytes,
+		.entries = channel->entries,
+	};
+	uint32_t gpu;
+
+	if (schedule(channel, &gpu) < 0)
+		return vgpu_error_errno(err, errno, "cannot schedule channel %u", channel->number);
+	if (grant_make(&channel->grant, &grant_fd, err) < 0)
+		return -1;
+	grant_publish(&channel->grant, vm->config.quotas.gpu_memory_bytes, vm->memory.used, 0);
+	rings.fds[WORKER_FD_BAR] = vm->link->window_fd;
+	rings.fds[WORKER_FD_DOORBELL] = channel->doorbell;
+	rings.fds[WORKER_FD_COMPLETION] = channel->completion;
+	rings.fds[WORKER_FD_GRANT] = grant_fd;
+	return worker_start(vm, gpu, channel, &rings, &channel->worker, err);
+}
+
+static void close_eventfds(struct channel *channel)
+{
+	close(channel->doorbell);
+	close(channel->completion);
+	channel->doorbell = -1;
+	channel->completion = -1;
+}
+
+/* What the quotas say of one more channel of so many bytes: 0, *wait, or an error. */
+static uint32_t check_quotas(const struct vm *vm, uint64_t bytes, bool *wait)
+{
+	const struct vgpu_quotas *quotas = &vm->config.quotas;
+	uint32_t limit = quotas->channels ? quotas->channels : VGPU_CHANNELS_MAX;
+	uint32_t count = 0, ending = 0;
+	uint64_t ending_bytes = 0;
+	struct ledger window = vm->channels.window;
+
+	if (limit > VGPU_CHANNELS_MAX)
+		limit = VGPU_CHANNELS_MAX;
+	for (const struct channel *channel = vm->channels.first; channel; channel = channel->next) {
+		if (channel->state == CHANNEL_WAITING)
+			continue;
+		count++;
+		if (is_ending(channel)) {
+			ending++;
+			ending_bytes += channel->region.bytes;
+		}
+	}
+	if (count - ending >= limit)
+		return VGPU_ERR_CHANNEL_LIMIT;
+	if (ledger_reserve(&window, bytes, quotas->window_bytes)) {
+		*wait = count >= limit;
+		return VGPU_ERR_NONE;
+	}
+	ledger_release(&window, ending_bytes);
+	if (!ledger_reserve(&window, bytes, quotas->window_bytes))
+		return VGPU_ERR_WINDOW_LIMIT;
+	*wait = true;
+	return VGPU_ERR_NONE;
+}
+
+/* Whether a worker may be started now, as far as their number in a time goes. */
+static bool start_allowed(struct vm *vm, int64_t now)
+{
+	int64_t earliest = vm->channels.starts_ns - STARTS_AT_ONCE * START_INTERVAL_NS;
+
+	if (earliest <= now)
+		return true;
+	timer_set(loop_timers(vm->mediator->loop), &vm->channels.start, earliest);
+	return false;
+}
+
+static bool place(struct channel *channel)
+{
+	struct channels *channels = &channel->vm->channels;
+
+	/* Large pages on both sides, where there is room for that. */
+	if (channel->bytes >= REGION_HUGE_BYTES &&
+	    region_place(&channels->bar, &channel->region, channel->bytes, REGION_HUGE_BYTES))
+		return true;
+	return region_place(&channels->bar, &channel->region, channel->bytes, REGION_GRANULE);
+}
+
+static void unplace(struct channel *channel)
+{
+	struct channels *channels = &channel->vm->channels;
+
+	ledger_release(&channels->window, channel->region.bytes);
+	region_free(&channels->bar, &channel->region);
+}
+
+/* Starts a channel that waits, if it can. Returns 0, also where it goes on waiting, or an error. */
+static uint32_t try_start(struct channel *channel)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	struct vm *vm = channel->vm;
+	int64_t now = vgpu_now_ns();
+	bool wait = false;
+	uint32_t error;
+
+	if (backoff_waits(&vm->channels.backoff, now))
+		return VGPU_ERR_UNAVAILABLE;
+	error = check_quotas(vm, channel->bytes, &wait);
+	if (error || wait || !start_allowed(vm, now))
+		return error;
+	if (!place(channel)) {
+		for (const struct channel *other = vm->channels.first; other; other = other->next)
+			if (is_ending(other))
+				return VGPU_ERR_NONE;
+		return VGPU_ERR_WINDOW_LIMIT;
+	}
+	ledger_reserve(&vm->channels.window, channel->region.bytes, 0);
+	if (vm->channels.starts_ns < now)
+		vm->channels.starts_ns = now;
+	vm->channels.starts_ns += START_INTERVAL_NS;
+	if (start_worker(channel, &err) < 0) {
+		vgpu_log_error("%s: %s", vm->label, err->message);
+		unschedule(channel);
+		unplace(channel);
+		backoff_fail(&vm->channels.backoff, now);
+		return VGPU_ERR_UNAVAILABLE;
+	}
+	close_eventfds(channel);
+	channel->state = CHANNEL_STARTING;
+	return VGPU_ERR_NONE;
+}
+
+/* The first that can be started no more, or NULL when all that can have been. */
+static struct channel *start_waiting(struct vm *vm, uint32_t *error)
+{
+	for (struct channel *channel = vm->channels.first; channel; channel = channel->next)
+		if (channel->state == CHANNEL_WAITING) {
+			*error = try_start(channel);
+			if (*error)
+				return channel;
+		}
+	return NULL;
+}
+
+void channels_advance(struct vm *vm)
+{
+	struct channel *failed;
+	uint32_t error;
+
+	while ((failed = start_waiting(vm, &error)) != NULL) {
+		uint32_t number = failed->number;
+		uint32_t serial = failed->serial;
+
+		remove_channel(failed);
+		send_opened(vm, number, serial, NULL, error);
+	}
+	vm_report(vm);
+}
+
+/* What is wrong with the sizes that a guest asks for, and would be at any time: VGPU_ERR_*. */
+static uint32_t check_sizes(const struct vm *vm, const struct vgpu_link_open *open)
+{
+	if (open->entries < VGPU_RING_ENTRIES_MIN || open->entries > VGPU_RING_ENTRIES_MAX ||
+	    (open->entries & (open->entries - 1)))
+		return VGPU_ERR_INVALID_REQUEST;
+	if (!open->window_bytes || open->window_bytes % REGION_GRANULE != 0)
+		return VGPU_ERR_INVALID_REQUEST;
+	/* The window alone first, so that the sum cannot overflow. */
+	if (open->window_bytes > vm->channels.bar.bytes ||
+	    vgpu_ring_window_offset(open->entries) + open->window_bytes > vm->channels.bar.bytes)
+		return VGPU_ERR_WINDOW_LIMIT;
+	return VGPU_ERR_NONE;
+}
+
+const char *channel_open(struct vm *vm, const struct vgpu_link_open *open, int fds[2])
+{
+	struct channel **end = &vm->channels.first;
+	VGPU_AUTO_FREE struct channel *channel = calloc(1, sizeof(*channel));
+	uint32_t error = channel ? check_sizes(vm, open) : VGPU_ERR_UNAVAILABLE;
+
+	if (find(vm, open->channel))
+		return "an OPEN of a channel that is not closed";
+	if (error) {
+		send_opened(vm, open->channel, open->serial, NULL, error);
+		return NULL;
+	}
+	*channel = (struct channel){
+		.vm = vm,
+		.number = open->channel,
+		.serial = open->serial,
+		.entries = open->entries,
+		.bytes = vgpu_ring_window_offset(open->entries) + open->window_bytes,
+		.doorbell = vgpu_steal_fd(&fds[0]),
+		.completion = vgpu_steal_fd(&fds[1]),
+	};
+	while (*end)
+		end = &(*end)->next;
+	*end = vgpu_steal_pointer(&channel);
+	channels_advance(vm);
+	return NULL;
+}
+
+bool channel_close(struct vm *vm, uint32_t number, uint32_t serial)
+{
+	struct channel *channel = find(vm, number);
+
+	if (!channel || channel->serial != serial)
+		return false;
+	switch (channel->state) {
+	case CHANNEL_WAITING:
+		remove_channel(channel);
+		channel_send_closed(vm, number, serial, VGPU_ERR_NONE);
+		break;
+	case CHANNEL_STARTING:
+		kill_worker(channel, CHANNEL_CLOSING);
+		break;
+	case CHANNEL_OPEN:
+		channel->state = CHANNEL_CLOSING;
+		unschedule(channel);
+		worker_end(channel->worker);
+		break;
+	case CHANNEL_BROKEN:
+		/* The CLOSED that is to come answers this, too. */
+		channel->state = CHANNEL_CLOSING;
+		break;
+	case CHANNEL_CLOSING:
+	case CHANNEL_ORPHANED:
+		break;
+	}
+	return true;
+}
+
+void channels_reset(struct vm *vm)
+{
+	struct channel *next;
+
+	for (struct channel *channel = vm->channels.first; channel; channel = next) {
+		next = channel->next;
+		if (channel->state == CHANNEL_WAITING)
+			remove_channel(channel);
+		else
+			kill_worker(channel, CHANNEL_ORPHANED);
+	}
+	timer_cancel(loop_timers(vm->mediator->loop), &vm->channels.start);
+}
+
+void channels_break(struct vm *vm, const char *text)
+{
+	for (struct channel *channel = vm->channels.first; channel; channel = channel->next)
+		if (channel->state == CHANNEL_STARTING || channel->state == CHANNEL_OPEN) {
+			vgpu_log_info("%s: %s", channel->worker->label, text);
+			channel->error =
+				channel->opened ? VGPU_ERR_CONTEXT_LOST : VGPU_ERR_UNAVAILABLE;
+			kill_worker(channel, CHANNEL_BROKEN);
+		}
+}
+
+void channels_publish(struct vm *vm)
+{
+	for (struct channel *channel = vm->channels.first; channel; channel = channel->next)
+		if (channel->worker)
+			grant_publish(&channel->grant, vm->config.quotas.gpu_memory_bytes,
+				      vm->memory.used, channel->worker->released_bytes);
+}
+
+static bool sample(struct channel *channel)
+{
+	struct grant_counters *done = &channel->vm->channels.done;
+	struct grant_counters fresh;
+
+	if (!channel->worker)
+		return false;
+	fresh = grant_sample(&channel->grant,
+			     (uint64_t)(vgpu_now_ns() - channel->worker->start_ns));
+	done->submissions += fresh.submissions;
+	done->errors += fresh.errors;
+	done->gpu_time_ns += fresh.gpu_time_ns;
+	return fresh.submissions || fresh.errors || fresh.gpu_time_ns;
+}
+
+bool channels_sample(struct vm *vm)
+{
+	bool news = false;
+
+	for (struct channel *channel = vm->channels.first; channel; channel = channel->next)
+		news = sample(channel) || news;
+	return news;
+}
+
+/* The device's registers show what is done: while it is there, somebody may look. */
+static void sample_again(struct vm *vm, int64_t interval_ns)
+{
+	vm->channels.sample_interval_ns = interval_ns;
+	timer_set(loop_timers(vm->mediator->loop), &vm->channels.sample,
+		  vgpu_now_ns() + interval_ns);
+}
+
+void channels_sample_due(struct vm *vm)
+{
+	bool is_open = false;
+
+	for (const struct channel *channel = vm->channels.first; channel; channel = channel->next)
+		is_open = is_open || channel->state == CHANNEL_OPEN;
+	if (!vm->link || !is_open)
+		return;
+	if (channels_sample(vm)) {
+		sample_again(vm, SAMPLE_FIRST_NS);
+		vm_report(vm);
+	} else {
+		int64_t interval = vm->channels.sample_interval_ns * 2;
+
+		sample_again(vm, interval < SAMPLE_LAST_NS ? interval : SAMPLE_LAST_NS);
+	}
+}
+
+uint32_t channels_status(const struct vm *vm, struct vm_channel_status status[VGPU_CHANNELS_MAX])
+{
+	static const uint32_t states[] = {
+		[CHANNEL_WAITING] = VGPU_CHANNEL_STATE_OPENING,
+		[CHANNEL_STARTING] = VGPU_CHANNEL_STATE_OPENING,
+		[CHANNEL_OPEN] = VGPU_CHANNEL_STATE_OPEN,
+		[CHANNEL_CLOSING] = VGPU_CHANNEL_STATE_CLOSING,
+		[CHANNEL_BROKEN] = VGPU_CHANNEL_STATE_FAILED,
+	};
+	uint32_t count = 0;
+
+	/* One entry a number at most: find() sees to it that no two that the device has share one.
+	 */
+	for (const struct channel *channel = vm->channels.first; channel; channel = channel->next) {
+		struct vm_channel_status *entry = &status[count];
+
+		if (channel->state == CHANNEL_ORPHANED)
+			continue;
+		*entry = (struct vm_channel_status){
+			.number = channel->number,
+			.state = states[channel->state],
+			.region_bytes = channel->region.bytes,
+			.submissions = channel->grant.seen.submissions,
+			.errors = channel->grant.seen.errors,
+			.gpu_time_ns = channel->grant.seen.gpu_time_ns,
+		};
+		if (channel->worker) {
+			entry->worker_pid = channel->worker->pid;
+			entry->memory_used_bytes = channel->worker->memory.used;
+			memcpy(entry->gpu_name, channel->worker->gpu_name, sizeof(entry->gpu_name));
+		}
+		count++;
+	}
+	return count;
+}
+
+void channel_worker_ready(struct channel *channel)
+{
+	channel->state = CHANNEL_OPEN;
+	channel->opened = true;
+	sample_again(channel->vm, SAMPLE_FIRST_NS);
+	vm_report(channel->vm);
+	send_opened(channel->vm, channel->number, channel->serial, &channel->region, VGPU_ERR_NONE);
+}
+
+void channel_worker_lost(struct channel *channel, const char *text)
+{
+	struct worker *worker = channel->worker;
+	struct backoff *backoff = &channel->vm->channels.backoff;
+	int64_t now = vgpu_now_ns();
+
+	if (channel->state == CHANNEL_CLOSING) {
+		/* It was to end, and did. */
+		worker_kill(worker);
+		return;
+	}
+	if (channel->state != CHANNEL_STARTING && channel->state != CHANNEL_OPEN)
+		return;
+	vgpu_log_warning("%s: lost worker %d: %s", worker->label, (int)worker->pid, text);
+	sample(channel);
+	if (channel->grant.seen.submissions > 0 || worker->memory.used > 0)
+		channel->vm->workers_lost++;
+	if (channel->grant.seen.submissions > 0 || now - worker->start_ns > PROVEN_NS)
+		backoff_succeed(backoff);
+	backoff_fail(backoff, now);
+	channel->error = channel->opened ? VGPU_ERR_CONTEXT_LOST : VGPU_ERR_UNAVAILABLE;
+	kill_worker(channel, CHANNEL_BROKEN);
+}
+
+void channel_worker_gone(struct channel *channel)
+{
+	struct vm *vm = channel->vm;
+	const struct channel old = *channel;
+
+	sample(channel);
+	unschedule(channel);
+	unplace(channel);
+	channel->worker = NULL;
+	remove_channel(channel);
+	channels_publish(vm);
+	vm_report(vm);
+	if (old.state == CHANNEL_CLOSING)
+		channel_send_closed(vm, old.number, old.serial, VGPU_ERR_NONE);
+	else if (old.state == CHANNEL_BROKEN && old.opened)
+		channel_send_closed(vm, old.number, old.serial, old.error);
+	else if (old.state == CHANNEL_BROKEN)
+		send_opened(vm, old.number, old.serial, NULL, old.error);
+	channels_advance(vm);
+}
+
+void channel_worker_stuck(struct channel *channel)
+{
+	channel->stuck = true;
+	channels_advance(channel->vm);
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Channels: rings in a region of the VM's BAR2, each served by a worker of its own.
+ *
+ *   WAITING -> STARTING -> OPEN -> CLOSING        the device's OPEN, READY, the device's CLOSE
+ *                  \         \---> BROKEN         its worker was lost
+ *                   \------------> ORPHANED       the device was reset, or went
+ *
+ * A channel holds its region, its part of the window quota, its place among the VM's channels and
+ * what its worker reserved of the GPU's memory until that worker's process was reaped: only then is
+ * it certain that nobody writes there any more. The device is told at that time, too. So a device
+ * that opens a channel right after it closed, broke or forgot others may have to wait for them: its
+ * OPEN is kept as WAITING where it would succeed once they are gone.
+ *
+ * Memory and descriptors are bounded: a VM has at most VGPU_CHANNELS_MAX channels with a worker,
+ * and as many that wait; only those that wait hold the device's eventfds.
+ */
+#ifndef VGPU_MEDIATORD_CHANNEL_H
+#define VGPU_MEDIATORD_CHANNEL_H
+
+#include "common/link.h"
+#include "mediatord/backoff.h"
+#include "mediatord/grant.h"
+#include "mediatord/ledger.h"
+#include "mediatord/region.h"
+#include "mediatord/timer.h"
+#include "mediatord/vm_config.h"
+
+struct vm;
+struct worker;
+
+enum channel_state {
+	CHANNEL_WAITING,  /* has no worker yet */
+	CHANNEL_STARTING, /* its worker is not ready */
+	CHANNEL_OPEN,
+	CHANNEL_CLOSING,  /* its worker was told to end, or killed */
+	CHANNEL_BROKEN,	  /* its worker was lost, and killed */
+	CHANNEL_ORPHANED, /* killed as well; the device knows nothing of it */
+};
+
+struct channel {
+	struct channel *next; /* among the VM's, in the order of their OPENs */
+	struct vm *vm;
+	uint32_t number; /* the device's */
+	uint32_t serial; /* of its OPEN */
+	enum channel_state state;
+	bool opened;	/* the device was told that it is open */
+	uint32_t error; /* BROKEN: what the device is to be told */
+	uint32_t entries;
+	uint64_t bytes; /* rings and window */
+	int doorbell;	/* WAITING only, as completion; else -1 */
+	int completion;
+	/* From STARTING on. */
+	struct region region;
+	struct worker *worker;
+	uint32_t sched_channel;
+	bool scheduled; /* the scheduler has the channel */
+	bool stuck;	/* killed long ago: nothing waits for its end any more */
+	struct grant grant;
+};
+
+/* What a VM has of them. */
+struct channels {
+	struct channel *first;
+	struct region_map bar;
+	struct ledger window; /* bytes of regions */
+	struct backoff backoff;
+	int64_t starts_ns;   /* when the starts so far are paid for, at the rate that is allowed */
+	struct timer start;  /* one that waits may be started */
+	struct timer sample; /* what the workers did is to be read */
+	int64_t sample_interval_ns;
+	struct grant_counters done; /* by all workers, those that ended included */
+};
+
+/* Timers that channels_init()'s caller reserves. */
+#define CHANNELS_TIMERS 2
+
+void channels_init(struct vm *vm);
+/* The VM goes, after channels_reset(); workers that are still there have no VM from now on. */
+void channels_free(struct vm *vm);
+
+/* A device with a BAR2 of that many bytes was welcomed. */
+void channels_attach(struct vm *vm, uint64_t window_bytes);
+
+/*
+ * The device's OPEN, with two descriptors that are its own eventfds; both move here. What a guest
+ * can ask for, and a correct device pass on, is answered with OPENED and an error: rings of a wrong
+ * size or no proper window (VGPU_ERR_INVALID_REQUEST), more than the quotas or BAR2 allow
+ * (VGPU_ERR_CHANNEL_LIMIT, VGPU_ERR_WINDOW_LIMIT), a worker that cannot be started
+ * (VGPU_ERR_UNAVAILABLE). Returns NULL, or what no correct device does, for which the link has to
+ * go. Both may drop the link: look at vm->link afterwards.
+ */
+const char *channel_open(struct vm *vm, const struct vgpu_link_open *open, int fds[2]);
+
+/*
+ * The device's CLOSE of a channel below VGPU_CHANNELS_MAX: it is answered with CLOSED when the
+ * channel's worker was reaped, which is killed if it has not ended by itself 2 s later. Returns
+ * false where there is no such channel of this serial. May drop the link.
+ */
+bool channel_close(struct vm *vm, uint32_t number, uint32_t serial);
+
+/* Tells the device, if there is one, that a channel is closed. May drop the link. */
+void channel_send_closed(struct vm *vm, uint32_t number, uint32_t serial, uint32_t error);
+
+/* The device was reset, or went: kills every channel's worker. Sends nothing, now or later. */
+void channels_reset(struct vm *vm);
+
+/* As if each had lost its worker; text says why. The scheduler has none of them afterwards. */
+void channels_break(struct vm *vm, const char *text);
+
+/* Something changed that one that waits may have waited for. May drop the link. */
+void channels_advance(struct vm *vm);
+
+/* The VM's quota, or its use of memory changed: tells every worker through its grant page. */
+void channels_publish(struct vm *vm);
+
+/* Reads what the workers did so far into channels.done. Returns whether anything was new. */
+bool channels_sample(struct vm *vm);
+void channels_sample_due(struct vm *vm);
+
+/* Fills the entries of channels that the device has; returns their number. */
+uint32_t channels_status(const struct vm *vm, struct vm_channel_status status[VGPU_CHANNELS_MAX]);
+
+/* From worker.c; each may drop the link. */
+void channel_worker_ready(struct channel *channel);
+void channel_worker_lost(struct channel *channel, const char *text);
+/* Its process was reaped; frees the channel. */
+void channel_worker_gone(struct channel *channel);
+/* It was killed long ago and is still there. */
+void channel_worker_stuck(struct channel *channel);
+
+#endif
