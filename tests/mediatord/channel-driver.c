@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/mediatord/channel-driver.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "common/clock.h"
+#include "common/packet.h"
+
+#define TIMEOUT_NS (10 * VGPU_NS_PER_SECOND)
+
+static int make_memory(uint64_t bytes, void **memory)
+{
+	int fd = memfd_create("vgpu-test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)bytes), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW), 0);
+	*memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(*memory, MAP_FAILED);
+	return fd;
+}
+
+struct channel_driver channel_make(uint32_t entries, uint64_t window_bytes,
+				   struct vgpu_worker_start *start)
+{
+	struct channel_driver channel = { .driver = { .socket = -1, .pid = -1 } };
+	void *bar, *page;
+
+	channel.region_bytes = vgpu_ring_window_offset(entries) + window_bytes;
+	channel.bar_bytes = CHANNEL_REGION + channel.region_bytes + CHANNEL_BAR_TAIL;
+	channel.fds[0] = make_memory(channel.bar_bytes, &bar);
+	channel.fds[1] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	channel.fds[2] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	channel.fds[3] = make_memory(VGPU_RING_PAGE, &page);
+	assert_true(channel.fds[1] >= 0 && channel.fds[2] >= 0);
+	channel.bar = bar;
+	channel.grant = page;
+	channel.grant->granted = 1;
+	guest_ring_init(&channel.ring, channel.bar + CHANNEL_REGION, entries, channel.fds[1],
+			channel.fds[2]);
+	*start = (struct vgpu_worker_start){
+		.header = { .type = VGPU_WORKER_START, .length = sizeof(*start) },
+		.version = VGPU_WORKER_PROTOCOL_VERSION,
+		.backend = VGPU_BACKEND_CPU,
+		.region = CHANNEL_REGION,
+		.region_bytes = channel.region_bytes,
+		.entries = entries,
+	};
+	return channel;
+}
+
+void channel_spawn(struct channel_driver *channel, const struct vgpu_worker_start *start,
+		   const int *fds, size_t fd_count)
+{
+	char id[16];
+	const char *const as_root[] = { "--uid", id, "--gid", id, NULL };
+
+	snprintf(id, sizeof(id), "%u", DRIVER_UID);
+	channel->driver = driver_spawn(geteuid() == 0 ? as_root : NULL);
+	assert_int_equal(
+		vgpu_packet_send(channel->driver.socket, start, sizeof(*start), fds, fd_count), 0);
+}
+
+struct channel_driver channel_begin(uint32_t entries, uint64_t window_bytes, uint64_t quota)
+{
+	struct vgpu_worker_start start;
+	struct channel_driver channel = channel_make(entries, window_bytes, &start);
+	union vgpu_worker_message message;
+
+	start.memory_bytes = quota;
+	channel.grant->quota_bytes = quota;
+	channel_spawn(&channel, &start, channel.fds, 4);
+	channel.driver.quota = quota;
+	assert_int_equal(driver_receive(&channel.driver, &message), sizeof(message.ready));
+	assert_int_equal(message.header.type, VGPU_WORKER_READY_MESSAGE);
+	return channel;
+}
+
+static void reserve(struct channel_driver *channel, uint64_t bytes)
+{
+	struct driver *driver = &channel->driver;
+	struct vgpu_worker_reserved answer = {
+		.header = { .type = VGPU_WORKER_RESERVED, .length = sizeof(answer) },
+		.granted = !driver->quota || bytes <= driver->quota - driver->reserved,
+	};
+
+	driver->reserves++;
+	if (answer.granted)
+		driver->reserved += bytes;
+	__atomic_store_n(&channel->grant->used_bytes, driver->reserved, __ATOMIC_RELEASE);
+	driver_send(driver, &answer, sizeof(answer));
+}
+
+bool channel_ledger(struct channel_driver *channel)
+{
+	union vgpu_worker_message message;
+
+	for (;;) {
+		ssize_t length =
+			recv(channel->driver.socket, &message, sizeof(message), MSG_DONTWAIT);
+
+		if (length < 0 && errno == EAGAIN)
+			return true;
+		if (length <= 0)
+			return false;
+		assert_int_equal(message.header.length, length);
+		if (message.header.type == VGPU_WORKER_RESERVE) {
+			assert_int_equal(length, sizeof(message.reserve));
+			reserve(channel, message.reserve.bytes);
+			continue;
+		}
+		assert_int_equal(message.header.type, VGPU_WORKER_RELEASE);
+		assert_int_equal(length, sizeof(message.release));
+		assert_true(message.release.bytes <= channel->driver.reserved);
+		channel->driver.reserved -= message.release.bytes;
+		channel->grant->released_bytes += message.release.bytes;
+		__atomic_store_n(&channel->grant->used_bytes, channel->driver.reserved,
+				 __ATOMIC_RELEASE);
+	}
+}
+
+struct vgpu_completion channel_wait(struct channel_driver *channel)
+{
+	int64_t deadline_ns = vgpu_now_ns() + TIMEOUT_NS;
+	struct vgpu_completion completion = { 0 };
+
+	while (!guest_ring_poll(&channel->ring, &completion)) {
+		if (!channel_ledger(channel))
+			fail_msg("the worker ended where it was to answer");
+		if (channel->ring.control->failed)
+			fail_msg("the channel failed with %u", channel->ring.control->failed);
+		if (vgpu_now_ns() > deadline_ns)
+			fail_msg("no completion within 10 s");
+		usleep(10);
+	}
+	/* What it gave back before it answered is in the socket. */
+	channel_ledger(channel);
+	return completion;
+}
+
+struct vgpu_completion channel_run(struct channel_driver *channel,
+				   struct vgpu_submission submission)
+{
+	static uint64_t tag;
+	struct vgpu_completion completion;
+
+	submission.tag = ++tag << 32 | 0x5a5a;
+	guest_ring_submit(&channel->ring, &submission);
+	completion = channel_wait(channel);
+	assert_true(completion.tag == submission.tag);
+	return completion;
+}
+
+struct vgpu_completion channel_call(struct channel_driver *channel, uint16_t opcode, uint64_t a,
+				    uint64_t b, uint64_t c, uint64_t d, uint64_t e)
+{
+	const struct vgpu_submission submission = { .opcode = opcode,
+						    .argument = { a, b, c, d, e } };
+
+	return channel_run(channel, submission);
+}
+
+uint64_t channel_expect_at(struct channel_driver *channel, uint16_t opcode, uint64_t a, uint64_t b,
+			   uint64_t c, uint64_t d, uint64_t e, uint32_t status, const char *file,
+			   int line)
+{
+	struct vgpu_completion completion = channel_call(channel, opcode, a, b, c, d, e);
+
+	if (completion.status != status)
+		fail_msg("%s:%d: operation 0x%04x ended with %u, expected %u", file, line, opcode,
+			 completion.status, status);
+	if (status)
+		assert_true(completion.result[0] == 0 && completion.result[1] == 0);
+	return completion.result[0];
+}
+
+uint64_t channel_function(struct channel_driver *channel, const char *name)
+{
+	uint64_t module = channel_must(channel, VGPU_RING_MODULE_BUILTIN, 0, 0, 0, 0, 0);
+
+	memcpy(channel->ring.window, name, strlen(name));
+	return channel_must(channel, VGPU_RING_MODULE_FUNCTION, module, 0, strlen(name), 0, 0);
+}
+
+struct vgpu_submission channel_launch(struct channel_driver *channel, uint64_t function,
+				      uint32_t grid, uint16_t block, const void *parameters,
+				      uint16_t bytes)
+{
+	struct vgpu_launch launch = {
+		.function = (uint32_t)function,
+		.grid = { grid, 1, 1 },
+		.block = { block, 1, 1 },
+		.parameter_bytes = bytes,
+	};
+	struct vgpu_submission submission = { .opcode = VGPU_RING_LAUNCH };
+
+	memcpy(channel->ring.window, parameters, bytes);
+	memcpy(submission.argument, &launch, sizeof(launch));
+	return submission;
+}
+
+void channel_end(struct channel_driver *channel)
+{
+	const struct vgpu_worker_end end = {
+		.header = { .type = VGPU_WORKER_END, .length = sizeof(end) },
+	};
+	int status;
+
+	driver_send(&channel->driver, &end, sizeof(end));
+	status = driver_wait(&channel->driver);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		fail_msg("the worker's end: wait status 0x%x", (unsigned int)status);
+	for (uint64_t i = 0; i < channel->region_bytes; i++)
+		if (channel->bar[CHANNEL_REGION + i])
+			fail_msg("byte 0x%llx of the region is not 0", (unsigned long long)i);
+	channel_forget(channel);
+}
+
+void channel_forget(struct channel_driver *channel)
+{
+	if (channel->driver.log)
+		driver_forget(&channel->driver);
+	munmap(channel->bar, channel->bar_bytes);
+	munmap(channel->grant, VGPU_RING_PAGE);
+	for (int i = 0; i < 4; i++)
+		close(channel->fds[i]);
+}

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+# Channels: a real worker whose mediator and guest are the test, and its parts alone.
+mediatord_channel_tests = \
+	tests/mediatord/test-channel-errors \
+	tests/mediatord/test-channel-operations \
+	tests/mediatord/test-channel-refusals \
+	tests/mediatord/test-channel-ring \
+	tests/mediatord/test-channel-sleep \
+	tests/mediatord/test-channel-start
+if BUILD_TESTS
+if BUILD_MEDIATORD
+check_PROGRAMS += $(mediatord_channel_tests)
+TESTS += $(mediatord_channel_tests)
+check_LTLIBRARIES += tests/mediatord/libchanneldriver.la
+endif
+endif
+
+tests_mediatord_libchanneldriver_la_SOURCES = \
+	tests/mediatord/channel-driver.c \
+	tests/mediatord/channel-driver.h \
+	tests/mediatord/guest-ring.h
+tests_mediatord_libchanneldriver_la_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_libchanneldriver_la_LIBADD = \
+	tests/mediatord/libworkerdriver.la \
+	common/libcommon.la \
+	$(CMOCKA_LIBS) \
+	-lpthread
+
+tests_mediatord_test_channel_errors_SOURCES = tests/mediatord/test-channel-errors.c
+tests_mediatord_test_channel_errors_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_channel_errors_LDADD = tests/mediatord/libchanneldriver.la
+
+tests_mediatord_test_channel_operations_SOURCES = tests/mediatord/test-channel-operations.c
+tests_mediatord_test_channel_operations_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_channel_operations_LDADD = tests/mediatord/libchanneldriver.la
+
+tests_mediatord_test_channel_refusals_SOURCES = tests/mediatord/test-channel-refusals.c
+tests_mediatord_test_channel_refusals_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_channel_refusals_LDADD = tests/mediatord/libchanneldriver.la
+
+tests_mediatord_test_channel_ring_SOURCES = tests/mediatord/test-channel-ring.c
+tests_mediatord_test_channel_ring_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_channel_ring_LDADD = tests/mediatord/libchanneldriver.la
+
+tests_mediatord_test_channel_sleep_SOURCES = tests/mediatord/test-channel-sleep.c
+tests_mediatord_test_channel_sleep_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_channel_sleep_LDADD = tests/mediatord/libchanneldriver.la
+
+tests_mediatord_test_channel_start_SOURCES = tests/mediatord/test-channel-start.c
+tests_mediatord_test_channel_start_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_channel_start_LDADD = tests/mediatord/libchanneldriver.la

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sleeping and waking: an idle channel costs nothing, and nobody rings a side that polls. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "common/clock.h"
+#include "tests/mediatord/channel-driver.h"
+
+static const struct vgpu_submission nop = { .opcode = VGPU_RING_NOP };
+
+static struct channel_driver channel;
+
+static int begin(void **state)
+{
+	(void)state;
+	channel = channel_begin(CHANNEL_ENTRIES, CHANNEL_WINDOW, 0);
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	channel_end(&channel);
+	return 0;
+}
+
+/* Processor time of the worker, in clock ticks, and how often it gave the processor up. */
+static void read_usage(unsigned long *ticks, unsigned long *switches)
+{
+	unsigned long user = 0, system = 0;
+	char path[64], line[1024];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)channel.driver.pid);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	assert_non_null(fgets(line, sizeof(line), file));
+	fclose(file);
+	assert_int_equal(sscanf(strrchr(line, ')') + 1,
+				" %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+				&system),
+			 2);
+	*ticks = user + system;
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)channel.driver.pid);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "voluntary_ctxt_switches: %lu", switches) == 1)
+			break;
+	fclose(file);
+}
+
+static void wait_until_asleep(void)
+{
+	int64_t deadline_ns = vgpu_now_ns() + 5 * VGPU_NS_PER_SECOND;
+
+	while (!__atomic_load_n(&channel.ring.control->worker_sleeps, __ATOMIC_RELAXED)) {
+		assert_true(vgpu_now_ns() < deadline_ns);
+		usleep(100);
+	}
+}
+
+static uint64_t eventfd_count(int fd)
+{
+	uint64_t count = 0;
+
+	return read(fd, &count, sizeof(count)) == sizeof(count) ? count : 0;
+}
+
+static void an_idle_worker_costs_nothing(void **state)
+{
+	unsigned long before, after, switches_before = 0, switches_after = 0;
+
+	(void)state;
+	channel_run(&channel, nop);
+	wait_until_asleep();
+	read_usage(&before, &switches_before);
+	usleep(1500000);
+	read_usage(&after, &switches_after);
+	assert_int_equal(after, before);
+	/* It did not even wake up. */
+	assert_in_range(switches_after - switches_before, 0, 1);
+}
+
+static void the_doorbell_wakes_it(void **state)
+{
+	struct vgpu_completion completion;
+
+	(void)state;
+	for (int i = 0; i < 50; i++) {
+		uint64_t doorbells = channel.ring.doorbells;
+
+		wait_until_asleep();
+		guest_ring_submit(&channel.ring, &nop);
+		assert_true(channel.ring.doorbells == doorbells + 1);
+		assert_true(guest_ring_sleep(&channel.ring, 5000));
+		assert_true(guest_ring_poll(&channel.ring, &completion));
+	}
+}
+
+/* A batch stored while it sleeps needs one doorbell. */
+static void one_doorbell_for_a_batch(void **state)
+{
+	(void)state;
+	wait_until_asleep();
+	for (uint32_t i = 0; i < CHANNEL_ENTRIES; i++)
+		guest_ring_store(&channel.ring, &nop);
+	usleep(20000);
+	assert_int_equal(channel.ring.control->submission_head,
+			 channel.ring.submitted - CHANNEL_ENTRIES);
+	guest_ring_notify(&channel.ring);
+	for (uint32_t i = 0; i < CHANNEL_ENTRIES; i++)
+		assert_int_equal(channel_wait(&channel).status, 0);
+}
+
+static void a_guest_that_polls_is_not_woken(void **state)
+{
+	struct vgpu_completion completion;
+	uint64_t doorbells;
+
+	(void)state;
+	wait_until_asleep();
+	eventfd_count(channel.fds[2]);
+	doorbells = channel.ring.doorbells;
+	for (int i = 0; i < 20000; i++) {
+		guest_ring_submit(&channel.ring, &nop);
+		while (!guest_ring_poll(&channel.ring, &completion))
+			;
+	}
+	assert_true(eventfd_count(channel.fds[2]) == 0);
+	/* And it rings little: only where the host took the processor away for long. */
+	assert_in_range(channel.ring.doorbells - doorbells, 1, 2000);
+}
+
+static void a_guest_that_sleeps_is_woken(void **state)
+{
+	struct vgpu_completion completion;
+
+	(void)state;
+	wait_until_asleep();
+	eventfd_count(channel.fds[2]);
+	channel.ring.control->guest_sleeps = 1;
+	guest_ring_submit(&channel.ring, &nop);
+	assert_int_equal(poll(&(struct pollfd){ .fd = channel.fds[2], .events = POLLIN }, 1, 5000),
+			 1);
+	assert_true(guest_ring_poll(&channel.ring, &completion));
+	channel.ring.control->guest_sleeps = 0;
+}
+
+/* No wake-up may be lost where both sides go to sleep all the time. */
+static void sleeping_against_each_other(void **state)
+{
+	struct vgpu_completion completion;
+
+	(void)state;
+	for (int i = 0; i < 5000; i++) {
+		guest_ring_submit(&channel.ring, &nop);
+		assert_true(guest_ring_sleep(&channel.ring, 5000));
+		assert_true(guest_ring_poll(&channel.ring, &completion));
+		if (i % 16 == 0)
+			usleep(i % 300);
+	}
+}
+
+/* A doorbell that announces nothing, as often as the guest likes, changes nothing. */
+static void doorbells_for_nothing(void **state)
+{
+	(void)state;
+	wait_until_asleep();
+	for (int i = 0; i < 1000; i++)
+		guest_ring_doorbell(&channel.ring);
+	assert_int_equal(channel_run(&channel, nop).status, 0);
+	wait_until_asleep();
+	assert_true(channel.grant->errors == 0);
+}
+
+/* While the mediator grants nothing, nothing is taken; its doorbell tells when that is over. */
+static void waits_for_the_grant(void **state)
+{
+	struct vgpu_completion completion;
+	unsigned long before, after, switches;
+
+	(void)state;
+	__atomic_store_n(&channel.grant->granted, 0, __ATOMIC_RELEASE);
+	guest_ring_submit(&channel.ring, &nop);
+	usleep(20000);
+	read_usage(&before, &switches);
+	usleep(500000);
+	read_usage(&after, &switches);
+	assert_false(guest_ring_poll(&channel.ring, &completion));
+	assert_in_range(after - before, 0, 2);
+	__atomic_store_n(&channel.grant->granted, 1, __ATOMIC_RELEASE);
+	guest_ring_doorbell(&channel.ring);
+	assert_int_equal(channel_wait(&channel).status, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_idle_worker_costs_nothing),
+		cmocka_unit_test(the_doorbell_wakes_it),
+		cmocka_unit_test(one_doorbell_for_a_batch),
+		cmocka_unit_test(a_guest_that_polls_is_not_woken),
+		cmocka_unit_test(a_guest_that_sleeps_is_woken),
+		cmocka_unit_test(sleeping_against_each_other),
+		cmocka_unit_test(doorbells_for_nothing),
+		cmocka_unit_test(waits_for_the_grant),
+	};
+
+	return cmocka_run_group_tests(tests, begin, end);
+}
