@@ -127,6 +127,8 @@ tests_mediatord_loop_fake_worker_LDADD = mediatord/librequest.la
 tests_mediatord_libloopharness_la_SOURCES = \
 	tests/mediatord/loop-client.c \
 	tests/mediatord/loop-client.h \
+	tests/mediatord/loop-daemon.c \
+	tests/mediatord/loop-daemon.h \
 	tests/mediatord/loop-harness.c \
 	tests/mediatord/loop-harness.h \
 	tests/mediatord/medchan-device.c \
@@ -238,8 +240,8 @@ tests_mediatord_fuzz_vm_body_LDADD = mediatord/libplane.la mediatord/libmediator
 # The programs that are installed.
 if BUILD_TESTS
 if BUILD_MEDIATORD
-check_PROGRAMS += tests/mediatord/test-loop-daemon
-TESTS += tests/mediatord/test-loop-daemon tests/mediatord/daemon-options.sh
+check_PROGRAMS += tests/mediatord/test-loop-daemon tests/mediatord/test-medchan-daemon
+TESTS += tests/mediatord/test-loop-daemon tests/mediatord/test-medchan-daemon tests/mediatord/daemon-options.sh
 endif
 endif
 dist_check_SCRIPTS += tests/mediatord/daemon-options.sh
@@ -247,6 +249,12 @@ dist_check_SCRIPTS += tests/mediatord/daemon-options.sh
 tests_mediatord_test_loop_daemon_SOURCES = tests/mediatord/test-loop-daemon.c
 tests_mediatord_test_loop_daemon_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_loop_daemon_LDADD = tests/mediatord/libloopharness.la
+
+tests_mediatord_test_medchan_daemon_SOURCES = \
+	tests/mediatord/guest-ring.h \
+	tests/mediatord/test-medchan-daemon.c
+tests_mediatord_test_medchan_daemon_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
+tests_mediatord_test_medchan_daemon_LDADD = tests/mediatord/libloopharness.la $(JANSSON_LIBS)
 
 if FUZZING
 noinst_PROGRAMS += tests/mediatord/fuzz-config tests/mediatord/fuzz-link

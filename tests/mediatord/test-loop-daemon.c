@@ -22,157 +22,9 @@
 #include "common/bytes.h"
 #include "common/clock.h"
 #include "tests/mediatord/loop-client.h"
+#include "tests/mediatord/loop-daemon.h"
 
-#define UUID  "6f1d6c1e-0f5e-4c55-9d3a-0123456789ab"
 #define STALE "6f1d6c1e-0f5e-4c55-9d3a-ffffffffffff"
-
-#define WORKER_UID_BASE 1900000000u
-
-struct daemon {
-	char dir[64];
-	char config[128], control[128], link[128], log[128];
-	char program[256];
-	pid_t pid;
-};
-
-static void start_with_status(struct daemon *daemon, pid_t *pid)
-{
-	*pid = fork();
-	assert_true(*pid >= 0);
-	if (*pid == 0) {
-		int log = open(daemon->log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-		dup2(log, STDERR_FILENO);
-		execl(daemon->program, "vgpu-mediatord", "--config", daemon->config, (char *)NULL);
-		_exit(127);
-	}
-}
-
-/* Waits for somebody who listens on that Unix stream socket; returns a connection. */
-static int connect_control(const struct daemon *daemon)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-
-	strcpy(address.sun_path, daemon->control);
-	for (int i = 0; i < 1000; i++) {
-		int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-		if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-			return fd;
-		close(fd);
-		usleep(10000);
-	}
-	fail_msg("nobody listens on %s", daemon->control);
-	return -1;
-}
-
-static void start(struct daemon *daemon)
-{
-	start_with_status(daemon, &daemon->pid);
-	close(connect_control(daemon));
-}
-
-static int end(struct daemon *daemon, int sig)
-{
-	int status;
-
-	kill(daemon->pid, sig);
-	assert_int_equal(waitpid(daemon->pid, &status, 0), daemon->pid);
-	daemon->pid = 0;
-	return status;
-}
-
-/* Sends one request, and puts the answer's body and head into `answer`. */
-static int http(struct daemon *daemon, const char *method, const char *path, const char *body,
-		char *answer, size_t size)
-{
-	char request[1024];
-	int fd = connect_control(daemon);
-	size_t length = 0;
-	ssize_t got;
-	int status = 0;
-
-	snprintf(request, sizeof(request),
-		 "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-		 "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
-		 method, path, strlen(body), body);
-	assert_int_equal(write(fd, request, strlen(request)), strlen(request));
-	while (length < size - 1 && (got = read(fd, answer + length, size - 1 - length)) > 0)
-		length += (size_t)got;
-	answer[length] = '\0';
-	close(fd);
-	sscanf(answer, "HTTP/1.1 %d", &status);
-	return status;
-}
-
-/* The VM's worker, as REST reports it. */
-static pid_t worker_pid(struct daemon *daemon)
-{
-	char answer[8192];
-	const char *worker;
-	int pid = 0;
-
-	assert_int_equal(http(daemon, "GET", "/v1/vms/" UUID, "", answer, sizeof(answer)), 200);
-	worker = strstr(answer, "\"worker\":");
-	assert_non_null(worker);
-	worker = strstr(worker, "\"pid\":");
-	assert_non_null(worker);
-	sscanf(worker, "\"pid\":%d", &pid);
-	return pid;
-}
-
-static void wait_until_gone(pid_t pid)
-{
-	for (int i = 0; i < 1000 && kill(pid, 0) == 0; i++)
-		usleep(5000);
-	assert_int_equal(kill(pid, 0), -1);
-}
-
-static int setup(void **state)
-{
-	struct daemon *daemon = calloc(1, sizeof(*daemon));
-	char here[PATH_MAX];
-	const char *builddir =
-		getenv("top_builddir") ? getenv("top_builddir") : getcwd(here, sizeof(here));
-	char body[64], answer[8192];
-	FILE *file;
-
-	assert_non_null(daemon);
-	strcpy(daemon->dir, "/tmp/vgpu-test-XXXXXX");
-	assert_non_null(mkdtemp(daemon->dir));
-	assert_int_equal(chmod(daemon->dir, 0755), 0);
-	snprintf(daemon->program, sizeof(daemon->program), "%s/mediatord/vgpu-mediatord", builddir);
-	snprintf(daemon->config, sizeof(daemon->config), "%s/conf", daemon->dir);
-	snprintf(daemon->control, sizeof(daemon->control), "%s/run/control.sock", daemon->dir);
-	snprintf(daemon->link, sizeof(daemon->link), "%s/run/link/" UUID ".sock", daemon->dir);
-	snprintf(daemon->log, sizeof(daemon->log), "%s/log", daemon->dir);
-	file = fopen(daemon->config, "w");
-	assert_non_null(file);
-	fprintf(file,
-		"[mediatord]\ncontrol-socket = %s\nlink-dir = %s/run/link\nstate = "
-		"%s/lib/state.db\n"
-		"libvirt-run-dir = %s\nworker = %s/vgpu-worker\nworker-uid-base = %u\n",
-		daemon->control, daemon->dir, daemon->dir, daemon->dir, builddir, WORKER_UID_BASE);
-	fclose(file);
-	start(daemon);
-	snprintf(body, sizeof(body), "{\"link_uid\": %u, \"vm_id\": 5}", (unsigned int)geteuid());
-	assert_int_equal(http(daemon, "PUT", "/v1/vms/" UUID, body, answer, sizeof(answer)), 201);
-	*state = daemon;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct daemon *daemon = *state;
-	char command[128];
-
-	if (daemon->pid)
-		end(daemon, SIGTERM);
-	snprintf(command, sizeof(command), "rm -r %s", daemon->dir);
-	assert_int_equal(system(command), 0);
-	free(daemon);
-	return 0;
-}
 
 static void after_kill_9_all_is_back_with_nothing_put_again(void **state)
 {
@@ -185,12 +37,12 @@ static void after_kill_9_all_is_back_with_nothing_put_again(void **state)
 	client_open(&client, daemon->link);
 	assert_int_equal(client_memory(&client, VGPU_OP_MEMORY_ALLOC, 4096), VGPU_ERR_NONE);
 	context = client.config.context;
-	worker = worker_pid(daemon);
+	worker = daemon_worker_pid(daemon);
 	assert_true(worker > 0);
-	end(daemon, SIGKILL);
+	daemon_end(daemon, SIGKILL);
 	assert_true(client_sees_end(&client, CLIENT_TIMEOUT_MS));
 	client_close(&client);
-	wait_until_gone(worker);
+	daemon_wait_until_gone(worker);
 
 	/* A socket of a VM that is not registered any more, and a file that is none of ours. */
 	char path[160];
@@ -204,7 +56,7 @@ static void after_kill_9_all_is_back_with_nothing_put_again(void **state)
 	snprintf(path, sizeof(path), "%s/run/link/notes.sock", daemon->dir);
 	close(open(path, O_CREAT | O_WRONLY, 0600));
 
-	start(daemon);
+	daemon_start(daemon);
 	back = vgpu_now_ns();
 	client_open(&client, daemon->link);
 	assert_int_equal(client.config.vm_id, 5);
@@ -225,10 +77,10 @@ static void a_clean_end_leaves_no_socket_and_no_process(void **state)
 
 	client_open(&client, daemon->link);
 	assert_int_equal(client_nop(&client), VGPU_ERR_NONE);
-	worker = worker_pid(daemon);
+	worker = daemon_worker_pid(daemon);
 	kill(daemon->pid, SIGHUP);
 	assert_int_equal(client_nop(&client), VGPU_ERR_NONE);
-	status = end(daemon, SIGTERM);
+	status = daemon_end(daemon, SIGTERM);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
 	assert_int_equal(kill(worker, 0), -1);
@@ -247,7 +99,7 @@ static void a_second_mediator_does_not_start(void **state)
 	ssize_t length;
 
 	client_open(&client, daemon->link);
-	start_with_status(daemon, &second);
+	daemon_start_another(daemon, &second);
 	assert_int_equal(waitpid(second, &status, 0), second);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 1);
@@ -321,21 +173,6 @@ static void two_vectors_are_added_by_the_real_worker(void **state)
 	client_close(&client);
 }
 
-static unsigned int descriptors_of(pid_t pid)
-{
-	unsigned int count = 0;
-	char path[64];
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-	dir = opendir(path);
-	assert_non_null(dir);
-	while (readdir(dir))
-		count++;
-	closedir(dir);
-	return count - 2; /* "." and ".." */
-}
-
 static void a_worker_has_nothing_that_it_does_not_need(void **state)
 {
 	struct daemon *daemon = *state;
@@ -347,7 +184,7 @@ static void a_worker_has_nothing_that_it_does_not_need(void **state)
 
 	client_open(&client, daemon->link);
 	assert_int_equal(client_nop(&client), VGPU_ERR_NONE);
-	worker = worker_pid(daemon);
+	worker = daemon_worker_pid(daemon);
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)worker);
 	fd = open(path, O_RDONLY);
 	length = read(fd, text, sizeof(text) - 1);
@@ -355,7 +192,7 @@ static void a_worker_has_nothing_that_it_does_not_need(void **state)
 	assert_true(length > 0);
 	text[length] = '\0';
 	if (geteuid() == 0) {
-		const unsigned int uid = WORKER_UID_BASE + 5;
+		const unsigned int uid = DAEMON_UID_BASE + DAEMON_VM_ID;
 
 		snprintf(expected, sizeof(expected), "Uid:\t%u\t%u\t%u\t%u\n", uid, uid, uid, uid);
 		assert_non_null(strstr(text, expected));
@@ -364,7 +201,7 @@ static void a_worker_has_nothing_that_it_does_not_need(void **state)
 		assert_non_null(strstr(text, "Groups:\t \n"));
 		assert_non_null(strstr(text, "CapEff:\t0000000000000000\n"));
 		/* Root can read what the worker hides from its own uid. */
-		assert_true(descriptors_of(worker) <= 4);
+		assert_true(daemon_descriptors_of(worker) <= 4);
 		snprintf(path, sizeof(path), "/proc/%d/environ", (int)worker);
 		fd = open(path, O_RDONLY);
 		assert_int_equal(read(fd, text, sizeof(text)), 0);
@@ -376,7 +213,7 @@ static void a_worker_has_nothing_that_it_does_not_need(void **state)
 static void the_daemon_leaks_no_descriptor(void **state)
 {
 	struct daemon *daemon = *state;
-	unsigned int before = descriptors_of(daemon->pid), after = 0;
+	unsigned int before = daemon_descriptors_of(daemon->pid), after = 0;
 	struct client client;
 
 	for (int i = 0; i < 20; i++) {
@@ -384,7 +221,7 @@ static void the_daemon_leaks_no_descriptor(void **state)
 		assert_int_equal(client_nop(&client), VGPU_ERR_NONE);
 		client_close(&client);
 	}
-	for (int i = 0; i < 400 && (after = descriptors_of(daemon->pid)) > before; i++)
+	for (int i = 0; i < 400 && (after = daemon_descriptors_of(daemon->pid)) > before; i++)
 		usleep(10000);
 	/* Fewer: the registration's HTTP connection was still being closed. */
 	assert_true(after <= before);
@@ -392,7 +229,7 @@ static void the_daemon_leaks_no_descriptor(void **state)
 
 int main(void)
 {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, daemon_setup, daemon_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(after_kill_9_all_is_back_with_nothing_put_again),
 		TEST(a_clean_end_leaves_no_socket_and_no_process),
