@@ -56,11 +56,11 @@ void link_drop(struct link *link, const char *why)
 	if (up) {
 		vm->link = NULL;
 		if (why)
-			vgpu_log_warning("%s: dropped the device of pid %d: %s", vm->label,
-					 (int)link->peer.pid, why);
+			vm_log(vm, VGPU_LOG_WARNING, "dropped the device of pid %d: %s",
+			       (int)link->peer.pid, why);
 		else
-			vgpu_log_info("%s: the device of pid %d is gone", vm->label,
-				      (int)link->peer.pid);
+			vm_log(vm, VGPU_LOG_INFO, "the device of pid %d is gone",
+			       (int)link->peer.pid);
 	} else {
 		remove_half_open(link);
 	}
@@ -145,9 +145,8 @@ static void welcome(struct link *link, const struct vgpu_link_hello *hello, int 
 	link->window_fd = vgpu_steal_fd(window);
 	link->window_bytes = hello->window_bytes;
 	vm->link = link;
-	vgpu_log_info("%s: the device of pid %d, uid %u connected: %s", vm->label,
-		      (int)link->peer.pid, (unsigned int)link->peer.uid,
-		      peer_verdict_text(link->verdict));
+	vm_log(vm, VGPU_LOG_INFO, "the device of pid %d, uid %u connected: %s", (int)link->peer.pid,
+	       (unsigned int)link->peer.uid, peer_verdict_text(link->verdict));
 	if (link_send(link, &message.header) < 0) {
 		link_drop(link, "it did not take its welcome");
 		return;

@@ -61,7 +61,7 @@ int worker_start(struct vm *vm, uint32_t gpu, struct vgpu_error **err)
 	worker->fd = vgpu_steal_fd(&ours);
 	worker->timer = (struct timer){ .kind = TIMER_WORKER_START, .owner = worker };
 	timer_set(loop_timers(mediator->loop), &worker->timer, vgpu_now_ns() + WORKER_START_NS);
-	vgpu_log_info("%s: started worker %d for GPU %u", vm->label, (int)worker->pid, gpu);
+	vm_log(vm, VGPU_LOG_INFO, "started worker %d for GPU %u", (int)worker->pid, gpu);
 	worker->next = mediator->workers;
 	mediator->workers = worker;
 	vm->worker = vgpu_steal_pointer(&worker);
@@ -140,8 +140,8 @@ static const char *handle_failed(struct worker *worker, const struct vgpu_worker
 	if (worker->state != WORKER_STARTING || length != sizeof(*failed) ||
 	    !text_ends(failed->text, sizeof(failed->text)))
 		return "a malformed or late FAILED";
-	vgpu_log_error("%s: worker %d could not start: %s", worker->vm->label, (int)worker->pid,
-		       failed->text);
+	vm_log(worker->vm, VGPU_LOG_ERROR, "worker %d could not start: %s", (int)worker->pid,
+	       failed->text);
 	vm_worker_lost(worker->vm, "it could not be started");
 	return NULL;
 }
@@ -230,8 +230,8 @@ void worker_readable(struct worker *worker)
 		fault = length < 0 ? "a message that is too long"
 				   : handle(worker, &message, (size_t)length);
 		if (fault) {
-			vgpu_log_error("%s: killing worker %d, which sent %s", worker->vm->label,
-				       (int)worker->pid, fault);
+			vm_log(worker->vm, VGPU_LOG_ERROR, "killing worker %d, which sent %s",
+			       (int)worker->pid, fault);
 			vm_worker_lost(worker->vm, "it broke its protocol and was killed");
 			return;
 		}
@@ -254,6 +254,18 @@ void worker_due(struct worker *worker)
 		vm_worker_stuck(worker->vm);
 }
 
+static void log_end(const struct worker *worker, int status)
+{
+	const bool killed = WIFSIGNALED(status);
+	const char *how = killed ? "ended by signal" : "exited with status";
+	int number = killed ? WTERMSIG(status) : WEXITSTATUS(status);
+
+	if (worker->vm)
+		vm_log(worker->vm, VGPU_LOG_INFO, "worker %d %s %d", (int)worker->pid, how, number);
+	else
+		vgpu_log_info("a deleted VM: worker %d %s %d", (int)worker->pid, how, number);
+}
+
 static void gone(struct worker **place, int status)
 {
 	struct worker *worker = *place;
@@ -266,13 +278,7 @@ static void gone(struct worker **place, int status)
 		if (worker->state != WORKER_ENDING)
 			vm_worker_lost(vm, "it ended");
 	}
-	if (WIFSIGNALED(status))
-		vgpu_log_info("%s: worker %d ended by signal %d", vm ? vm->label : "a deleted VM",
-			      (int)worker->pid, WTERMSIG(status));
-	else
-		vgpu_log_info("%s: worker %d exited with status %d",
-			      vm ? vm->label : "a deleted VM", (int)worker->pid,
-			      WEXITSTATUS(status));
+	log_end(worker, status);
 	*place = worker->next;
 	timer_cancel(loop_timers(worker->mediator->loop), &worker->timer);
 	timers_unreserve(loop_timers(worker->mediator->loop), 1);
