@@ -37,6 +37,10 @@
 #define VGPU_REFUSED_WINDOW    4u /* the window's memfd is not what HELLO says, or not sealed */
 #define VGPU_REFUSED_MALFORMED 5u
 
+/* Whether an error code is one that docs/device-spec.md allows in ERROR_CODE. */
+#define VGPU_LINK_ERROR_KNOWN(code)                                                                \
+	((code) <= VGPU_ERR_QUARANTINED || ((code) >= VGPU_ERR_CONTEXT_LOST && (code) <= 0xFFu))
+
 struct vgpu_link_header {
 	uint32_t type;
 	uint32_t length; /* bytes of the whole message, this header included */

@@ -9,11 +9,6 @@ static bool terminated(const char *text, size_t size)
 	return memchr(text, '\0', size) != NULL;
 }
 
-static bool error_code_known(uint32_t code)
-{
-	return code <= VGPU_ERR_QUARANTINED || (code >= VGPU_ERR_CONTEXT_LOST && code <= 0xFF);
-}
-
 static const char *check_config(const struct vgpu_link_config *config)
 {
 	if (config->priority > VGPU_PRIORITY_HIGH)
@@ -39,7 +34,7 @@ static const char *check_response(const struct vgpu_link_response *response, siz
 		return "a RESPONSE with more data than the mailbox holds";
 	if (length != head + response->length)
 		return "a RESPONSE whose size and data length disagree";
-	if (!error_code_known(response->error_code))
+	if (!VGPU_LINK_ERROR_KNOWN(response->error_code))
 		return "a RESPONSE with an unknown error code";
 	return NULL;
 }

@@ -183,6 +183,9 @@ static const char *handle_done(struct worker *worker, const struct vgpu_worker_d
 	if (length < head || done->length != length - head ||
 	    done->length < sizeof(struct vgpu_response_header))
 		return "a malformed DONE";
+	/* Passed on, it would make the device end its link. */
+	if (!VGPU_LINK_ERROR_KNOWN(done->error_code))
+		return "a DONE with an error that there is none of";
 	worker->jobs++;
 	if (!vm_worker_done(worker->vm, done->job, done->gpu_time_ns, done->error_code,
 			    done->response, done->length))
