@@ -24,9 +24,9 @@
  * never uses twice: a message about an earlier life of the same channel is told apart and ignored,
  * by both ends.
  *
- * A life of a channel begins with OPEN, which one OPENED answers. It ends with an OPENED that has an
- * error, with CLOSED, with RESET, and with the link. CLOSE may come before OPENED: CLOSED may then
- * follow without OPENED. A CLOSED without CLOSE has a reason, and follows OPENED.
+ * A life of a channel begins with OPEN, which one OPENED answers. It ends with an OPENED that has
+ * an error, with CLOSED, with RESET, and with the link. CLOSE may come before OPENED: CLOSED may
+ * then follow without OPENED. A CLOSED without CLOSE has a reason, and follows OPENED.
  */
 #ifndef VGPU_COMMON_LINK_H
 #define VGPU_COMMON_LINK_H
@@ -54,6 +54,10 @@
 #define VGPU_REFUSED_IDENTITY  3u /* the peer is not the process that is this VM */
 #define VGPU_REFUSED_WINDOW    4u /* the window's memfd is not what HELLO says, or not sealed */
 #define VGPU_REFUSED_MALFORMED 5u
+
+/* Whether an error code is one that docs/device-spec.md allows in ERROR_CODE and CHANNEL_ERROR. */
+#define VGPU_LINK_ERROR_KNOWN(code)                                                                \
+	((code) <= VGPU_ERR_WINDOW_LIMIT || ((code) >= VGPU_ERR_CONTEXT_LOST && (code) <= 0xFFu))
 
 struct vgpu_link_header {
 	uint32_t type;

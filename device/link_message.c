@@ -9,11 +9,6 @@ static bool terminated(const char *text, size_t size)
 	return memchr(text, '\0', size) != NULL;
 }
 
-static bool error_code_known(uint32_t code)
-{
-	return code <= VGPU_ERR_WINDOW_LIMIT || (code >= VGPU_ERR_CONTEXT_LOST && code <= 0xFF);
-}
-
 static const char *check_config(const struct vgpu_link_config *config)
 {
 	if (config->priority > VGPU_PRIORITY_HIGH)
@@ -39,7 +34,7 @@ static const char *check_response(const struct vgpu_link_response *response, siz
 		return "a RESPONSE with more data than the mailbox holds";
 	if (length != head + response->length)
 		return "a RESPONSE whose size and data length disagree";
-	if (!error_code_known(response->error_code))
+	if (!VGPU_LINK_ERROR_KNOWN(response->error_code))
 		return "a RESPONSE with an unknown error code";
 	return NULL;
 }
@@ -48,7 +43,7 @@ static const char *check_opened(const struct vgpu_link_opened *opened)
 {
 	if (opened->channel >= VGPU_CHANNELS_MAX)
 		return "an OPENED for a channel that does not exist";
-	if (!error_code_known(opened->error_code))
+	if (!VGPU_LINK_ERROR_KNOWN(opened->error_code))
 		return "an OPENED with an unknown error code";
 	if (opened->error_code != VGPU_ERR_NONE && (opened->region || opened->region_bytes))
 		return "an OPENED with both an error and a region";
@@ -59,7 +54,7 @@ static const char *check_closed(const struct vgpu_link_closed *closed)
 {
 	if (closed->channel >= VGPU_CHANNELS_MAX)
 		return "a CLOSED for a channel that does not exist";
-	if (!error_code_known(closed->error_code))
+	if (!VGPU_LINK_ERROR_KNOWN(closed->error_code))
 		return "a CLOSED with an unknown error code";
 	return NULL;
 }

@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
 dist_doc_DATA += docs/device-spec.md
+dist_doc_DATA += docs/benchmarks.md

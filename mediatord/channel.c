@@ -275,7 +275,7 @@ static uint32_t try_start(struct channel *channel)
 		vm->channels.starts_ns = now;
 	vm->channels.starts_ns += START_INTERVAL_NS;
 	if (start_worker(channel, &err) < 0) {
-		vgpu_log_error("%s: %s", vm->label, err->message);
+		vm_log(vm, VGPU_LOG_ERROR, "channel %u: %s", channel->number, err->message);
 		unschedule(channel);
 		unplace(channel);
 		backoff_fail(&vm->channels.backoff, now);
@@ -404,7 +404,7 @@ void channels_break(struct vm *vm, const char *text)
 {
 	for (struct channel *channel = vm->channels.first; channel; channel = channel->next)
 		if (channel->state == CHANNEL_STARTING || channel->state == CHANNEL_OPEN) {
-			vgpu_log_info("%s: %s", channel->worker->label, text);
+			worker_log(channel->worker, VGPU_LOG_INFO, "%s", text);
 			channel->error =
 				channel->opened ? VGPU_ERR_CONTEXT_LOST : VGPU_ERR_UNAVAILABLE;
 			kill_worker(channel, CHANNEL_BROKEN);
@@ -527,7 +527,7 @@ void channel_worker_lost(struct channel *channel, const char *text)
 	}
 	if (channel->state != CHANNEL_STARTING && channel->state != CHANNEL_OPEN)
 		return;
-	vgpu_log_warning("%s: lost worker %d: %s", worker->label, (int)worker->pid, text);
+	worker_log(worker, VGPU_LOG_WARNING, "lost worker %d: %s", (int)worker->pid, text);
 	sample(channel);
 	if (channel->grant.seen.submissions > 0 || worker->memory.used > 0)
 		channel->vm->workers_lost++;

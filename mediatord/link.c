@@ -70,11 +70,11 @@ void link_drop(struct link *link, const char *why)
 	if (up) {
 		vm->link = NULL;
 		if (why)
-			vgpu_log_warning("%s: dropped the device of pid %d: %s", vm->label,
-					 (int)link->peer.pid, why);
+			vm_log(vm, VGPU_LOG_WARNING, "dropped the device of pid %d: %s",
+			       (int)link->peer.pid, why);
 		else
-			vgpu_log_info("%s: the device of pid %d is gone", vm->label,
-				      (int)link->peer.pid);
+			vm_log(vm, VGPU_LOG_INFO, "the device of pid %d is gone",
+			       (int)link->peer.pid);
 	} else {
 		remove_half_open(link);
 	}
@@ -160,9 +160,8 @@ static void welcome(struct link *link, const struct vgpu_link_hello *hello, int 
 	link->window_bytes = hello->window_bytes;
 	vm->link = link;
 	channels_attach(vm, link->window_bytes);
-	vgpu_log_info("%s: the device of pid %d, uid %u connected: %s", vm->label,
-		      (int)link->peer.pid, (unsigned int)link->peer.uid,
-		      peer_verdict_text(link->verdict));
+	vm_log(vm, VGPU_LOG_INFO, "the device of pid %d, uid %u connected: %s", (int)link->peer.pid,
+	       (unsigned int)link->peer.uid, peer_verdict_text(link->verdict));
 	if (link_send(link, &message.header) < 0) {
 		link_drop(link, "it did not take its welcome");
 		return;
@@ -225,8 +224,8 @@ static void handle_hello(struct link *link, const union vgpu_link_message *messa
  * Channels. What a guest can bring about through a correct device is answered (channel.h says
  * how). What only a broken device does costs it the link, since the two disagree about what is
  * open: an OPEN with other descriptors than two different eventfds, of a channel that there is
- * none of or that is not closed, or with the serial of the last; and a CLOSE of what was never
- * opened. A CLOSE of what has just ended by itself is neither: they crossed.
+ * none of or that is not closed, or with the serial of the last or none; and a CLOSE of what was
+ * never opened. A CLOSE of what has just ended by itself is neither: they crossed.
  */
 
 static const char *handle_open(struct link *link, const struct vgpu_link_open *open, size_t length,
@@ -236,6 +235,8 @@ static const char *handle_open(struct link *link, const struct vgpu_link_open *o
 
 	if (length != sizeof(*open) || open->channel >= VGPU_CHANNELS_MAX)
 		return "a malformed OPEN";
+	if (!open->serial)
+		return "an OPEN without a serial";
 	if (received->count != 2)
 		return "an OPEN without its two descriptors";
 	fault = eventfd_pair_fault(received->fds);
@@ -257,8 +258,10 @@ static const char *handle_close(struct link *link, const struct vgpu_link_close 
 
 	if (length != sizeof(*close_message) || number >= VGPU_CHANNELS_MAX)
 		return "a malformed CLOSE";
-	if (!link->channels[number].used || link->channels[number].serial != close_message->serial)
+	if (!link->channels[number].used)
 		return "a CLOSE of a channel that it had not opened";
+	if (link->channels[number].serial != close_message->serial)
+		return NULL; /* about an earlier life */
 	if (!channel_close(link->vm, number, close_message->serial) &&
 	    !link->channels[number].closed)
 		channel_send_closed(link->vm, number, close_message->serial, VGPU_ERR_NONE);

@@ -37,6 +37,7 @@ mediatord_libmediator_la_SOURCES = \
 	mediatord/timer.c \
 	mediatord/timer.h \
 	mediatord/vm.c \
+	mediatord/vm_log.c \
 	mediatord/vm.h \
 	mediatord/vm_config.h \
 	mediatord/worker.c \

@@ -74,8 +74,7 @@ int vm_new(struct mediator *mediator, const struct vm_config *config, struct vm 
 	made->pool = pool;
 	made->listen_fd = -1;
 	made->queue_end = &made->queue;
-	made->refusal_log =
-		(struct vgpu_log_limit){ .burst = 5, .period_ns = 10 * VGPU_NS_PER_SECOND };
+	vm_log_init(made);
 	made->report = (struct timer){ .kind = TIMER_LINK_REPORT, .owner = made };
 	made->context = mediator_new_context(mediator);
 	channels_init(made);
@@ -332,7 +331,7 @@ static void want_worker(struct vm *vm)
 	}
 	vm->start_failed = worker_start(vm, gpu, NULL, NULL, &vm->worker, &err) < 0;
 	if (vm->start_failed) {
-		vgpu_log_error("%s: %s", vm->label, err->message);
+		vm_log(vm, VGPU_LOG_ERROR, "%s", err->message);
 		sched_channel_remove(sched, vm->config.vm_id, vgpu_now_ns());
 		backoff_fail(&vm->backoff, vgpu_now_ns());
 	}
@@ -492,8 +491,8 @@ void vm_expire(struct vm *vm, uint64_t id)
 	/* Otherwise its worker was killed already; the GPU is free when that was reaped. */
 	if (!vm->queue || vm->queue->id != id || !vm->queue->run_ns)
 		return;
-	vgpu_log_warning("%s: a job ran longer than %u ms; killing worker %d", vm->label,
-			 vm->config.quotas.longest_job_ms, (int)vm->worker->pid);
+	vm_log(vm, VGPU_LOG_WARNING, "a job ran longer than %u ms; killing worker %d",
+	       vm->config.quotas.longest_job_ms, (int)vm->worker->pid);
 	end_context(vm, VGPU_ERR_TIMEOUT,
 		    "the job ran longer than the VM's limit; what the VM had allocated is gone");
 }
@@ -559,7 +558,7 @@ void vm_worker_lost(struct vm *vm, const char *text)
 	if (worker->memory.used > 0 || (vm->queue && vm->queue->run_ns))
 		vm->workers_lost++;
 	backoff_fail(&vm->backoff, vgpu_now_ns());
-	vgpu_log_warning("%s: lost worker %d: %s", vm->label, (int)worker->pid, text);
+	vm_log(vm, VGPU_LOG_WARNING, "lost worker %d: %s", (int)worker->pid, text);
 	snprintf(line, sizeof(line), "the VM's worker was lost: %s", text);
 	end_context(vm, VGPU_ERR_CONTEXT_LOST, line);
 	refuse_pending(vm, VGPU_ERR_UNAVAILABLE, line);

@@ -51,7 +51,7 @@ struct vm {
 	struct link *link;		 /* the device that was welcomed, or NULL */
 	struct link *half_open;		 /* connected, but no HELLO yet */
 	unsigned int half_open_count[2]; /* of peers that are this VM [1], and that are not [0] */
-	struct vgpu_log_limit refusal_log;
+	struct vgpu_log_limit refusal_log, event_log;
 
 	struct job *pending; /* waits for the worker */
 	struct job *queue;   /* submitted, in order */
@@ -121,6 +121,15 @@ void vm_worker_lost(struct vm *vm, const char *text);
 void vm_worker_gone(struct vm *vm);
 /* It was killed long ago and is still there. */
 void vm_worker_stuck(struct vm *vm);
+
+/* vm_log.c */
+void vm_log_init(struct vm *vm);
+/*
+ * One log line, begun with the VM's label, about what its device or its worker did. A tenant can
+ * bring such events about without end, so only so many lines of each VM are written.
+ */
+void vm_log(struct vm *vm, int level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* Tells the device what changed: at once, or (usage) when 100 ms have passed since the last. */
 void vm_report(struct vm *vm);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -14,6 +15,22 @@
 
 /* What one wake-up takes of one worker, so that one that floods does not hold up the others. */
 #define PACKETS_AT_ONCE 16
+
+void worker_log(const struct worker *worker, int level, const char *format, ...)
+{
+	char text[384];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (!worker->vm)
+		vgpu_log(level, "a deleted VM: %s", text);
+	else if (worker->channel)
+		vm_log(worker->vm, level, "channel %u: %s", worker->channel->number, text);
+	else
+		vm_log(worker->vm, level, "%s", text);
+}
 
 int worker_start(struct vm *vm, uint32_t gpu, struct channel *channel,
 		 const struct worker_rings *rings, struct worker **worker, struct vgpu_error **err)
@@ -63,18 +80,13 @@ int worker_start(struct vm *vm, uint32_t gpu, struct channel *channel,
 	made->mediator = mediator;
 	made->vm = vm;
 	made->channel = channel;
-	if (channel)
-		snprintf(made->label, sizeof(made->label), "%s, channel %u", vm->label,
-			 channel->number);
-	else
-		snprintf(made->label, sizeof(made->label), "%s", vm->label);
 	made->state = WORKER_STARTING;
 	made->gpu = gpu;
 	made->fd = vgpu_steal_fd(&ours);
 	made->start_ns = vgpu_now_ns();
 	made->timer = (struct timer){ .kind = TIMER_WORKER_START, .owner = made };
 	timer_set(loop_timers(mediator->loop), &made->timer, made->start_ns + WORKER_START_NS);
-	vgpu_log_info("%s: started worker %d for GPU %u", made->label, (int)made->pid, gpu);
+	worker_log(made, VGPU_LOG_INFO, "started worker %d for GPU %u", (int)made->pid, gpu);
 	made->next = mediator->workers;
 	mediator->workers = made;
 	*worker = vgpu_steal_pointer(&made);
@@ -200,8 +212,8 @@ static const char *handle_failed(struct worker *worker, const struct vgpu_worker
 	if (worker->state != WORKER_STARTING || length != sizeof(*failed) ||
 	    !text_ends(failed->text, sizeof(failed->text)))
 		return "a malformed or late FAILED";
-	vgpu_log_error("%s: worker %d could not start: %s", worker->label, (int)worker->pid,
-		       failed->text);
+	worker_log(worker, VGPU_LOG_ERROR, "worker %d could not start: %s", (int)worker->pid,
+		   failed->text);
 	tell_lost(worker, "it could not be started");
 	return NULL;
 }
@@ -255,6 +267,9 @@ static const char *handle_done(struct worker *worker, const struct vgpu_worker_d
 		return "a malformed DONE";
 	if (worker->channel)
 		return "a DONE, although it serves a channel";
+	/* Passed on, it would make the device end its link. */
+	if (!VGPU_LINK_ERROR_KNOWN(done->error_code))
+		return "a DONE with an error that there is none of";
 	worker->jobs++;
 	if (!vm_worker_done(worker->vm, done->job, done->gpu_time_ns, done->error_code,
 			    done->response, done->length))
@@ -302,8 +317,8 @@ void worker_readable(struct worker *worker)
 		fault = length < 0 ? "a message that is too long"
 				   : handle(worker, &message, (size_t)length);
 		if (fault) {
-			vgpu_log_error("%s: killing worker %d, which sent %s", worker->label,
-				       (int)worker->pid, fault);
+			worker_log(worker, VGPU_LOG_ERROR, "killing worker %d, which sent %s",
+				   (int)worker->pid, fault);
 			tell_lost(worker, "it broke its protocol and was killed");
 			return;
 		}
@@ -314,24 +329,34 @@ void worker_due(struct worker *worker)
 {
 	switch (worker->state) {
 	case WORKER_STARTING:
-		vgpu_log_error("%s: killing worker %d, which was not ready in 10 s", worker->label,
-			       (int)worker->pid);
+		worker_log(worker, VGPU_LOG_ERROR, "killing worker %d, which was not ready in 10 s",
+			   (int)worker->pid);
 		tell_lost(worker, "it did not become ready in 10 s");
 		return;
 	case WORKER_FINISHING:
-		vgpu_log_warning("%s: killing worker %d, which was told to end 2 s ago",
-				 worker->label, (int)worker->pid);
+		worker_log(worker, VGPU_LOG_WARNING,
+			   "killing worker %d, which was told to end 2 s ago", (int)worker->pid);
 		worker_kill(worker);
 		return;
 	case WORKER_READY:
 	case WORKER_ENDING:
 		break;
 	}
-	vgpu_log_error("%s: worker %d was killed 10 s ago and is still there; is its GPU wedged?",
-		       worker->label, (int)worker->pid);
+	worker_log(worker, VGPU_LOG_ERROR,
+		   "worker %d was killed 10 s ago and is still there; is its GPU wedged?",
+		   (int)worker->pid);
 	timer_set(loop_timers(worker->mediator->loop), &worker->timer,
 		  vgpu_now_ns() + WORKER_END_NS);
 	tell_stuck(worker);
+}
+
+static void log_end(const struct worker *worker, int status)
+{
+	const bool killed = WIFSIGNALED(status);
+	const char *how = killed ? "ended by signal" : "exited with status";
+	int number = killed ? WTERMSIG(status) : WEXITSTATUS(status);
+
+	worker_log(worker, VGPU_LOG_INFO, "worker %d %s %d", (int)worker->pid, how, number);
 }
 
 static void gone(struct worker **place, int status)
@@ -345,12 +370,7 @@ static void gone(struct worker **place, int status)
 		if (worker->state != WORKER_ENDING)
 			tell_lost(worker, "it ended");
 	}
-	if (WIFSIGNALED(status))
-		vgpu_log_info("%s: worker %d ended by signal %d", worker->label, (int)worker->pid,
-			      WTERMSIG(status));
-	else
-		vgpu_log_info("%s: worker %d exited with status %d", worker->label,
-			      (int)worker->pid, WEXITSTATUS(status));
+	log_end(worker, status);
 	*place = worker->next;
 	timer_cancel(loop_timers(worker->mediator->loop), &worker->timer);
 	timers_unreserve(loop_timers(worker->mediator->loop), 1);

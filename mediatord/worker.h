@@ -39,9 +39,8 @@ struct worker_rings {
 struct worker {
 	struct worker *next; /* among the mediator's */
 	struct mediator *mediator;
-	struct vm *vm;			   /* NULL: deleted meanwhile */
-	struct channel *channel;	   /* NULL: it serves the mailbox */
-	char label[VGPU_VM_NAME_MAX + 64]; /* for log lines, also when the VM is gone */
+	struct vm *vm;		 /* NULL: deleted meanwhile */
+	struct channel *channel; /* NULL: it serves the mailbox */
 	enum worker_state state;
 	pid_t pid;
 	bool reaped;
@@ -76,6 +75,10 @@ void worker_end(struct worker *worker);
 
 /* Kills it and stops listening to it. It stays the VM's worker until it was reaped. */
 void worker_kill(struct worker *worker);
+
+/* As vm_log(), about a worker; also of a VM that was deleted. */
+void worker_log(const struct worker *worker, int level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* Its control socket has packets, or it closed it. */
 void worker_readable(struct worker *worker);

@@ -93,6 +93,8 @@ static void misbehave(const char *name, uint64_t job)
 		release(1 << 20);
 	if (strcmp(name, FAKE_OTHER_JOB) == 0)
 		done(job + 1, 0, VGPU_ERR_NONE, NULL, 0);
+	if (strcmp(name, FAKE_ERROR) == 0)
+		done(job, 0, 0xDEAD, NULL, 0);
 	if (strcmp(name, FAKE_RESERVE) == 0)
 		for (;;) {
 			struct vgpu_worker_reserve message = {

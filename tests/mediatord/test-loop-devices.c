@@ -9,12 +9,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "tests/mediatord/loop-client.h"
 #include "tests/mediatord/loop-fake-worker.h"
 #include "tests/mediatord/loop-harness.h"
@@ -308,6 +310,38 @@ static void a_vm_changes_while_it_runs(void **state)
 	client_close(&client);
 }
 
+/* Each of its resets ends a worker, and each request after one starts another. */
+static void a_device_that_resets_for_ever_does_not_fill_the_log(void **state)
+{
+	struct harness *harness = *state;
+	int log = memfd_create("log", MFD_CLOEXEC);
+	int saved = dup(STDERR_FILENO);
+	struct client client;
+	off_t filled, before;
+
+	assert_true(log >= 0 && saved >= 0);
+	client_open(&client, harness->link_path);
+	vgpu_log_init("test", VGPU_LOG_INFO);
+	assert_int_equal(dup2(log, STDERR_FILENO), STDERR_FILENO);
+	for (int i = 0; i < 50; i++) {
+		reset(&client);
+		client_nop(&client);
+	}
+	before = lseek(log, 0, SEEK_END);
+	for (int i = 0; i < 50; i++) {
+		reset(&client);
+		client_nop(&client);
+	}
+	filled = lseek(log, 0, SEEK_END);
+	assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+	vgpu_log_init("test", VGPU_LOG_ERROR - 1);
+	close(saved);
+	close(log);
+	client_close(&client);
+	assert_true(before > 0);
+	assert_int_equal(filled, before);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, harness_setup, harness_teardown)
@@ -320,6 +354,7 @@ int main(void)
 		TEST(devices_that_come_and_go_leak_no_descriptor),
 		TEST(a_deleted_vm_is_gone_with_link_and_worker),
 		TEST(a_vm_changes_while_it_runs),
+		TEST(a_device_that_resets_for_ever_does_not_fill_the_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,7 +32,7 @@ static void a_worker_that_misbehaves_is_replaced(void **state)
 {
 	static const char *const faults[] = { FAKE_EXIT,       FAKE_OVER_RELEASE, FAKE_OTHER_JOB,
 					      FAKE_BAD_LENGTH, FAKE_LONG,	  FAKE_UNKNOWN,
-					      FAKE_READY,      FAKE_RESERVE };
+					      FAKE_READY,      FAKE_RESERVE,	  FAKE_ERROR };
 	struct harness *harness = *state;
 	struct client client;
 
