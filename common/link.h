@@ -24,9 +24,9 @@
  * never uses twice: a message about an earlier life of the same channel is told apart and ignored,
  * by both ends.
  *
- * A life of a channel begins with OPEN, which one OPENED answers. It ends with an OPENED that has an
- * error, with CLOSED, with RESET, and with the link. CLOSE may come before OPENED: CLOSED may then
- * follow without OPENED. A CLOSED without CLOSE has a reason, and follows OPENED.
+ * A life of a channel begins with OPEN, which one OPENED answers. It ends with an OPENED that has
+ * an error, with CLOSED, with RESET, and with the link. CLOSE may come before OPENED: CLOSED may
+ * then follow without OPENED. A CLOSED without CLOSE has a reason, and follows OPENED.
  */
 #ifndef VGPU_COMMON_LINK_H
 #define VGPU_COMMON_LINK_H
