@@ -220,13 +220,11 @@ void channels_reset(struct vgpu_core *core)
 	}
 }
 
-/* What is sent first gets the socket's room first: a row of opens must not starve a close. */
 int channels_send(struct vgpu_core *core)
 {
 	struct channels *channels = &core->channels;
 
-	for (unsigned int i = 0; i < VGPU_CHANNELS_MAX; i++) {
-		unsigned int n = (channels->next_to_send + i) % VGPU_CHANNELS_MAX;
+	for (unsigned int n = 0; n < VGPU_CHANNELS_MAX; n++) {
 		struct channel *channel = &channels->channel[n];
 		uint32_t life = (uint32_t)(channels->lives + 1) & SERIAL_LIFE_MASK;
 		const struct vgpu_link_open open = {
@@ -257,10 +255,8 @@ int channels_send(struct vgpu_core *core)
 			fail(core, channel, VGPU_ERR_UNAVAILABLE);
 			continue;
 		}
-		if (sent < 0) {
-			channels->next_to_send = n;
+		if (sent < 0)
 			return -1;
-		}
 		if (channel->pending == VGPU_MSG_OPEN) {
 			channel->serial = open.serial;
 			channels->lives++;

@@ -87,9 +87,8 @@ struct channel {
 
 struct channels {
 	struct channel channel[VGPU_CHANNELS_MAX];
-	uint64_t lives;		   /* OPENs that were sent */
-	uint64_t lives_before;	   /* of them, on earlier links */
-	unsigned int next_to_send; /* whose turn it is when the socket has room again */
+	uint64_t lives;	       /* OPENs that were sent */
+	uint64_t lives_before; /* of them, on earlier links */
 };
 
 struct vgpu_core {

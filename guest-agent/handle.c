@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "guest-agent/handle.h"
+#include "guest-agent/channel.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -104,13 +104,13 @@ enum vgpu_result handle_expect(const struct mailbox_response *response, uint32_t
 			      response->result_count, results);
 }
 
-static enum vgpu_result open_transport(const char *name, int64_t deadline,
+static enum vgpu_result open_transport(const char *sysfs, const char *name, int64_t deadline,
 				       struct transport **transport)
 {
 	if (!name || strcmp(name, "pci") == 0)
-		return transport_pci_open(TRANSPORT_SYSFS, NULL, transport);
+		return transport_pci_open(sysfs, NULL, transport);
 	if (strncmp(name, "pci:", 4) == 0)
-		return transport_pci_open(TRANSPORT_SYSFS, name + 4, transport);
+		return transport_pci_open(sysfs, name + 4, transport);
 	if (strncmp(name, "local:", 6) == 0)
 		return transport_local_open(name + 6, deadline, transport);
 	return last_error_set(VGPU_E_ARGUMENT,
@@ -143,6 +143,12 @@ static enum vgpu_result clean_up_after_others(struct vgpu *vgpu, int64_t deadlin
 enum vgpu_result vgpu_open(const char *transport, unsigned int flags, unsigned int timeout_ms,
 			   struct vgpu **vgpu)
 {
+	return handle_open(TRANSPORT_SYSFS, transport, flags, timeout_ms, vgpu);
+}
+
+enum vgpu_result handle_open(const char *sysfs, const char *transport, unsigned int flags,
+			     unsigned int timeout_ms, struct vgpu **vgpu)
+{
 	int64_t deadline = vgpu_now_ns() + timeout_ns(timeout_ms);
 	enum vgpu_result result;
 	struct vgpu *opened;
@@ -158,7 +164,7 @@ enum vgpu_result vgpu_open(const char *transport, unsigned int flags, unsigned i
 	pthread_mutex_init(&opened->mutex, NULL);
 	opened->timeout_ns = timeout_ns(timeout_ms);
 	opened->observe = flags & VGPU_OPEN_OBSERVE;
-	result = open_transport(transport, deadline, &opened->transport);
+	result = open_transport(sysfs, transport, deadline, &opened->transport);
 	if (result == VGPU_OK && !opened->observe)
 		result = clean_up_after_others(opened, deadline);
 	if (result != VGPU_OK) {
@@ -173,6 +179,7 @@ void vgpu_close(struct vgpu *vgpu)
 {
 	if (!vgpu)
 		return;
+	channel_close_all(vgpu);
 	if (vgpu->timeout_ns > CLOSE_TIMEOUT_NS)
 		vgpu->timeout_ns = CLOSE_TIMEOUT_NS;
 	while (vgpu->allocation_count && !vgpu->lost) {

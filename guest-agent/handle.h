@@ -18,6 +18,8 @@ struct vgpu {
 	vgpu_pointer *allocations;
 	size_t allocation_count;
 	size_t allocation_capacity;
+	struct vgpu_channel *channels; /* open ones */
+	uint32_t claimed;	       /* a bit for each channel that this handle has */
 };
 
 /* An owning hold of the mutex: `HANDLE_LOCK(vgpu);` lasts until the end of the block. */
@@ -32,8 +34,12 @@ static inline void handle_unlock(struct vgpu **vgpu)
 	pthread_mutex_unlock(&(*vgpu)->mutex);
 }
 
-#define HANDLE_LOCK(vgpu)                                                                          \
-	struct vgpu *locked_ __attribute__((cleanup(handle_unlock), unused)) = handle_lock(vgpu)
+#define HANDLE_LOCK(handle)                                                                        \
+	struct vgpu *locked_ __attribute__((cleanup(handle_unlock), unused)) = handle_lock(handle)
+
+/* vgpu_open(), with sysfs where tests have theirs. */
+enum vgpu_result handle_open(const char *sysfs, const char *transport, unsigned int flags,
+			     unsigned int timeout_ms, struct vgpu **vgpu);
 
 /* Makes a request with the handle's timeout; the mutex is held. */
 enum vgpu_result handle_call(struct vgpu *vgpu, const struct mailbox_request *request,

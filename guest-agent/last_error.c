@@ -5,12 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TEXT_BYTES 512
+#define TEXT_BYTES sizeof(((struct last_error *)0)->text)
 
-static __thread struct {
-	struct vgpu_error_detail detail;
-	char text[TEXT_BYTES];
-} last;
+static __thread struct last_error last;
 
 /* The mediator's words end up on terminals and in logs: no control characters. */
 static void make_printable(char *text)
@@ -63,6 +60,16 @@ void last_error_numbers(uint32_t device_error, uint32_t cuda_error)
 {
 	last.detail.device_error = device_error;
 	last.detail.cuda_error = cuda_error;
+}
+
+void last_error_save(struct last_error *saved)
+{
+	*saved = last;
+}
+
+void last_error_restore(const struct last_error *saved)
+{
+	last = *saved;
 }
 
 const char *vgpu_last_error(void)

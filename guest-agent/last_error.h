@@ -20,6 +20,15 @@ enum vgpu_result last_error_errno(enum vgpu_result result, int errnum, const cha
 enum vgpu_result last_error_prefix(enum vgpu_result result, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Keeps the last error over calls whose own failure is not to be told. */
+struct last_error {
+	struct vgpu_error_detail detail;
+	char text[512];
+};
+
+void last_error_save(struct last_error *saved);
+void last_error_restore(const struct last_error *saved);
+
 /* Adds the device's ERROR_CODE and CUDA's error number to what is kept. */
 void last_error_numbers(uint32_t device_error, uint32_t cuda_error);
 

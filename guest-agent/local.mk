@@ -1,10 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-include_HEADERS += guest-agent/vgpu.h
+include_HEADERS += guest-agent/vgpu.h guest-agent/vgpu_channel.h
 pkgconfig_DATA += guest-agent/libvgpu.pc
 
 # Everything but the symbol map, so that tests link what ships.
 noinst_LTLIBRARIES += guest-agent/libvgpu-core.la
 guest_agent_libvgpu_core_la_SOURCES = \
+	guest-agent/channel.c \
+	guest-agent/channel.h \
+	guest-agent/channel_call.c \
+	guest-agent/channel_copy.c \
+	guest-agent/channel_memory.c \
+	guest-agent/channel_module.c \
+	guest-agent/channel_queue.c \
+	guest-agent/channel_stream.c \
+	guest-agent/channel_window.c \
+	guest-agent/cuda_names.c \
 	guest-agent/execute.c \
 	guest-agent/handle.c \
 	guest-agent/handle.h \
@@ -17,11 +27,16 @@ guest_agent_libvgpu_core_la_SOURCES = \
 	guest-agent/names.c \
 	guest-agent/pci_find.c \
 	guest-agent/public.h \
+	guest-agent/ring.c \
+	guest-agent/ring.h \
 	guest-agent/transport.h \
 	guest-agent/transport_local.c \
 	guest-agent/transport_pci.c \
 	guest-agent/transport_pci.h \
-	guest-agent/vgpu.h
+	guest-agent/vgpu.h \
+	guest-agent/vgpu_channel.h \
+	guest-agent/window.c \
+	guest-agent/window.h
 guest_agent_libvgpu_core_la_LIBADD = device/libdevice.la common/libcommon.la -lpthread
 
 # current:revision:age, by libtool's rules: see "Updating version info" in its manual.

@@ -30,6 +30,8 @@ static const struct result_text {
 	{ VGPU_E_ZERO_LENGTH, "zero-length", "the request has no length" },
 	{ VGPU_E_RATE_LIMITED, "rate-limited", "more requests than the VM's rate limit allows" },
 	{ VGPU_E_QUARANTINED, "quarantined", "the VM is quarantined by its operator" },
+	{ VGPU_E_CHANNEL_LIMIT, "channel-limit", "no more channels are free or allowed" },
+	{ VGPU_E_WINDOW_LIMIT, "window-limit", "no more window memory is free or allowed" },
 	{ VGPU_E_CONTEXT_LOST, "context-lost", "the VM's device memory was lost" },
 };
 

@@ -7,6 +7,6 @@
 #include "guest-agent/vgpu.h"
 
 /* Values that both headers define must be the same: the compiler refuses them otherwise. */
-#include "common/protocol.h"
+#include "common/ring.h"
 
 #endif

@@ -40,6 +40,27 @@ struct transport_ops {
 	 */
 	enum vgpu_result (*enter)(struct transport *transport, int64_t deadline, bool *alone);
 	enum vgpu_result (*settle)(struct transport *transport, int64_t deadline);
+	/*
+	 * Takes a channel for this handle, as long as the process lives: false where another
+	 * process has it. A handle asks once for each.
+	 */
+	bool (*claim)(struct transport *transport, unsigned int channel);
+	void (*unclaim)(struct transport *transport, unsigned int channel);
+	/*
+	 * Maps a part of BAR2; the caller unmaps it. *combining tells whether stores to it may be
+	 * reordered by the processor.
+	 */
+	enum vgpu_result (*map)(struct transport *transport, uint64_t offset, uint64_t bytes,
+				void **memory, bool *combining);
+	/*
+	 * For an open channel, eventfds that are the caller's to close. *doorbell: to be written
+	 * instead of the channel's register, by any thread; -1: the register it is, and write() may
+	 * then be called for it without the handle's mutex. *completion: becomes readable, and is
+	 * emptied by reading, when the worker rings; non-blocking; -1 where there is none. (A guest
+	 * whose channel's MSI-X vector comes through UIO would return such an eventfd here.)
+	 */
+	enum vgpu_result (*eventfds)(struct transport *transport, unsigned int channel,
+				     int *doorbell, int *completion);
 	void (*close)(struct transport *transport);
 };
 

@@ -7,10 +7,12 @@
  * in the socket.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "common/clock.h"
 #include "common/link.h"
@@ -30,6 +32,9 @@ struct local_channel {
 	int doorbell;
 	int completion;
 };
+
+/* No memory until it is touched, so that only the VM's quota limits the channels' windows. */
+#define WINDOW_BYTES (UINT64_C(16) << 30)
 
 struct local {
 	struct transport transport;
@@ -215,6 +220,47 @@ static enum vgpu_result local_settle(struct transport *transport, int64_t deadli
 	return VGPU_OK;
 }
 
+/* Nobody else has this device's channels. */
+static bool local_claim(struct transport *transport, unsigned int channel)
+{
+	(void)transport;
+	(void)channel;
+	return true;
+}
+
+static void local_unclaim(struct transport *transport, unsigned int channel)
+{
+	(void)transport;
+	(void)channel;
+}
+
+static enum vgpu_result local_map(struct transport *transport, uint64_t offset, uint64_t bytes,
+				  void **memory, bool *combining)
+{
+	void *mapped = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+			    vgpu_core_window_fd(local_of(transport)->core), (off_t)offset);
+
+	if (mapped == MAP_FAILED)
+		return last_error_errno(VGPU_E_IO, errno, "mapping a channel");
+	*memory = mapped;
+	*combining = false;
+	return VGPU_OK;
+}
+
+/* Duplicates: the core closes its own when the channel ends, and threads may then still use them.
+ */
+static enum vgpu_result local_eventfds(struct transport *transport, unsigned int channel,
+				       int *doorbell, int *completion)
+{
+	const struct local_channel *fds = &local_of(transport)->channels[channel];
+
+	*doorbell = fcntl(fds->doorbell, F_DUPFD_CLOEXEC, 0);
+	*completion = fcntl(fds->completion, F_DUPFD_CLOEXEC, 0);
+	if (*doorbell >= 0 && *completion >= 0)
+		return VGPU_OK;
+	return last_error_errno(VGPU_E_IO, errno, "duplicating a channel's eventfds");
+}
+
 static void local_close(struct transport *transport)
 {
 	struct local *local = local_of(transport);
@@ -233,6 +279,10 @@ static const struct transport_ops local_ops = {
 	.problem = local_problem,
 	.enter = local_enter,
 	.settle = local_settle,
+	.claim = local_claim,
+	.unclaim = local_unclaim,
+	.map = local_map,
+	.eventfds = local_eventfds,
 	.close = local_close,
 };
 
@@ -241,7 +291,7 @@ static enum vgpu_result new_core(struct local *local, const char *socket)
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
 	const struct vgpu_core_config config = {
 		.link_path = socket,
-		.window_bytes = VGPU_WINDOW_SIZE_MIN,
+		.window_bytes = WINDOW_BYTES,
 	};
 
 	if (vgpu_core_new(&config, &core_ops, local, &local->core, &err) == 0)

@@ -7,6 +7,7 @@
  *  - A turn is an exclusive OFD lock on byte TURN. Whoever has had turns for a while first takes
  *    byte NEXT, which a waiter holds until it has the turn: so a busy process cannot starve others,
  *    and one that is alone pays for one lock only.
+ *  - A channel is an exclusive OFD lock on byte CHANNELS + its number, for as long as it is open.
  *  - Presence is a shared flock() for as long as the device is open. Whoever gets it exclusively
  *    knows that it is alone. flock() and OFD locks do not see each other.
  */
@@ -26,8 +27,9 @@
 #include "guest-agent/last_error.h"
 #include "guest-agent/transport_pci.h"
 
-#define LOCK_TURN 0
-#define LOCK_NEXT 1
+#define LOCK_TURN     0
+#define LOCK_NEXT     1
+#define LOCK_CHANNELS 0x100
 
 #define POLITE_EVERY_NS VGPU_NS_PER_MS
 
@@ -40,6 +42,7 @@
 struct pci {
 	struct transport transport;
 	int fd;
+	char device[PATH_MAX]; /* its folder in sysfs */
 	volatile uint32_t *registers;
 	int64_t polite_ns;  /* when NEXT was last respected */
 	int64_t average_ns; /* of the time to an answer, recent ones counting most */
@@ -196,6 +199,50 @@ static enum vgpu_result pci_settle(struct transport *transport, int64_t deadline
 	return presence_wait(pci_of(transport), deadline);
 }
 
+static bool pci_claim(struct transport *transport, unsigned int channel)
+{
+	return byte_lock(pci_of(transport), F_WRLCK, LOCK_CHANNELS + (off_t)channel) == 0;
+}
+
+static void pci_unclaim(struct transport *transport, unsigned int channel)
+{
+	byte_lock(pci_of(transport), F_UNLCK, LOCK_CHANNELS + (off_t)channel);
+}
+
+static enum vgpu_result pci_map(struct transport *transport, uint64_t offset, uint64_t bytes,
+				void **memory, bool *combining)
+{
+	struct pci *pci = pci_of(transport);
+	VGPU_AUTO_CLOSE int fd = -1;
+	char path[PATH_MAX + 16];
+	void *mapped;
+
+	snprintf(path, sizeof(path), "%s/resource%d_wc", pci->device, VGPU_BAR_WINDOW);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	*combining = fd >= 0;
+	if (fd < 0) {
+		snprintf(path, sizeof(path), "%s/resource%d", pci->device, VGPU_BAR_WINDOW);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+	}
+	if (fd < 0)
+		return last_error_errno(VGPU_E_IO, errno, "%s", path);
+	mapped = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
+	if (mapped == MAP_FAILED)
+		return last_error_errno(VGPU_E_IO, errno, "%s: mapping a channel", path);
+	*memory = mapped;
+	return VGPU_OK;
+}
+
+static enum vgpu_result pci_eventfds(struct transport *transport, unsigned int channel,
+				     int *doorbell, int *completion)
+{
+	(void)transport;
+	(void)channel;
+	*doorbell = -1;
+	*completion = -1;
+	return VGPU_OK;
+}
+
 static void pci_close(struct transport *transport)
 {
 	struct pci *pci = pci_of(transport);
@@ -216,6 +263,10 @@ static const struct transport_ops pci_ops = {
 	.answered = pci_answered,
 	.enter = pci_enter,
 	.settle = pci_settle,
+	.claim = pci_claim,
+	.unclaim = pci_unclaim,
+	.map = pci_map,
+	.eventfds = pci_eventfds,
 	.close = pci_close,
 };
 
@@ -305,6 +356,7 @@ static enum vgpu_result map(struct pci *pci, const char *sysfs, const char *devi
 	struct stat status;
 	void *mapped;
 
+	snprintf(pci->device, sizeof(pci->device), "%s", device);
 	snprintf(path, sizeof(path), "%s/resource%d", device, VGPU_BAR_REGISTERS);
 	pci->fd = open(path, O_RDWR | O_SYNC | O_CLOEXEC);
 	if (pci->fd < 0 || fstat(pci->fd, &status) != 0)

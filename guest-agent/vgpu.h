@@ -63,9 +63,11 @@ enum vgpu_result {
 	VGPU_E_QUEUE_FULL = 39, /* more requests waiting than the VM's quota allows */
 	VGPU_E_UNSUPPORTED = 40,
 	VGPU_E_ZERO_LENGTH = 41,
-	VGPU_E_RATE_LIMITED = 42, /* more requests a second than the VM's quota allows */
-	VGPU_E_QUARANTINED = 43,  /* the operator has this VM's jobs refused */
-	VGPU_E_CONTEXT_LOST = 272 /* the VM's device memory is gone; see vgpu_context_recover() */
+	VGPU_E_RATE_LIMITED = 42,  /* more requests a second than the VM's quota allows */
+	VGPU_E_QUARANTINED = 43,   /* the operator has this VM's jobs refused */
+	VGPU_E_CHANNEL_LIMIT = 44, /* no channel is free, or the VM's quota allows no more */
+	VGPU_E_WINDOW_LIMIT = 45,  /* no room for the window, or the VM's quota allows no more */
+	VGPU_E_CONTEXT_LOST = 272  /* the VM's device memory is gone; see vgpu_context_recover() */
 };
 
 struct vgpu_error_detail {
@@ -278,5 +280,7 @@ VGPU_API enum vgpu_result vgpu_context_recover(struct vgpu *vgpu);
 #ifdef __cplusplus
 }
 #endif
+
+#include "vgpu_channel.h"
 
 #endif

@@ -6,6 +6,7 @@
 
 static const struct backend_ops *const backends[] = {
 	&backend_cpu,
+	&backend_cuda,
 };
 
 const struct backend_ops *backend_find(uint32_t id)

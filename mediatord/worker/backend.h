@@ -182,6 +182,7 @@ struct backend_ops {
 };
 
 extern const struct backend_ops backend_cpu;
+extern const struct backend_ops backend_cuda;
 
 /* The backend with this number, or NULL where this build has none. */
 const struct backend_ops *backend_find(uint32_t id);

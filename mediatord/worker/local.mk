@@ -13,17 +13,29 @@ mediatord_worker_libworker_la_SOURCES = \
 	mediatord/worker/backend_cpu.c \
 	mediatord/worker/backend_cpu.h \
 	mediatord/worker/backend_cpu_channel.c \
+	mediatord/worker/backend_cuda.c \
+	mediatord/worker/backend_cuda.h \
+	mediatord/worker/backend_cuda_memory.c \
+	mediatord/worker/backend_cuda_module.c \
+	mediatord/worker/backend_cuda_stream.c \
 	mediatord/worker/channel.h \
 	mediatord/worker/channel_execute.c \
 	mediatord/worker/channel_validate.c \
+	mediatord/worker/cuda_api.c \
+	mediatord/worker/cuda_api.h \
 	mediatord/worker/cuda_error.c \
 	mediatord/worker/cuda_error.h \
+	mediatord/worker/cuda_image.c \
+	mediatord/worker/cuda_image.h \
+	mediatord/worker/cuda_memory.c \
+	mediatord/worker/cuda_memory.h \
 	mediatord/worker/execute.c \
 	mediatord/worker/execute.h \
 	mediatord/worker/handles.c \
 	mediatord/worker/handles.h \
 	mediatord/worker/kernels_cpu.c \
 	mediatord/worker/kernels_cpu.h \
+	mediatord/worker/kernels_ptx.c \
 	mediatord/worker/mediator.c \
 	mediatord/worker/mediator.h \
 	mediatord/worker/memory_cpu.c \
@@ -40,6 +52,14 @@ mediatord_worker_libworker_la_SOURCES = \
 	mediatord/worker/sandbox_seccomp.c \
 	mediatord/worker/serve.c \
 	mediatord/worker/serve.h
+
+# Its age stands for kernels.ptx's, since .incbin is no dependency that the compiler would tell.
+BUILT_SOURCES += mediatord/worker/kernels_ptx.h
+CLEANFILES += mediatord/worker/kernels_ptx.h
+mediatord/worker/kernels_ptx.h: $(top_srcdir)/mediatord/worker/kernels.ptx
+	$(AM_V_GEN)$(MKDIR_P) mediatord/worker && \
+		echo '#define CUDA_BUILTIN_PTX "$(abs_top_srcdir)/mediatord/worker/kernels.ptx"' >$@
+
 # The built-in kernels for GPUs. The PTX is in the tree: a host without the CUDA Toolkit needs it too.
 EXTRA_DIST += mediatord/worker/kernels.cu mediatord/worker/kernels.ptx
 .PHONY: regenerate-kernels
@@ -48,11 +68,13 @@ regenerate-kernels:
 		>kernels.ptx.tmp
 	mv kernels.ptx.tmp $(top_srcdir)/mediatord/worker/kernels.ptx
 
+nodist_mediatord_worker_libworker_la_SOURCES = mediatord/worker/kernels_ptx.h
 # kernels_cpu.c: every operation rounds by itself.
 mediatord_worker_libworker_la_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS) -ffp-contract=off
 mediatord_worker_libworker_la_LIBADD = \
 	mediatord/librequest.la \
-	$(SECCOMP_LIBS)
+	$(SECCOMP_LIBS) \
+	-ldl
 
 vgpu_worker_SOURCES = mediatord/worker/worker_main.c
 vgpu_worker_LDADD = mediatord/worker/libworker.la

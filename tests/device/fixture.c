@@ -503,3 +503,14 @@ unsigned int descriptors_open(void)
 	closedir(folder);
 	return count - 3; /* itself, and the two dots */
 }
+
+unsigned int fill_socket(struct fixture *fixture)
+{
+	for (unsigned int i = 0; i < 100000; i++) {
+		vgpu_core_reset(fixture->core);
+		if (fixture->watch_write)
+			return i;
+	}
+	fail_msg("the socket is never full");
+	return 0;
+}

@@ -107,6 +107,9 @@ uint64_t eventfd_take(int fd);
 /* How many descriptors this process has. */
 unsigned int descriptors_open(void);
 
+/* Resets the device until the link's socket takes no more; returns how many RESETs it holds. */
+unsigned int fill_socket(struct fixture *fixture);
+
 /* Lets the device handle what its descriptor is ready for, until there is nothing more. */
 void device_run(struct fixture *fixture);
 /* Moves the clock; the device's timer runs at its times. */

@@ -34,6 +34,20 @@ static void check(struct fixture *fixture)
 	require(guest_read(fixture, VGPU_REG_INTERRUPT_CTRL) <= 1);
 	require(guest_read(fixture, VGPU_REG_INTERRUPT_STATUS) <= 1);
 	require(guest_read(fixture, VGPU_REG_PRIORITY) == VGPU_PRIORITY_MEDIUM);
+	for (unsigned int n = 0; n < VGPU_CHANNELS_MAX; n++) {
+		uint32_t state = guest_channel(fixture, n, VGPU_CHANNEL_STATE);
+		uint32_t error = guest_channel(fixture, n, VGPU_CHANNEL_ERROR);
+
+		/* And each open, too. */
+		require(state == VGPU_CHANNEL_STATE_CLOSED || state == VGPU_CHANNEL_STATE_FAILED);
+		require(error == VGPU_ERR_INVALID_REQUEST || error == VGPU_ERR_WINDOW_LIMIT ||
+			error == VGPU_ERR_UNAVAILABLE ||
+			(error == VGPU_ERR_NONE && state == VGPU_CHANNEL_STATE_CLOSED));
+		require(guest_channel(fixture, n, VGPU_CHANNEL_OPENS) == 0);
+		require(guest_channel(fixture, n, VGPU_CHANNEL_CONTROL) == 0);
+		require(guest_channel(fixture, n, VGPU_CHANNEL_REGION_BYTES) == 0);
+		require(guest_read(fixture, VGPU_REG_CHANNEL_DOORBELL(n)) == 0);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -48,7 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		uint64_t offset = (data[2] | (uint64_t)data[3] << 8) % VGPU_BAR0_SIZE;
 		uint64_t value = vgpu_load64(data + 4);
 
-		switch (data[0] % 8) {
+		switch (data[0] % 10) {
 		case 0:
 		case 1:
 		case 2:
@@ -73,6 +87,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			break;
 		case 7:
 			device_sleep(fixture, (int64_t)(value % 1000) * VGPU_NS_PER_MS);
+			break;
+		case 8:
+			guest_control(fixture, data[1] % VGPU_CHANNELS_MAX, (uint32_t)value & 3);
+			break;
+		case 9:
+			vgpu_core_completion(fixture->core, data[1]);
 			break;
 		}
 		check(fixture);

@@ -2,6 +2,8 @@
 if BUILD_TESTS
 device_tests = \
 	tests/device/test-channels \
+	tests/device/test-channels-hostile \
+	tests/device/test-channels-reset \
 	tests/device/test-creation \
 	tests/device/test-hostile-mediator \
 	tests/device/test-link \
@@ -22,6 +24,14 @@ tests_device_libfixture_la_LIBADD = device/libdevice.la common/libcommon.la $(CM
 tests_device_test_channels_SOURCES = tests/device/test-channels.c
 tests_device_test_channels_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_device_test_channels_LDADD = tests/device/libfixture.la
+
+tests_device_test_channels_hostile_SOURCES = tests/device/test-channels-hostile.c
+tests_device_test_channels_hostile_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_device_test_channels_hostile_LDADD = tests/device/libfixture.la
+
+tests_device_test_channels_reset_SOURCES = tests/device/test-channels-reset.c
+tests_device_test_channels_reset_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_device_test_channels_reset_LDADD = tests/device/libfixture.la
 
 tests_device_test_creation_SOURCES = tests/device/test-creation.c
 tests_device_test_creation_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

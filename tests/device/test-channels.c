@@ -2,6 +2,7 @@
 /* A channel's life as guest and mediator see it: every state, and every write that it ignores. */
 #include "tests/device/fixture.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "common/ring.h"
@@ -359,6 +360,23 @@ static void illegal_writes_are_ignored(void **opaque)
 	}
 }
 
+static void a_doorbell_before_open_rings_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+	struct vgpu_link_open open;
+	struct eventfds fds;
+
+	link_up(fixture);
+	guest_open(fixture, 0, CHANNEL_ENTRIES, CHANNEL_WINDOW);
+	mediator_expect_open(fixture, &open, &fds);
+	guest_write(fixture, VGPU_REG_CHANNEL_DOORBELL(0), 1);
+	mediator_opened(fixture, &open, 0);
+	assert_int_equal(eventfd_take(fds.doorbell), 0);
+	guest_write(fixture, VGPU_REG_CHANNEL_DOORBELL(0), 1);
+	assert_int_equal(eventfd_take(fds.doorbell), 1);
+	close_fds(&fds);
+}
+
 static void doorbells_ring_their_own_channel_only(void **state)
 {
 	struct fixture *fixture = *state;
@@ -404,6 +422,27 @@ static void a_full_doorbell_does_not_block(void **state)
 	close_fds(&fds);
 }
 
+/*
+ * A worker shares the eventfd's description, so it can clear O_NONBLOCK, and it can empty the
+ * counter between the embedder's look and the device's.
+ */
+static void a_worker_cannot_make_a_completion_block(void **state)
+{
+	struct fixture *fixture = *state;
+	struct vgpu_link_open open;
+	struct eventfds fds;
+
+	link_up(fixture);
+	channel_up(fixture, 0, 0, &open, &fds);
+	fixture->woken[0] = 0;
+	assert_int_equal(fcntl(fds.completion, F_SETFL, 0), 0);
+	alarm(20); /* ends the test, should it block */
+	vgpu_core_completion(fixture->core, 0);
+	alarm(0);
+	assert_int_equal(fixture->woken[0], 0);
+	close_fds(&fds);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -419,8 +458,10 @@ int main(void)
 		TEST(a_broken_channel_fails),
 		TEST(closing_what_is_opening),
 		TEST(illegal_writes_are_ignored),
+		TEST(a_doorbell_before_open_rings_nothing),
 		TEST(doorbells_ring_their_own_channel_only),
 		TEST(a_full_doorbell_does_not_block),
+		TEST(a_worker_cannot_make_a_completion_block),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -160,18 +160,6 @@ static void a_reset_is_repeated_until_a_response_came(void **state)
 	assert_true(mediator_has_nothing(fixture));
 }
 
-/* Resets until the socket takes no more; returns how many RESETs it holds. */
-static unsigned int fill_socket(struct fixture *fixture)
-{
-	for (unsigned int i = 0; i < 100000; i++) {
-		vgpu_core_reset(fixture->core);
-		if (fixture->watch_write)
-			return i;
-	}
-	fail_msg("the socket is never full");
-	return 0;
-}
-
 static void a_full_socket_keeps_one_reset_and_one_request(void **state)
 {
 	struct fixture *fixture = *state;

@@ -5,7 +5,9 @@ guest_agent_tests = \
 	tests/guest-agent/test-number \
 	tests/guest-agent/test-pci \
 	tests/guest-agent/test-percentile \
-	tests/guest-agent/test-vector
+	tests/guest-agent/test-ring \
+	tests/guest-agent/test-vector \
+	tests/guest-agent/test-window
 if BUILD_TESTS
 check_PROGRAMS += $(guest_agent_tests)
 TESTS += $(guest_agent_tests)
@@ -39,6 +41,22 @@ tests_guest_agent_test_vector_SOURCES = tests/guest-agent/test-vector.c
 tests_guest_agent_test_vector_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_guest_agent_test_vector_LDADD = $(guest_agent_agent_test_libs)
 
+tests_guest_agent_test_ring_SOURCES = tests/guest-agent/test-ring.c
+tests_guest_agent_test_ring_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_guest_agent_test_ring_LDADD = $(guest_agent_lib_test_libs)
+
+tests_guest_agent_test_window_SOURCES = tests/guest-agent/test-window.c
+tests_guest_agent_test_window_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_guest_agent_test_window_LDADD = $(guest_agent_lib_test_libs)
+
+check_PROGRAMS += tests/guest-agent/channel-client
+tests_guest_agent_channel_client_SOURCES = \
+	tests/guest-agent/channel-checks.c \
+	tests/guest-agent/channel-checks.h \
+	tests/guest-agent/channel-client.c
+tests_guest_agent_channel_client_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/guest-agent
+tests_guest_agent_channel_client_LDADD = guest-agent/libvgpu.la -lpthread
+
 # Links the shared library, and sees nothing but what is exported.
 check_PROGRAMS += tests/guest-agent/library-client
 tests_guest_agent_library_client_SOURCES = tests/guest-agent/library-client.c
@@ -47,6 +65,7 @@ tests_guest_agent_library_client_LDADD = guest-agent/libvgpu.la -lpthread
 
 guest_agent_scripts = \
 	tests/guest-agent/help.sh \
+	tests/guest-agent/local-channels.sh \
 	tests/guest-agent/local-commands.sh \
 	tests/guest-agent/local-failures.sh \
 	tests/guest-agent/local-library.sh \

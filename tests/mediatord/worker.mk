@@ -49,6 +49,48 @@ tests_mediatord_test_worker_memory_SOURCES = tests/mediatord/test-worker-memory.
 tests_mediatord_test_worker_memory_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_worker_memory_LDADD = mediatord/worker/libworker.la $(CMOCKA_LIBS)
 
+# The cuda backend on a double of the driver's library.
+mediatord_cuda_tests = \
+	tests/mediatord/test-cuda-backend \
+	tests/mediatord/test-cuda-failures \
+	tests/mediatord/test-cuda-image
+if BUILD_TESTS
+if BUILD_MEDIATORD
+check_PROGRAMS += $(mediatord_cuda_tests)
+TESTS += $(mediatord_cuda_tests)
+check_LTLIBRARIES += tests/mediatord/libcuda.la tests/mediatord/libcudafixture.la
+endif
+endif
+TESTS += tests/mediatord/check-cuda-api.sh
+dist_check_SCRIPTS += tests/mediatord/check-cuda-api.sh
+EXTRA_DIST += tests/mediatord/check-cuda-api.c
+
+# -rpath makes a shared library of one that is not installed.
+tests_mediatord_libcuda_la_SOURCES = \
+	tests/mediatord/libcuda-double.c \
+	tests/mediatord/libcuda-double.h \
+	tests/mediatord/libcuda-double-private.h \
+	tests/mediatord/libcuda-double-work.c
+tests_mediatord_libcuda_la_LDFLAGS = $(AM_LDFLAGS) -shared -version-info 1 -rpath /nonexistent
+
+tests_mediatord_libcudafixture_la_SOURCES = \
+	tests/mediatord/cuda-fixture.c \
+	tests/mediatord/cuda-fixture.h
+tests_mediatord_libcudafixture_la_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_libcudafixture_la_LIBADD = mediatord/worker/libworker.la $(CMOCKA_LIBS) -ldl
+
+tests_mediatord_test_cuda_backend_SOURCES = tests/mediatord/test-cuda-backend.c
+tests_mediatord_test_cuda_backend_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_cuda_backend_LDADD = tests/mediatord/libcudafixture.la
+
+tests_mediatord_test_cuda_failures_SOURCES = tests/mediatord/test-cuda-failures.c
+tests_mediatord_test_cuda_failures_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_cuda_failures_LDADD = tests/mediatord/libcudafixture.la
+
+tests_mediatord_test_cuda_image_SOURCES = tests/mediatord/test-cuda-image.c
+tests_mediatord_test_cuda_image_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_cuda_image_LDADD = mediatord/worker/libworker.la $(CMOCKA_LIBS)
+
 if FUZZING
 if BUILD_MEDIATORD
 noinst_PROGRAMS += tests/mediatord/fuzz-execute

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The device module in a real QEMU. Each program starts VMs of its own, in private folders.
 qemu_tests = \
+	tests/qemu/test-qemu-channels \
 	tests/qemu/test-qemu-hostile-msix \
 	tests/qemu/test-qemu-hotplug \
 	tests/qemu/test-qemu-link \
@@ -45,6 +46,9 @@ tests_qemu_other_version_la_CFLAGS = $(device_vgpu_qemu_la_CFLAGS)
 tests_qemu_other_version_la_LDFLAGS = $(device_vgpu_qemu_la_LDFLAGS) -rpath /nowhere
 tests_qemu_other_version_la_LIBADD = $(device_vgpu_qemu_la_LIBADD)
 
+tests_qemu_test_qemu_channels_SOURCES = tests/qemu/test-qemu-channels.c
+tests_qemu_test_qemu_channels_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_qemu_test_qemu_channels_LDADD = tests/qemu/libqemutest.la
 tests_qemu_test_qemu_hostile_msix_SOURCES = tests/qemu/test-qemu-hostile-msix.c
 tests_qemu_test_qemu_hostile_msix_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_qemu_test_qemu_hostile_msix_LDADD = tests/qemu/libqemutest.la

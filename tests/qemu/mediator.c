@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "common/packet.h"
+#include "common/ring.h"
 #include "tests/qemu/vm.h"
 
 void mediator_listen(struct mediator *mediator, const char *path)
@@ -169,6 +170,61 @@ void mediator_respond(struct mediator *mediator, uint64_t tag, uint32_t error, c
 	assert_in_range(length, 0, sizeof(response.data));
 	memcpy(response.data, bytes, length);
 	send_message(mediator, &response, response.header.length);
+}
+
+void mediator_receive_open(struct mediator *mediator, struct vgpu_link_open *open, int fds[2])
+{
+	union vgpu_link_message message;
+	size_t count;
+	ssize_t length;
+
+	do {
+		wait_for(mediator->link);
+		length = vgpu_packet_receive(mediator->link, &message, sizeof(message), fds, 2,
+					     &count);
+		assert_true(length >= (ssize_t)sizeof(message.header));
+	} while (message.header.type == VGPU_MSG_RESET);
+	assert_int_equal(message.header.type, VGPU_MSG_OPEN);
+	assert_int_equal(length, sizeof(message.open));
+	assert_int_equal(count, 2);
+	*open = message.open;
+}
+
+void mediator_opened(struct mediator *mediator, const struct vgpu_link_open *open, uint64_t region)
+{
+	struct vgpu_link_opened opened = {
+		.header = { .type = VGPU_MSG_OPENED, .length = sizeof(opened) },
+		.channel = open->channel,
+		.serial = open->serial,
+		.region = region,
+		.region_bytes = vgpu_ring_window_offset(open->entries) + open->window_bytes,
+	};
+
+	send_message(mediator, &opened, sizeof(opened));
+}
+
+void mediator_break_channel(struct mediator *mediator, const struct vgpu_link_open *open,
+			    uint32_t error)
+{
+	struct vgpu_link_closed closed = {
+		.header = { .type = VGPU_MSG_CLOSED, .length = sizeof(closed) },
+		.channel = open->channel,
+		.serial = open->serial,
+		.error_code = error,
+	};
+
+	send_message(mediator, &closed, sizeof(closed));
+}
+
+void mediator_close_channel(struct mediator *mediator, const struct vgpu_link_open *open)
+{
+	union vgpu_link_message message;
+
+	receive(mediator, &message);
+	assert_int_equal(message.header.type, VGPU_MSG_CLOSE);
+	assert_int_equal(message.close.channel, open->channel);
+	assert_int_equal(message.close.serial, open->serial);
+	mediator_break_channel(mediator, open, VGPU_ERR_NONE);
 }
 
 bool mediator_sees_end(struct mediator *mediator)

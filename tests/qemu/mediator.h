@@ -33,6 +33,16 @@ void mediator_receive_reset(struct mediator *mediator);
 void mediator_respond(struct mediator *mediator, uint64_t tag, uint32_t error, const void *bytes,
 		      uint32_t length);
 
+/* Waits for an OPEN; fds are the doorbell's and the completion's eventfd, the caller's. */
+void mediator_receive_open(struct mediator *mediator, struct vgpu_link_open *open, int fds[2]);
+/* Answers it with a region at this offset. */
+void mediator_opened(struct mediator *mediator, const struct vgpu_link_open *open, uint64_t region);
+/* Waits for a CLOSE of this life and answers it. */
+void mediator_close_channel(struct mediator *mediator, const struct vgpu_link_open *open);
+/* Says that the channel broke. */
+void mediator_break_channel(struct mediator *mediator, const struct vgpu_link_open *open,
+			    uint32_t error);
+
 /* Whether the device closes the link within the tests' patience. */
 bool mediator_sees_end(struct mediator *mediator);
 /* Closes the link, the window, or everything. */

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The double's modules, kernels, streams and events. */
+#include "tests/mediatord/libcuda-double-private.h"
+
+/* One parameter of a kernel's declaration: ".param .u64 NAME". */
+static void add_parameter(struct cuda_function_tag *function, const char *type)
+{
+	size_t bytes = (size_t)strtoul(type + 2, NULL, 10) / 8, end = 0;
+
+	if (function->count)
+		end = function->offset[function->count - 1] + function->bytes[function->count - 1];
+	if (!bytes || function->count == PARAMETERS_MAX)
+		return;
+	function->offset[function->count] = (end + bytes - 1) / bytes * bytes;
+	function->bytes[function->count++] = bytes;
+}
+
+/* The kernels that PTX declares. */
+static void read_functions(struct object *module, const char *text)
+{
+	while ((text = strstr(text, ".entry "))) {
+		struct cuda_function_tag *function = calloc(1, sizeof(*function));
+		size_t length = strcspn(text += 7, "( ");
+		const char *end = strchr(text, ')');
+
+		if (!function)
+			abort();
+		if (length < sizeof(function->name))
+			memcpy(function->name, text, length);
+		for (const char *at = strstr(text, ".param ."); at && end && at < end;
+		     at = strstr(at + 1, ".param ."))
+			add_parameter(function, at + 7);
+		function->next = module->functions;
+		module->functions = function;
+	}
+}
+
+cuda_error cuModuleLoadDataEx(cuda_module *module, const void *image, unsigned int option_count,
+			      cuda_jit_option *options, void **values)
+{
+	struct object *object;
+
+	ENTER_CONTEXT();
+	if (memcmp(image, "\177ELF", 4) != 0 && !strstr(image, ".target")) {
+		for (unsigned int i = 0; i + 1 < option_count; i++)
+			if (options[i] == CUDA_JIT_ERROR_LOG_BUFFER)
+				snprintf(values[i], (size_t)(uintptr_t)values[i + 1],
+					 "the double compiles no such thing\nsecond line\n");
+		return CUDA_ERROR_INVALID_IMAGE;
+	}
+	object = object_new(MODULE);
+	if (memcmp(image, "\177ELF", 4) != 0)
+		read_functions(object, image);
+	*module = (cuda_module)(void *)object;
+	return CUDA_ERROR_NONE;
+}
+
+cuda_error cuModuleUnload(cuda_module module)
+{
+	struct object *object;
+
+	ENTER_CONTEXT();
+	object = object_take(MODULE, module);
+	if (!object)
+		return CUDA_ERROR_INVALID_HANDLE;
+	object_free(object);
+	return CUDA_ERROR_NONE;
+}
+
+cuda_error cuModuleGetFunction(cuda_function *function, cuda_module module, const char *name)
+{
+	const struct object *object;
+
+	ENTER_CONTEXT();
+	object = find(MODULE, module);
+	if (!object)
+		return CUDA_ERROR_INVALID_HANDLE;
+	for (*function = object->functions; *function; *function = (*function)->next)
+		if (strcmp((*function)->name, name) == 0)
+			return CUDA_ERROR_NONE;
+	return CUDA_ERROR_NOT_FOUND;
+}
+
+cuda_error cuModuleGetGlobal_v2(cuda_pointer *pointer, size_t *bytes, cuda_module module,
+				const char *name)
+{
+	static uint32_t global[16];
+
+	ENTER_CONTEXT();
+	if (!find(MODULE, module))
+		return CUDA_ERROR_INVALID_HANDLE;
+	if (strcmp(name, "double_global") != 0)
+		return CUDA_ERROR_NOT_FOUND;
+	*pointer = (uintptr_t)global;
+	*bytes = sizeof(global);
+	return CUDA_ERROR_NONE;
+}
+
+cuda_error cuFuncGetAttribute(int *value, cuda_function_attribute attribute, cuda_function function)
+{
+	ENTER_CONTEXT();
+	(void)function;
+	*value = attribute == CUDA_FUNCTION_LOCAL_SIZE_BYTES ? (int)control.local_bytes : 1024;
+	return CUDA_ERROR_NONE;
+}
+
+cuda_error cuFuncSetAttribute(cuda_function function, cuda_function_attribute attribute, int value)
+{
+	ENTER_CONTEXT();
+	(void)function;
+	(void)attribute;
+	return value < 0 ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_NONE;
+}
+
+cuda_error cuFuncGetParamInfo(cuda_function function, size_t index, size_t *offset, size_t *bytes)
+{
+	ENTER_CONTEXT();
+	if (index >= function->count)
+		return CUDA_ERROR_INVALID_VALUE;
+	*offset = function->offset[index];
+	*bytes = function->bytes[index];
+	return CUDA_ERROR_NONE;
+}
+
+/* Two of the built-in kernels; what else a module declares does nothing. */
+static cuda_error run(const struct cuda_function_tag *function, const uint64_t *arguments,
+		      uint64_t threads)
+{
+	bool integers = strcmp(function->name, "vadd_i32") == 0;
+	uint64_t count = arguments[3] < threads ? arguments[3] : threads;
+	uint8_t *operands[3];
+
+	for (size_t i = 0; i < 3; i++) {
+		operands[i] = device(arguments[i], count * 4);
+		if (count && !operands[i]) {
+			sticky_error = CUDA_ERROR_ILLEGAL_ADDRESS; /* found by what comes next */
+			return CUDA_ERROR_NONE;
+		}
+	}
+	for (uint64_t i = 0; i < count; i++) {
+		if (integers)
+			((uint32_t *)operands[2])[i] =
+				((uint32_t *)operands[0])[i] + ((uint32_t *)operands[1])[i];
+		else
+			((float *)operands[2])[i] =
+				((float *)operands[0])[i] + ((float *)operands[1])[i];
+	}
+	return CUDA_ERROR_NONE;
+}
+
+cuda_error cuLaunchKernel(cuda_function function, unsigned int grid_x, unsigned int grid_y,
+			  unsigned int grid_z, unsigned int block_x, unsigned int block_y,
+			  unsigned int block_z, unsigned int shared_bytes, cuda_stream stream,
+			  void **parameters, void **extra)
+{
+	uint64_t arguments[512] = { 0 };
+	cuda_error error;
+
+	ENTER_CONTEXT();
+	if (!grid_x || !grid_y || !grid_z || !block_x || !block_y || !block_z || parameters ||
+	    (uint64_t)block_x * block_y * block_z > 1024 || shared_bytes > 49152)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (extra) {
+		size_t bytes = *(size_t *)extra[3];
+
+		if (extra[0] != CUDA_LAUNCH_PARAM_BUFFER_POINTER ||
+		    extra[2] != CUDA_LAUNCH_PARAM_BUFFER_SIZE || extra[4] || bytes > 4096)
+			return CUDA_ERROR_INVALID_VALUE;
+		memcpy(arguments, extra[1], bytes);
+	}
+	error = start_work(stream);
+	if (!error && strncmp(function->name, "vadd_", 5) == 0)
+		error = run(function, arguments, (uint64_t)grid_x * block_x);
+	return error;
+}
+
+cuda_error cuStreamCreateWithPriority(cuda_stream *stream, unsigned int flags, int priority)
+{
+	ENTER_CONTEXT();
+	(void)priority;
+	if (flags > CUDA_STREAM_NON_BLOCKING)
+		return CUDA_ERROR_INVALID_VALUE;
+	*stream = (cuda_stream)(void *)object_new(STREAM);
+	return CUDA_ERROR_NONE;
+}
+
+cuda_error cuStreamDestroy_v2(cuda_stream stream)
+{
+	struct object *object;
+
+	ENTER_CONTEXT();
+	object = object_take(STREAM, stream);
+	if (!object)
+		return CUDA_ERROR_INVALID_HANDLE;
+	object_free(object);
+	return CUDA_ERROR_NONE;
+}
+
+cuda_error cuStreamQuery(cuda_stream stream)
+{
+	struct object *object;
+
+	ENTER_CONTEXT();
+	object = stream_find(stream);
+	if (!object)
+		return CUDA_ERROR_INVALID_HANDLE;
+	if (!object->busy)
+		return CUDA_ERROR_NONE;
+	object->busy--;
+	return CUDA_ERROR_NOT_READY;
+}
+
+cuda_error cuStreamSynchronize(cuda_stream stream)
+{
+	struct object *object;
+
+	ENTER_CONTEXT();
+	object = stream_find(stream);
+	if (!object)
+		return CUDA_ERROR_INVALID_HANDLE;
+	object->busy = 0;
+	return CUDA_ERROR_NONE;
+}
+
+cuda_error cuStreamWaitEvent(cuda_stream stream, cuda_event event, unsigned int flags)
+{
+	ENTER_CONTEXT();
+	return flags || !stream_find(stream) || !find(EVENT, event) ? CUDA_ERROR_INVALID_HANDLE
+								    : CUDA_ERROR_NONE;
+}
+
+cuda_error cuEventCreate(cuda_event *event, unsigned int flags)
+{
+	ENTER_CONTEXT();
+	if (flags > 3)
+		return CUDA_ERROR_INVALID_VALUE;
+	*event = (cuda_event)(void *)object_new(EVENT);
+	return CUDA_ERROR_NONE;
+}
+
+cuda_error cuEventDestroy_v2(cuda_event event)
+{
+	struct object *object;
+
+	ENTER_CONTEXT();
+	object = object_take(EVENT, event);
+	if (!object)
+		return CUDA_ERROR_INVALID_HANDLE;
+	object_free(object);
+	return CUDA_ERROR_NONE;
+}
+
+cuda_error cuEventRecord(cuda_event event, cuda_stream stream)
+{
+	struct object *object;
+
+	ENTER_CONTEXT();
+	object = find(EVENT, event);
+	if (!object || !stream_find(stream))
+		return CUDA_ERROR_INVALID_HANDLE;
+	clock_gettime(CLOCK_MONOTONIC, &object->at);
+	object->recorded = true;
+	return CUDA_ERROR_NONE;
+}
+
+cuda_error cuEventQuery(cuda_event event)
+{
+	ENTER_CONTEXT();
+	return find(EVENT, event) ? CUDA_ERROR_NONE : CUDA_ERROR_INVALID_HANDLE;
+}
+
+cuda_error cuEventElapsedTime(float *milliseconds, cuda_event start, cuda_event end)
+{
+	const struct object *from, *to;
+
+	ENTER_CONTEXT();
+	from = find(EVENT, start);
+	to = find(EVENT, end);
+	if (!from || !to || !from->recorded || !to->recorded)
+		return CUDA_ERROR_INVALID_HANDLE;
+	*milliseconds = (float)(to->at.tv_sec - from->at.tv_sec) * 1e3f +
+			(float)(to->at.tv_nsec - from->at.tv_nsec) / 1e6f;
+	return CUDA_ERROR_NONE;
+}
