@@ -73,7 +73,8 @@ struct vgpu_completion {
 /*
  * Operations, in the CUDA driver API's shape. Handles (module, function, stream, event) are the
  * worker's numbers, from 1; stream 0 is the default stream. `window` is an offset into the
- * channel's data window. Arguments that a row does not name must be 0.
+ * channel's data window. Arguments that a row does not name must be 0. docs/channel-spec.md says
+ * what each does and refuses.
  *
  * Completions may come in another order than the submissions: STREAM_SYNCHRONIZE, EVENT_SYNCHRONIZE
  * and CONTEXT_SYNCHRONIZE complete when what they wait for is done, while later submissions are
@@ -85,9 +86,10 @@ struct vgpu_completion {
  *   DEVICE_ATTRIBUTE       CUdevice_attribute                           value
  *   MEM_ALLOC              bytes                                        pointer
  *   MEM_FREE               pointer                                      -
- *   MEM_INFO               -                                            free, total (the VM's
- * quota) MEM_SET                pointer, value, count, width 1|2|4, stream   - COPY_HTOD pointer,
- * window, bytes, stream               - COPY_DTOH              window, pointer, bytes, stream -
+ *   MEM_INFO               -                                            free, total bytes
+ *   MEM_SET                pointer, value, count, width 1|2|4, stream   -
+ *   COPY_HTOD              pointer, window, bytes, stream               -
+ *   COPY_DTOH              window, pointer, bytes, stream               -
  *   COPY_DTOD              destination, source, bytes, stream           -
  *   MODULE_LOAD            window, bytes (PTX, cubin or fatbin)         module
  *   MODULE_BUILTIN         -                                            module
@@ -155,8 +157,8 @@ struct vgpu_launch {
 	uint16_t block[3];
 	uint16_t parameter_bytes; /* at most VGPU_PARAMETERS_MAX */
 	uint32_t shared_bytes;
-	uint32_t reserved;
-	uint64_t parameters; /* window offset, a multiple of 8; the kernel's own layout */
+	uint32_t reserved[2]; /* 0 */
+	uint64_t parameters;  /* window offset, a multiple of 8; the kernel's own layout */
 };
 
 /* CUDA's limit for kernel parameters before 12.1 (CUDA C++ Programming Guide). */

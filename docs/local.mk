@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
 dist_doc_DATA += docs/device-spec.md
 dist_doc_DATA += docs/benchmarks.md
+dist_doc_DATA += docs/channel-spec.md

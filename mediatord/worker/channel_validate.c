@@ -273,7 +273,6 @@ static void load_launch(const uint64_t *argument, struct vgpu_launch *launch)
 	}
 	launch->parameter_bytes = le16toh(launch->parameter_bytes);
 	launch->shared_bytes = le32toh(launch->shared_bytes);
-	launch->reserved = le32toh(launch->reserved);
 	launch->parameters = le64toh(launch->parameters);
 }
 
@@ -302,7 +301,7 @@ static cuda_error check_launch(struct check *check, const struct vgpu_submission
 	cuda_error error;
 
 	load_launch(submission->argument, launch);
-	if (launch->reserved)
+	if (launch->reserved[0] || launch->reserved[1])
 		return refuse(check, CUDA_ERROR_INVALID_VALUE, "a reserved word that is not 0");
 	error = check_handle(check, HANDLE_FUNCTION, launch->function);
 	if (!error)

@@ -333,7 +333,8 @@ static void launches(void **state)
 	BAD_LAUNCH(1, launch.block[2] = 65; launch.block[0] = 1);
 	BAD_LAUNCH(1, launch.shared_bytes = (48 << 10) + 1);
 	BAD_LAUNCH(1, launch.shared_bytes = UINT32_MAX);
-	BAD_LAUNCH(1, launch.reserved = 1);
+	BAD_LAUNCH(1, launch.reserved[0] = 1);
+	BAD_LAUNCH(1, launch.reserved[1] = 1u << 31);
 	BAD_LAUNCH(1, launch.parameter_bytes = 31);
 	BAD_LAUNCH(1, launch.parameter_bytes = 33; launch.parameters = 0);
 	BAD_LAUNCH(1, launch.parameter_bytes = 0);
