@@ -538,6 +538,15 @@ void channel_worker_lost(struct channel *channel, const char *text)
 	kill_worker(channel, CHANNEL_BROKEN);
 }
 
+void channel_ring_broken(struct channel *channel, const char *text)
+{
+	bool open = channel->state == CHANNEL_OPEN;
+
+	channel_worker_lost(channel, text);
+	if (open)
+		channel->error = VGPU_ERR_INVALID_REQUEST;
+}
+
 void channel_worker_gone(struct channel *channel)
 {
 	struct vm *vm = channel->vm;

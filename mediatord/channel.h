@@ -124,6 +124,8 @@ uint32_t channels_status(const struct vm *vm, struct vm_channel_status status[VG
 /* From worker.c; each may drop the link. */
 void channel_worker_ready(struct channel *channel);
 void channel_worker_lost(struct channel *channel, const char *text);
+/* Its guest broke the ring, the worker says. */
+void channel_ring_broken(struct channel *channel, const char *text);
 /* Its process was reaped; frees the channel. */
 void channel_worker_gone(struct channel *channel);
 /* It was killed long ago and is still there. */

@@ -209,9 +209,15 @@ static const char *handle_ready(struct worker *worker, const struct vgpu_worker_
 static const char *handle_failed(struct worker *worker, const struct vgpu_worker_failed *failed,
 				 size_t length)
 {
-	if (worker->state != WORKER_STARTING || length != sizeof(*failed) ||
+	bool broken = worker->channel && worker->state == WORKER_READY;
+
+	if ((worker->state != WORKER_STARTING && !broken) || length != sizeof(*failed) ||
 	    !text_ends(failed->text, sizeof(failed->text)))
 		return "a malformed or late FAILED";
+	if (broken) {
+		channel_ring_broken(worker->channel, failed->text);
+		return NULL;
+	}
 	worker_log(worker, VGPU_LOG_ERROR, "worker %d could not start: %s", (int)worker->pid,
 		   failed->text);
 	tell_lost(worker, "it could not be started");

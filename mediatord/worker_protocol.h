@@ -18,6 +18,7 @@
  * four descriptors: BAR2's memfd, the doorbell's eventfd, the completion's eventfd, and the memfd
  * of the grant page.
  *
+ *                           <---  FAILED    (after READY: the guest broke its ring; exit follows)
  *     END                   --->            (finish, empty the region, exit; the mediator kills a
  *                                            worker that has not within its bound)
  */

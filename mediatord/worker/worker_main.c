@@ -123,8 +123,8 @@ static int exit_status(const struct vgpu_error *err)
 	return err->status == EBADMSG ? EX_SOFTWARE : EX_OSERR;
 }
 
-/* A worker that cannot begin says so to the mediator too, whose log names the VM. */
-static int fail_start(int socket, const struct vgpu_error *err)
+/* A worker that cannot begin, or go on, says why to the mediator too, whose log names the VM. */
+static int fail(int socket, const struct vgpu_error *err)
 {
 	mediator_send_failed(socket, err->message, NULL);
 	return exit_status(err);
@@ -193,11 +193,11 @@ static int run_channel(int socket, struct ring_map *map, const struct memory_led
 
 	server_init(&server, map->region, map->entries, processors);
 	if (channel_open(&server.channel, err) < 0) {
-		status = fail_start(socket, *err);
+		status = fail(socket, *err);
 	} else {
 		if (mediator_send_ready(socket, &(*backend)->info, err) == 0)
 			server_run(&server, err);
-		status = exit_status(*err);
+		status = (*err)->status == EPROTO ? fail(socket, *err) : exit_status(*err);
 	}
 	channel_close(&server.channel);
 	(*backend)->ops->close(backend);
@@ -223,7 +223,7 @@ static int run_confined(const struct options *options, const struct vgpu_worker_
 	if (address_space)
 		address_space += map->region_bytes;
 	if (options->confine && sandbox_enter(&sandbox, address_space, err) < 0)
-		return fail_start(socket, *err);
+		return fail(socket, *err);
 	if (map->region)
 		return run_channel(socket, map, &ledger, backend, processors, err);
 	status = run_jobs(socket, start, &ledger, *backend, err);
@@ -243,9 +243,9 @@ static int run(const struct options *options, struct vgpu_error **err)
 	if (mediator_receive_start(socket, &start, fds, err) < 0)
 		return exit_status(*err);
 	if (start.region_bytes && ring_map_open(&map, &start, fds, err) < 0)
-		return fail_start(socket, *err);
+		return fail(socket, *err);
 	if (open_backend(&start, &backend, err) < 0) {
-		status = fail_start(socket, *err);
+		status = fail(socket, *err);
 	} else {
 		status = run_confined(options, &start, &map, &backend, err);
 		if (backend)
@@ -272,7 +272,7 @@ int main(int argc, char **argv)
 	if (!options.confine)
 		vgpu_log_warning("not confined: --no-sandbox is for debugging only");
 	else if (sandbox_prepare(&options.sandbox, &err) < 0)
-		return fail_start(VGPU_WORKER_CONTROL_FD, err);
+		return fail(VGPU_WORKER_CONTROL_FD, err);
 	return run(&options, &err);
 }
 

@@ -93,11 +93,16 @@ static void completion_ring_is_full(void **state)
 	channel_end(&channel);
 }
 
-/* The worker ends, says so to its guest, and to nobody else. */
+/* The worker says so to its guest and to the mediator, and ends. */
 static void expect_broken(struct channel_driver *channel)
 {
-	int status = driver_wait(&channel->driver);
+	union vgpu_worker_message message;
+	int status;
 
+	assert_int_equal(driver_receive(&channel->driver, &message), sizeof(message.failed));
+	assert_int_equal(message.header.type, VGPU_WORKER_FAILED_MESSAGE);
+	assert_non_null(strstr(message.failed.text, "the guest broke its ring"));
+	status = driver_wait(&channel->driver);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), EX_DATAERR);
 	assert_int_equal(channel->ring.control->failed, VGPU_ERR_INVALID_REQUEST);

@@ -219,7 +219,7 @@ static void a_guest_that_breaks_its_ring_loses_that_channel(void **state)
 	}
 	rings[0].submissions[1].sequence = 4000000000u;
 	guest_ring_doorbell(&rings[0]);
-	assert_int_equal(device_closed(&device, 0), VGPU_ERR_CONTEXT_LOST);
+	assert_int_equal(device_closed(&device, 0), VGPU_ERR_INVALID_REQUEST);
 	assert_int_equal(call(&rings[1], VGPU_RING_NOP, 0, 0).status, 0);
 	device_close(&device);
 }
