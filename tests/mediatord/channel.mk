@@ -2,7 +2,9 @@
 # Channels: a real worker whose mediator and guest are the test, and its parts alone.
 mediatord_channel_tests = \
 	tests/mediatord/test-channel-errors \
+	tests/mediatord/test-channel-index \
 	tests/mediatord/test-channel-operations \
+	tests/mediatord/test-channel-order \
 	tests/mediatord/test-channel-refusals \
 	tests/mediatord/test-channel-ring \
 	tests/mediatord/test-channel-sleep \
@@ -49,3 +51,25 @@ tests_mediatord_test_channel_sleep_LDADD = tests/mediatord/libchanneldriver.la
 tests_mediatord_test_channel_start_SOURCES = tests/mediatord/test-channel-start.c
 tests_mediatord_test_channel_start_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_channel_start_LDADD = tests/mediatord/libchanneldriver.la
+
+tests_mediatord_test_channel_index_SOURCES = \
+	tests/mediatord/guest-ring.h \
+	tests/mediatord/test-channel-index.c
+tests_mediatord_test_channel_index_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_channel_index_LDADD = mediatord/worker/libworker.la $(CMOCKA_LIBS) -lpthread
+
+tests_mediatord_test_channel_order_SOURCES = \
+	tests/mediatord/guest-ring.h \
+	tests/mediatord/test-channel-order.c
+tests_mediatord_test_channel_order_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_channel_order_LDADD = mediatord/worker/libworker.la $(CMOCKA_LIBS) -lpthread
+
+if FUZZING
+if BUILD_MEDIATORD
+noinst_PROGRAMS += tests/mediatord/fuzz-channel
+FUZZ_TARGETS += tests/mediatord/fuzz-channel
+endif
+endif
+tests_mediatord_fuzz_channel_SOURCES = tests/mediatord/fuzz-channel.c
+tests_mediatord_fuzz_channel_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_mediatord_fuzz_channel_LDADD = mediatord/worker/libworker.la

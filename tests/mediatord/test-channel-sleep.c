@@ -117,23 +117,33 @@ static void one_doorbell_for_a_batch(void **state)
 		assert_int_equal(channel_wait(&channel).status, 0);
 }
 
-static void a_guest_that_polls_is_not_woken(void **state)
+/*
+ * Where both have a processor, neither rings. A host that is busy may let them share one, and then
+ * they take turns: so it has to be seen once.
+ */
+static void sides_that_poll_do_not_ring(void **state)
 {
-	struct vgpu_completion completion;
-	uint64_t doorbells;
+	uint64_t doorbells = 0;
 
 	(void)state;
 	wait_until_asleep();
 	eventfd_count(channel.fds[2]);
-	doorbells = channel.ring.doorbells;
-	for (int i = 0; i < 20000; i++) {
-		guest_ring_submit(&channel.ring, &nop);
-		while (!guest_ring_poll(&channel.ring, &completion))
-			;
+	for (int round = 0; round < 200; round++) {
+		struct vgpu_completion completion;
+
+		doorbells = channel.ring.doorbells;
+		for (int i = 0; i < 1000; i++) {
+			guest_ring_submit(&channel.ring, &nop);
+			while (!guest_ring_poll(&channel.ring, &completion))
+				;
+		}
+		/* Never the other way: this guest did not say that it sleeps. */
+		assert_true(eventfd_count(channel.fds[2]) == 0);
+		doorbells = channel.ring.doorbells - doorbells;
+		if (doorbells < 10)
+			break;
 	}
-	assert_true(eventfd_count(channel.fds[2]) == 0);
-	/* And it rings little: only where the host took the processor away for long. */
-	assert_in_range(channel.ring.doorbells - doorbells, 1, 2000);
+	assert_in_range(doorbells, 0, 9);
 }
 
 static void a_guest_that_sleeps_is_woken(void **state)
@@ -204,7 +214,7 @@ int main(void)
 		cmocka_unit_test(an_idle_worker_costs_nothing),
 		cmocka_unit_test(the_doorbell_wakes_it),
 		cmocka_unit_test(one_doorbell_for_a_batch),
-		cmocka_unit_test(a_guest_that_polls_is_not_woken),
+		cmocka_unit_test(sides_that_poll_do_not_ring),
 		cmocka_unit_test(a_guest_that_sleeps_is_woken),
 		cmocka_unit_test(sleeping_against_each_other),
 		cmocka_unit_test(doorbells_for_nothing),
