@@ -3,8 +3,10 @@
  * Polling costs a processor and answers within a microsecond; sleeping costs none and a wake-up of
  * several. The loop polls an empty ring for a while that adapts: where a wake-up came so soon that
  * polling on would have caught it, the while becomes the longest that is allowed; where it came
- * later, polling was for nothing, and it is halved. No system call is made, and no clock is read,
- * on the way of a submission that polling finds.
+ * later, polling was for nothing, and it is halved. Where long polling found nothing and a wake-up
+ * came right after, the guest was waiting for this very processor: then polling is kept short, for
+ * longer each time. No system call is made, and no clock is read, on the way of a submission that
+ * polling finds.
  */
 #include "mediatord/worker/serve.h"
 
@@ -19,6 +21,12 @@
 
 #define SPIN_MIN_NS	2000
 #define SPINS_PER_CLOCK 64u
+
+/* Who polled for longer than the one, and was woken sooner than the other, was in the way. */
+#define SPIN_LONG_NS	  20000
+#define SPIN_WOKEN_NS	  30000
+#define SPIN_HOLD_FIRST	  8u
+#define SPIN_HOLD_LONGEST 1024u
 
 /* Under load the control socket is looked at once in so many submissions. */
 #define SUBMISSIONS_PER_CONTROL 256u
@@ -44,7 +52,9 @@ void server_init(struct server *server, void *region, uint32_t entries, long pro
 	ring_init(&server->ring, region, entries);
 	server->pending.count = 0;
 	server->idle_since_ns = 0;
-	server->slept = false;
+	server->slept_since_ns = 0;
+	server->spin_hold = 0;
+	server->spin_hold_next = SPIN_HOLD_FIRST;
 	server->since_control = 0;
 	/* With one processor, polling only keeps the guest from what is polled for. */
 	server->spin_limit_ns = processors > 1 ? SERVE_SPIN_MAX_NS / 2 : 0;
@@ -77,16 +87,31 @@ static bool granted(const struct server *server)
 	return __atomic_load_n(&server->channel.grant->granted, __ATOMIC_ACQUIRE) != 0;
 }
 
-/* Work was found: polling for it was right or wrong. */
+/* A sleep ended with work: was the polling before it right? */
+static void adapt(struct server *server)
+{
+	int64_t now = vgpu_now_ns();
+
+	if (server->spin_limit_ns >= SPIN_LONG_NS && now - server->slept_since_ns < SPIN_WOKEN_NS) {
+		server->spin_limit_ns = SPIN_MIN_NS;
+		server->spin_hold = server->spin_hold_next;
+		if (server->spin_hold_next < SPIN_HOLD_LONGEST)
+			server->spin_hold_next *= 2;
+	} else if (now - server->idle_since_ns <= SERVE_SPIN_MAX_NS) {
+		if (server->spin_hold)
+			server->spin_hold--;
+		else
+			server->spin_limit_ns = SERVE_SPIN_MAX_NS;
+	} else if (server->spin_limit_ns > SPIN_MIN_NS) {
+		server->spin_limit_ns /= 2;
+	}
+}
+
 static void note_progress(struct server *server)
 {
-	if (server->slept && server->spin_limit_ns) {
-		if (vgpu_now_ns() - server->idle_since_ns <= SERVE_SPIN_MAX_NS)
-			server->spin_limit_ns = SERVE_SPIN_MAX_NS;
-		else if (server->spin_limit_ns > SPIN_MIN_NS)
-			server->spin_limit_ns /= 2;
-	}
-	server->slept = false;
+	if (server->slept_since_ns && server->spin_limit_ns)
+		adapt(server);
+	server->slept_since_ns = 0;
 	server->idle_since_ns = 0;
 }
 
@@ -219,7 +244,8 @@ static int idle(struct server *server, bool take, struct vgpu_error **err)
 	if (found)
 		return found < 0 ? -1 : 0;
 	channel_settle(&server->channel);
-	server->slept = true;
+	if (!server->slept_since_ns)
+		server->slept_since_ns = vgpu_now_ns();
 	ring_sleeps(&server->ring);
 	/* A submission that was published before the guest could see that we sleep. */
 	if (!take || !ring_waiting(&server->ring))

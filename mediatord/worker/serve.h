@@ -20,7 +20,9 @@ struct server {
 	/* How long polling goes on; grows and shrinks with what it was good for. */
 	int64_t spin_limit_ns;
 	int64_t idle_since_ns;	/* 0: busy, or not looked at the clock yet */
-	bool slept;		/* since then */
+	int64_t slept_since_ns; /* 0: has not slept since then */
+	/* Polling for longer is tried again after so many wake-ups; and the next time. */
+	uint32_t spin_hold, spin_hold_next;
 	uint32_t since_control; /* submissions taken since the control socket was looked at */
 };
 
