@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -235,6 +237,22 @@ static bool namespaces_possible(uid_t uid)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+/* Whether do_confined()'s child has a channel's eventfds, as descriptors 4 and 5. */
+static bool has_channel;
+
+#define DOORBELL   4
+#define COMPLETION 5
+
+static void open_eventfds(struct sandbox *sandbox)
+{
+	if (!has_channel)
+		return;
+	if (eventfd(1, EFD_NONBLOCK) != DOORBELL || eventfd(1, EFD_NONBLOCK) != COMPLETION)
+		_exit(104);
+	sandbox->doorbell = DOORBELL;
+	sandbox->completion = COMPLETION;
+}
+
 /*
  * Confines a child of this test as a worker is, started as `uid` where that is not 0, and has it do
  * something. Returns what waitpid() said.
@@ -252,14 +270,17 @@ static int do_confined(uid_t start_uid, void (*action)(void))
 		struct sandbox sandbox = { .has_ids = geteuid() == 0 && start_uid == 0,
 					   .uid = DRIVER_UID,
 					   .gid = DRIVER_UID,
-					   .keep_fd = 3 };
+					   .keep_fd = 3,
+					   .doorbell = -1,
+					   .completion = -1 };
 		struct vgpu_error *err = NULL;
 
 		become(start_uid);
 		dup2(pair[1], 10);
 		dup2(10, 3);
-		if (sandbox_prepare(&sandbox, &err) < 0 ||
-		    sandbox_enter(&sandbox, UINT64_C(1) << 32, &err) < 0) {
+		if (sandbox_prepare(&sandbox, &err) == 0)
+			open_eventfds(&sandbox);
+		if (err || sandbox_enter(&sandbox, UINT64_C(1) << 32, &err) < 0) {
 			fprintf(stderr, "%s\n", err->message);
 			_exit(101);
 		}
@@ -364,6 +385,42 @@ static void act_new_privileges(void)
 	syscall(SYS_setresuid, 0, 0, 0);
 }
 
+/* What the loop of a channel does besides. */
+static void act_serve_a_channel(void)
+{
+	struct pollfd fds[] = { { .fd = DOORBELL, .events = POLLIN },
+				{ .fd = 3, .events = POLLIN } };
+	const struct timespec limit = { .tv_nsec = 1000 };
+	uint64_t count = 1;
+
+	if (ppoll(fds, 2, &limit, NULL) != 1 ||
+	    read(DOORBELL, &count, sizeof(count)) != sizeof(count) || count != 1 ||
+	    write(COMPLETION, &count, sizeof(count)) != sizeof(count))
+		_exit(102);
+	act_permitted();
+}
+
+static void act_ring_itself(void)
+{
+	const uint64_t one = 1;
+
+	write(DOORBELL, &one, sizeof(one)) == sizeof(one) ? _exit(0) : _exit(1);
+}
+
+static void act_read_completions(void)
+{
+	uint64_t count;
+
+	read(COMPLETION, &count, sizeof(count)) == sizeof(count) ? _exit(0) : _exit(1);
+}
+
+static void act_read_elsewhere(void)
+{
+	char byte;
+
+	read(STDIN_FILENO, &byte, 1) == 1 ? _exit(0) : _exit(1);
+}
+
 static void forbidden_system_calls_end_it(void **state)
 {
 	static void (*const actions[])(void) = {
@@ -381,6 +438,10 @@ static void forbidden_system_calls_end_it(void **state)
 		act_receive_elsewhere,
 		act_ptrace,
 		act_new_privileges,
+		act_read_elsewhere,
+		/* These where there is such a descriptor, too. */
+		act_ring_itself,
+		act_read_completions,
 	};
 	int status;
 
@@ -388,15 +449,19 @@ static void forbidden_system_calls_end_it(void **state)
 	/* With sanitizers they fail instead; valgrind itself makes many of them. */
 	if (SANDBOX_FOR_SANITIZERS || RUNNING_ON_VALGRIND)
 		skip();
-	status = do_confined(0, act_permitted);
-	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
-		status = do_confined(0, actions[i]);
-		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS)
-			fail_msg("action %zu: wait status 0x%x, expected SIGSYS", i,
-				 (unsigned int)status);
-		assert_false(WCOREDUMP(status));
+	for (int channel = 0; channel < 2; channel++) {
+		has_channel = channel;
+		status = do_confined(0, channel ? act_serve_a_channel : act_permitted);
+		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+		for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+			status = do_confined(0, actions[i]);
+			if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS)
+				fail_msg("action %zu: wait status 0x%x, expected SIGSYS", i,
+					 (unsigned int)status);
+			assert_false(WCOREDUMP(status));
+		}
 	}
+	has_channel = false;
 }
 
 /* Started by another user than root, it is confined as well, within a user namespace. */
@@ -435,7 +500,9 @@ static void a_log_without_a_reader(void **state)
 		struct sandbox sandbox = { .has_ids = geteuid() == 0,
 					   .uid = DRIVER_UID,
 					   .gid = DRIVER_UID,
-					   .keep_fd = 3 };
+					   .keep_fd = 3,
+					   .doorbell = -1,
+					   .completion = -1 };
 
 		dup2(pipes[1], STDERR_FILENO);
 		dup2(pair[1], 10);
