@@ -50,7 +50,7 @@ bool ring_waiting(const struct ring *ring)
 static void copy_submission(const struct vgpu_submission *shared, struct vgpu_submission *copy)
 {
 	const volatile uint64_t *from = (const volatile uint64_t *)(const volatile void *)shared;
-	uint64_t words[sizeof(*copy) / sizeof(uint64_t)];
+	uint64_t words[sizeof(*copy) / sizeof(uint64_t)] = { 0 };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		words[i] = from[i];
