@@ -210,7 +210,8 @@ static const struct timespec *sleep_limit(const struct server *server, bool take
 			longest = SLEEP_BUSY_MIN_NS;
 		if (longest > SLEEP_BUSY_MAX_NS)
 			longest = SLEEP_BUSY_MAX_NS;
-	} else if (!take) {
+	} else if (!take && ring_waiting(&server->ring)) {
+		/* Room in the completion ring: nobody rings for that. */
 		longest = SLEEP_OBSTACLE_NS;
 	}
 	*limit = (struct timespec){ .tv_nsec = longest };
