@@ -2,6 +2,7 @@
 /* The programs themselves: what a restart keeps, what an end leaves, and what a worker is given. */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <dirent.h>
 #include <limits.h>
 #include <setjmp.h>
@@ -41,7 +42,11 @@ static void start_with_status(struct daemon *daemon, pid_t *pid)
 	assert_true(*pid >= 0);
 	if (*pid == 0) {
 		int log = open(daemon->log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+		const gid_t group = 12345;
 
+		/* A group that workers must not inherit, whatever this test was given. */
+		if (geteuid() == 0 && setgroups(1, &group) < 0)
+			_exit(126);
 		dup2(log, STDERR_FILENO);
 		execl(daemon->program, "vgpu-mediatord", "--config", daemon->config, (char *)NULL);
 		_exit(127);
@@ -341,6 +346,7 @@ static void a_worker_has_nothing_that_it_does_not_need(void **state)
 	struct daemon *daemon = *state;
 	struct client client;
 	char path[64], text[8192], expected[128];
+	struct stat file;
 	ssize_t length;
 	pid_t worker;
 	int fd;
@@ -368,6 +374,9 @@ static void a_worker_has_nothing_that_it_does_not_need(void **state)
 		snprintf(path, sizeof(path), "/proc/%d/environ", (int)worker);
 		fd = open(path, O_RDONLY);
 		assert_int_equal(read(fd, text, sizeof(text)), 0);
+		/* Not dumpable: its files in /proc are root's and not its own uid's. */
+		assert_int_equal(fstat(fd, &file), 0);
+		assert_int_equal(file.st_uid, 0);
 		close(fd);
 	}
 	client_close(&client);
