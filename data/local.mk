@@ -19,3 +19,16 @@ uninstall-mediatord-conf:
 	-rmdir "$(DESTDIR)$(sysconfdir)/vgpu" 2>/dev/null
 # The REST interface.
 dist_doc_DATA += data/openapi.yaml
+
+# Also /usr/local/lib/systemd/system is one of systemd's folders.
+EXTRA_DIST += data/vgpu-mediatord.service.in
+if HAVE_SYSTEMD
+if BUILD_MEDIATORD
+systemdunitdir = $(prefix)/lib/systemd/system
+nodist_systemdunit_DATA = data/vgpu-mediatord.service
+endif
+endif
+CLEANFILES += data/vgpu-mediatord.service
+data/vgpu-mediatord.service: $(srcdir)/data/vgpu-mediatord.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) data && $(SED) 's|@sbindir[@]|$(sbindir)|g' \
+		"$(srcdir)/data/vgpu-mediatord.service.in" >$@.tmp && mv $@.tmp $@

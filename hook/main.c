@@ -115,7 +115,7 @@ static int register_domain(const struct call *call, const struct hook_config *co
 					       "(policy best-effort)");
 			return 0;
 		}
-		complain(err->message, "; start it with: systemctl start vgpu-mediatord");
+		complain(err->message, "; is vgpu-mediatord running?");
 		return 1;
 	}
 	if (reply.status >= 200 && reply.status < 300)

@@ -86,7 +86,8 @@ mediator_answers() {
 	rest GET /healthz >/dev/null 2>&1
 }
 
-# start_mediator [LINES]: with these lines at the end of its configuration. The state stays in $dir,
+# start_mediator [LINES]: with these lines at the end of its configuration, and with $worker_program
+# as its worker, where that is set. The state stays in $dir,
 # so that starting it again is a restart.
 start_mediator() {
 	[ -x "$top_builddir/mediatord/vgpu-mediatord" ] ||
@@ -99,7 +100,7 @@ start_mediator() {
 	link-dir = $dir/link
 	libvirt-run-dir = $dir/libvirt
 	state = $dir/state.db
-	worker = $top_builddir/vgpu-worker
+	worker = ${worker_program:-$top_builddir/vgpu-worker}
 	log-level = debug
 	default-pool = A
 	[pool A]

@@ -73,6 +73,19 @@ static void print_limit(const char *label, uint32_t value, const char *unit)
 		printf("%-18s no limit\n", label);
 }
 
+static const char *link_remark(uint32_t link_state)
+{
+	switch (link_state) {
+	case VGPU_LINK_UP:
+		return "";
+	case VGPU_LINK_REFUSED:
+		return ": the host's mediator refuses this device, its log says why; what follows "
+		       "may be out of date";
+	default:
+		return ": the host's mediator does not answer; what follows may be out of date";
+	}
+}
+
 static void print_table(const struct vgpu_info *info)
 {
 	const struct vgpu_info_quotas *quotas = &info->quotas;
@@ -80,9 +93,7 @@ static void print_table(const struct vgpu_info *info)
 
 	printf("%-18s %s\n", "device", info->transport);
 	printf("%-18s %s%s\n", "link", vgpu_link_state_name(info->link_state),
-	       info->link_state == VGPU_LINK_UP
-		       ? ""
-		       : ": the host's mediator does not answer; what follows may be out of date");
+	       link_remark(info->link_state));
 	print_name("VM name", info->vm_name);
 	printf("%-18s %s\n", "VM uuid", info->vm_uuid);
 	printf("%-18s %" PRIu32 "\n", "VM id", info->vm_id);

@@ -70,6 +70,7 @@ guest_agent_scripts = \
 	tests/guest-agent/local-failures.sh \
 	tests/guest-agent/local-library.sh \
 	tests/guest-agent/local-sharing.sh \
+	tests/guest-agent/local-wrong-sum.sh \
 	tests/guest-agent/usage.sh
 TESTS += $(guest_agent_scripts)
 dist_check_SCRIPTS += $(guest_agent_scripts)

@@ -23,7 +23,7 @@ fake() {
 all() {
 	local name=$1 line=$2 operation
 	configure timeout=300ms
-	expect "$name required" 1 "^vgpu: $line.*; start it with: systemctl start vgpu-mediatord" \
+	expect "$name required" 1 "^vgpu: $line.*; is vgpu-mediatord running?" \
 		prepare begin <"$attached"
 	expect "$name release" 0 "^vgpu: $line.*; the VM was not marked as detached" \
 		release end <"$attached"

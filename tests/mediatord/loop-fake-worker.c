@@ -42,8 +42,8 @@ static void wait_for_end(void)
 	exit(0);
 }
 
-static void done(uint64_t job, uint64_t gpu_time_ns, uint32_t error, const uint32_t *results,
-		 uint32_t count)
+static void done_with(uint64_t job, uint64_t gpu_time_ns, uint32_t error, const uint32_t *results,
+		      uint32_t count, const void *data, uint32_t data_length)
 {
 	struct vgpu_worker_done message = {
 		.header = { .type = VGPU_WORKER_DONE },
@@ -52,10 +52,17 @@ static void done(uint64_t job, uint64_t gpu_time_ns, uint32_t error, const uint3
 		.error_code = error,
 	};
 
-	message.length = vgpu_response_build(message.response, error, results, count, NULL, 0, 0);
+	message.length =
+		vgpu_response_build(message.response, error, results, count, data, data_length, 0);
 	message.header.length =
 		(uint32_t)(offsetof(struct vgpu_worker_done, response) + message.length);
 	transmit(&message, message.header.length);
+}
+
+static void done(uint64_t job, uint64_t gpu_time_ns, uint32_t error, const uint32_t *results,
+		 uint32_t count)
+{
+	done_with(job, gpu_time_ns, error, results, count, NULL, 0);
 }
 
 static bool reserve(uint64_t bytes)
@@ -156,6 +163,19 @@ static void run(const struct vgpu_worker_job *job)
 	case VGPU_OP_MEMORY_FREE:
 		release(request.free.pointer);
 		held -= request.free.pointer;
+		break;
+	case VGPU_OP_GET_DEVICE_INFO:
+		done(job->job, 0, VGPU_ERR_NONE, (uint32_t[VGPU_INFO_WORDS]){ 0 }, VGPU_INFO_WORDS);
+		return;
+	case VGPU_OP_MEMORY_COPY:
+		/* Memory always reads as zeros, whatever was copied or computed. */
+		if (request.copy.direction == VGPU_COPY_DEVICE_TO_HOST) {
+			static const uint8_t zeros[VGPU_MAILBOX_BYTES];
+
+			done_with(job->job, 0, VGPU_ERR_NONE, NULL, 0, zeros,
+				  (uint32_t)request.copy.bytes);
+			return;
+		}
 		break;
 	case VGPU_OP_CONTEXT_RESET:
 		release(held);

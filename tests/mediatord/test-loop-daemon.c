@@ -178,6 +178,7 @@ static void a_worker_has_nothing_that_it_does_not_need(void **state)
 	struct daemon *daemon = *state;
 	struct client client;
 	char path[64], text[8192], expected[128];
+	struct stat file;
 	ssize_t length;
 	pid_t worker;
 	int fd;
@@ -205,6 +206,9 @@ static void a_worker_has_nothing_that_it_does_not_need(void **state)
 		snprintf(path, sizeof(path), "/proc/%d/environ", (int)worker);
 		fd = open(path, O_RDONLY);
 		assert_int_equal(read(fd, text, sizeof(text)), 0);
+		/* Not dumpable: its files in /proc are root's and not its own uid's. */
+		assert_int_equal(fstat(fd, &file), 0);
+		assert_int_equal(file.st_uid, 0);
 		close(fd);
 	}
 	client_close(&client);

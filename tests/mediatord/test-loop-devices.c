@@ -310,6 +310,31 @@ static void a_vm_changes_while_it_runs(void **state)
 	client_close(&client);
 }
 
+static void hold(int number)
+{
+	(void)number;
+	usleep(200000);
+}
+
+/* As a QEMU that is started again at once: what its predecessor left unread hides that it went. */
+static void a_device_that_comes_back_is_not_taken_for_a_second_one(void **state)
+{
+	struct harness *harness = *state;
+	const struct sigaction action = { .sa_handler = hold };
+	struct client old, new;
+
+	client_open(&old, harness->link_path);
+	sigaction(SIGUSR1, &action, NULL);
+	pthread_kill(harness->thread, SIGUSR1);
+	/* More than the loop takes at once. */
+	for (int i = 0; i < 40; i++)
+		reset(&old);
+	client_close(&old);
+	client_open(&new, harness->link_path);
+	assert_int_equal(client_nop(&new), VGPU_ERR_NONE);
+	client_close(&new);
+}
+
 /* Each of its resets ends a worker, and each request after one starts another. */
 static void a_device_that_resets_for_ever_does_not_fill_the_log(void **state)
 {
@@ -354,6 +379,7 @@ int main(void)
 		TEST(devices_that_come_and_go_leak_no_descriptor),
 		TEST(a_deleted_vm_is_gone_with_link_and_worker),
 		TEST(a_vm_changes_while_it_runs),
+		TEST(a_device_that_comes_back_is_not_taken_for_a_second_one),
 		TEST(a_device_that_resets_for_ever_does_not_fill_the_log),
 	};
 

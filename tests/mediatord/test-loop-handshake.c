@@ -232,6 +232,22 @@ static void the_socket_is_for_others_to_reach(void **state)
 	assert_int_equal(status.st_mode & 0777, 0666);
 }
 
+static void with_a_link_group_it_is_for_that_group_alone(void **state)
+{
+	struct harness *harness = *state;
+	struct vgpu_error *err = NULL;
+	struct stat status;
+
+	assert_int_equal(control_vm_delete(harness->control, harness->vm.uuid, &err), 0);
+	/* The loop reads it while it carries out a command, and only then. */
+	harness->config->has_link_group = true;
+	harness->config->link_gid = geteuid() == 0 ? 12345 : getegid();
+	harness_put(harness);
+	assert_int_equal(stat(harness->link_path, &status), 0);
+	assert_int_equal(status.st_mode & 0777, 0660);
+	assert_int_equal(status.st_gid, harness->config->link_gid);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, harness_setup, harness_teardown)
@@ -243,6 +259,7 @@ int main(void)
 		TEST(who_says_nothing_is_dropped_after_5_s),
 		TEST(strangers_cannot_use_up_the_places_of_the_device),
 		TEST(the_socket_is_for_others_to_reach),
+		TEST(with_a_link_group_it_is_for_that_group_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,7 +112,7 @@ say "without the mediator"
 stop_mediator
 define_guest q35 6f0f6c1e-5d0b-4f8f-9a57-3f0f9d7c0011 q35
 expect 1 virsh_ start q35
-grep -q 'vgpu: cannot reach the mediator at .*; start it with: systemctl start vgpu-mediatord' \
+grep -q 'vgpu: cannot reach the mediator at .*; is vgpu-mediatord running?' \
 	"$work/output" || fail "$(cat "$work/output")"
 virsh_ start bare --paused || fail "a domain without a vGPU does not start"
 virsh_ destroy bare
