@@ -319,7 +319,7 @@ static struct vgpu_channel *channel_new(struct vgpu *vgpu, unsigned int flags)
 static enum vgpu_result open_channel(struct vgpu_channel *channel, uint32_t entries,
 				     uint64_t window_bytes)
 {
-	int64_t deadline = channel_deadline(channel);
+	int64_t deadline = vgpu_now_ns() + channel_timeout(channel);
 	enum vgpu_result result;
 	uint64_t total = lay_out(channel, window_bytes), region;
 

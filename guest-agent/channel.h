@@ -65,10 +65,11 @@ struct vgpu_channel {
 	bool leading;	      /* a thread looks for completions, for all that wait */
 	pthread_cond_t moved; /* a completion was taken, or nobody leads any more */
 	unsigned int followers;
-	int64_t average_ns; /* of the time to a completion, recent ones counting most */
-	uint32_t kept;	    /* the first error of what the library itself waited for */
+	unsigned int waits;
+	bool single_processor; /* shared with the worker: polling is in its way */
+	uint32_t kept;	       /* the first error of what the library itself waited for */
 
-	int64_t spin_ns; /* how long to poll before sleeping */
+	int64_t spin_ns; /* how long to poll before sleeping; adapts */
 	uint64_t put;	 /* submissions, ever */
 
 	/*
@@ -110,28 +111,29 @@ static inline pthread_mutex_t *channel_lock(pthread_mutex_t *mutex)
 	pthread_mutex_t *held_ __attribute__((cleanup(channel_unlock), unused)) =                  \
 		channel_lock(mutex)
 
-int64_t channel_deadline(const struct vgpu_channel *channel);
+/* The handle's, in nanoseconds. Each wait may take that long. */
+int64_t channel_timeout(const struct vgpu_channel *channel);
 
 /* Readies and frees what submitting and waiting need. */
 enum vgpu_result channel_queue_init(struct vgpu_channel *channel, uint32_t entries, bool combining);
 void channel_queue_free(struct vgpu_channel *channel);
 
 /*
- * Submits, waiting for room until deadline. Up to CHANNEL_TOGETHER of them are submitted all or
- * none; more, as far as there was room.
+ * Submits, waiting for room for at most timeout_ns. Up to CHANNEL_TOGETHER of them are submitted
+ * all or none; more, as far as there was room.
  */
 #define CHANNEL_TOGETHER 4
 enum vgpu_result channel_submit(struct vgpu_channel *channel, struct vgpu_operation *operations,
-				size_t count, int64_t deadline);
+				size_t count, int64_t timeout_ns);
 
 /* The same for a LAUNCH, whose parameters it puts into the window. */
 enum vgpu_result channel_submit_launch(struct vgpu_channel *channel,
 				       struct vgpu_operation *operation, struct vgpu_launch *launch,
-				       const void *parameters, int64_t deadline);
+				       const void *parameters, int64_t timeout_ns);
 
 /* Waits until it is answered. After VGPU_E_TIMEOUT it is still under way: see channel_detach(). */
 enum vgpu_result channel_wait(struct vgpu_channel *channel, struct vgpu_operation *operation,
-			      int64_t deadline);
+			      int64_t timeout_ns);
 
 /* Its answer will be thrown away. Fine for one that was answered. */
 void channel_detach(struct vgpu_channel *channel, struct vgpu_operation *operation);
@@ -164,11 +166,11 @@ bool channel_in_window(const struct vgpu_channel *channel, const void *memory, u
 
 /*
  * A chunk for this thread, which owns it until channel_chunk_done(). channel_chunk_take() waits for
- * one until deadline: a thread that has one already must use channel_chunk_try(), which gives NULL
- * where it would have to wait, since others may wait for the one that it has.
+ * one for at most timeout_ns: a thread that has one already must use channel_chunk_try(), which
+ * gives NULL where it would have to wait, since others may wait for the one that it has.
  */
 enum vgpu_result channel_chunk_take(struct vgpu_channel *channel, struct channel_chunk **chunk,
-				    int64_t deadline);
+				    int64_t timeout_ns);
 struct channel_chunk *channel_chunk_try(struct vgpu_channel *channel);
 
 /* Frees a chunk, or lets it fly where its fence is under way. */

@@ -14,11 +14,11 @@ enum vgpu_result channel_cuda_error(uint32_t status, const char *what)
 static enum vgpu_result call(struct vgpu_channel *channel, struct vgpu_operation *operation,
 			     const char *what)
 {
-	int64_t deadline = channel_deadline(channel);
-	enum vgpu_result result = channel_submit(channel, operation, 1, deadline);
+	int64_t timeout_ns = channel_timeout(channel);
+	enum vgpu_result result = channel_submit(channel, operation, 1, timeout_ns);
 
 	if (result == VGPU_OK)
-		result = channel_wait(channel, operation, deadline);
+		result = channel_wait(channel, operation, timeout_ns);
 	if (result != VGPU_OK) {
 		channel_detach(channel, operation);
 		return last_error_prefix(result, "%s", what);
@@ -76,6 +76,6 @@ enum vgpu_result channel_start(struct vgpu_channel *channel, struct vgpu_operati
 	if (channel->check)
 		return channel_call(channel, operation, what);
 	operation->flags |= VGPU_SUBMIT_NO_REPLY;
-	result = channel_submit(channel, operation, 1, channel_deadline(channel));
+	result = channel_submit(channel, operation, 1, channel_timeout(channel));
 	return result == VGPU_OK ? VGPU_OK : last_error_prefix(result, "%s", what);
 }

@@ -56,11 +56,11 @@ static enum vgpu_result call_and_synchronize(struct vgpu_channel *channel,
 	struct vgpu_operation both[2] = {
 		*operation, { .opcode = VGPU_RING_STREAM_SYNCHRONIZE, .argument = { stream } }
 	};
-	int64_t deadline = channel_deadline(channel);
-	enum vgpu_result result = channel_submit(channel, both, 2, deadline);
+	int64_t timeout_ns = channel_timeout(channel);
+	enum vgpu_result result = channel_submit(channel, both, 2, timeout_ns);
 
 	for (int i = 0; i < 2 && result == VGPU_OK; i++)
-		result = channel_wait(channel, &both[i], deadline);
+		result = channel_wait(channel, &both[i], timeout_ns);
 	if (result != VGPU_OK) {
 		channel_detach(channel, &both[0]);
 		channel_detach(channel, &both[1]);
@@ -95,7 +95,7 @@ static enum vgpu_result begin_chunk(struct copy *copy, uint64_t bytes)
 	if (!chunk && copy->count)
 		return VGPU_OK;
 	if (!chunk) {
-		result = channel_chunk_take(channel, &chunk, channel_deadline(channel));
+		result = channel_chunk_take(channel, &chunk, channel_timeout(channel));
 		if (result != VGPU_OK)
 			return last_error_prefix(result, "%s", copy->what);
 	}
@@ -134,7 +134,7 @@ static enum vgpu_result submit_chunk(const struct copy *copy, uint64_t device)
 		.opcode = VGPU_RING_EVENT_SYNCHRONIZE,
 		.argument = { chunk->event },
 	};
-	result = channel_submit(copy->channel, operations, 3, channel_deadline(copy->channel));
+	result = channel_submit(copy->channel, operations, 3, channel_timeout(copy->channel));
 	return result == VGPU_OK ? VGPU_OK : last_error_prefix(result, "%s", copy->what);
 }
 
@@ -143,16 +143,16 @@ static enum vgpu_result end_chunk(struct copy *copy, struct channel_chunk **chun
 {
 	struct vgpu_channel *channel = copy->channel;
 	struct vgpu_operation *operations = copy->chunks[copy->first]->operations;
-	int64_t deadline = channel_deadline(channel);
+	int64_t timeout_ns = channel_timeout(channel);
 	enum vgpu_result result;
 
 	*chunk = copy->chunks[copy->first];
 	*bytes = copy->chunk_bytes[copy->first];
 	copy->first = (copy->first + 1) % CHANNEL_CHUNKS_A_COPY;
 	copy->count--;
-	result = channel_wait(channel, &operations[CHUNK_COPY], deadline);
+	result = channel_wait(channel, &operations[CHUNK_COPY], timeout_ns);
 	if (result == VGPU_OK)
-		result = channel_wait(channel, &operations[CHUNK_FENCE], deadline);
+		result = channel_wait(channel, &operations[CHUNK_FENCE], timeout_ns);
 	if (result != VGPU_OK)
 		return last_error_prefix(result, "%s", copy->what);
 	result = outcome(channel, operations[CHUNK_COPY].status, operations[CHUNK_FENCE].status,
@@ -205,7 +205,7 @@ static enum vgpu_result release(struct copy *copy)
 	struct vgpu_channel *channel = copy->channel;
 	struct channel_chunk *chunk = copy->chunks[copy->first];
 	struct vgpu_operation *started = &chunk->operations[CHUNK_COPY];
-	enum vgpu_result result = channel_wait(channel, started, channel_deadline(channel));
+	enum vgpu_result result = channel_wait(channel, started, channel_timeout(channel));
 	bool answered = !(started->flags & VGPU_SUBMIT_NO_REPLY);
 
 	copy->first = (copy->first + 1) % CHANNEL_CHUNKS_A_COPY;

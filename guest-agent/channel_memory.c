@@ -38,7 +38,7 @@ enum vgpu_result vgpu_channel_device_info(struct vgpu_channel *channel,
 	enum vgpu_result result;
 
 	memset(info, 0, sizeof(*info));
-	result = channel_chunk_take(channel, &chunk, channel_deadline(channel));
+	result = channel_chunk_take(channel, &chunk, channel_timeout(channel));
 	if (result != VGPU_OK)
 		return result;
 	chunk->operations[CHUNK_FENCE] = (struct vgpu_operation){

@@ -32,7 +32,7 @@ static enum vgpu_result call_with(struct vgpu_channel *channel, struct vgpu_oper
 			vgpu_host_free(channel, memory);
 		return result;
 	}
-	result = channel_chunk_take(channel, &chunk, channel_deadline(channel));
+	result = channel_chunk_take(channel, &chunk, channel_timeout(channel));
 	if (result != VGPU_OK)
 		return last_error_prefix(result, "%s", what);
 	operation->argument[at] = chunk->offset;
@@ -162,7 +162,7 @@ enum vgpu_result vgpu_channel_launch(struct vgpu_channel *channel, vgpu_function
 		.opcode = VGPU_RING_LAUNCH,
 		.flags = channel->check ? 0 : VGPU_SUBMIT_NO_REPLY,
 	};
-	int64_t deadline = channel_deadline(channel);
+	int64_t timeout_ns = channel_timeout(channel);
 	enum vgpu_result result;
 
 	/* What has no place in the ring. */
@@ -174,9 +174,9 @@ enum vgpu_result vgpu_channel_launch(struct vgpu_channel *channel, vgpu_function
 		if (block[i] > UINT16_MAX)
 			return channel_cuda_error(1, "launching a kernel");
 	}
-	result = channel_submit_launch(channel, &operation, &launch, parameters, deadline);
+	result = channel_submit_launch(channel, &operation, &launch, parameters, timeout_ns);
 	if (result == VGPU_OK)
-		result = channel_wait(channel, &operation, deadline);
+		result = channel_wait(channel, &operation, timeout_ns);
 	if (result != VGPU_OK) {
 		channel_detach(channel, &operation);
 		return last_error_prefix(result, "launching a kernel");

@@ -6,9 +6,9 @@
  * it, and hands each to its operation. The others sleep on a condition until theirs is there, or
  * until nobody leads. A single thread never sees the condition.
  *
- * The leader polls as long as answers have come fast lately. Then it sleeps: on the completion's
- * eventfd where there is one, as common/ring.h says, or, in a guest without a driver, for times
- * that grow from 10 us to 1 ms.
+ * The leader polls for a while that adapts to how fast answers have come. Then it sleeps: on the
+ * completion's eventfd where there is one, as common/ring.h says, or, in a guest without a driver,
+ * for times that grow from 10 us to 1 ms.
  */
 #include <poll.h>
 #include <stdlib.h>
@@ -20,10 +20,16 @@
 #include "guest-agent/channel.h"
 #include "guest-agent/last_error.h"
 
-/* Answers that take longer are not worth polling for, but for a tenth of it. */
+/* The longest and the shortest time for which the ring is polled before sleeping. */
 #define SPIN_MAX_NS (100 * VGPU_NS_PER_US)
+#define SPIN_MIN_NS (2 * VGPU_NS_PER_US)
 
-/* Looks at the ring between two at the clock, which can be dear in a guest. */
+/* Waits, of which one polls for the longest time. */
+#define WAITS_PER_PROBE 32
+
+/* Looks at the ring before the first at the clock, which can be dear in a guest, and between two.
+ */
+#define SPINS_AT_ONCE	128
 #define SPINS_PER_CLOCK 32
 
 #define SLEEP_MIN_NS (10 * VGPU_NS_PER_US)
@@ -36,11 +42,9 @@
 /* What a submission writes to the doorbell; its value means nothing. */
 #define DOORBELL_VALUE 1u
 
-int64_t channel_deadline(const struct vgpu_channel *channel)
+int64_t channel_timeout(const struct vgpu_channel *channel)
 {
-	int64_t timeout = __atomic_load_n(&channel->vgpu->timeout_ns, __ATOMIC_RELAXED);
-
-	return vgpu_now_ns() + timeout;
+	return __atomic_load_n(&channel->vgpu->timeout_ns, __ATOMIC_RELAXED);
 }
 
 enum vgpu_result channel_queue_init(struct vgpu_channel *channel, uint32_t entries, bool combining)
@@ -55,8 +59,8 @@ enum vgpu_result channel_queue_init(struct vgpu_channel *channel, uint32_t entri
 	channel->free_slots = entries;
 	ring_init(&channel->ring, channel->region, entries, combining);
 	/* With one processor, polling keeps a worker on the same host from answering. */
-	if (channel->completion < 0 || sysconf(_SC_NPROCESSORS_ONLN) > 1)
-		channel->spin_ns = SPIN_MAX_NS;
+	channel->single_processor = channel->completion >= 0 && sysconf(_SC_NPROCESSORS_ONLN) == 1;
+	channel->spin_ns = SPIN_MAX_NS;
 	return VGPU_OK;
 }
 
@@ -297,7 +301,10 @@ struct search {
 	bool for_room; /* also for submissions taken, which rings nobody */
 	uint32_t taken;
 	int64_t spin_ns;
-	int64_t deadline;
+	int64_t timeout_ns;
+	int64_t *deadline; /* 0 until a clock was looked at */
+	bool slept;	   /* it was not found by polling */
+	int64_t polled_ns; /* until it was found, or sleep began */
 };
 
 static bool found(struct vgpu_channel *channel, const struct search *search)
@@ -306,22 +313,25 @@ static bool found(struct vgpu_channel *channel, const struct search *search)
 	       (search->for_room && ring_moved(&channel->ring, search->taken));
 }
 
-/* Polls, then sleeps, until something is found, the channel broke, or the time is over. */
-static void look_for(struct vgpu_channel *channel, const struct search *search)
+static bool poll_for(struct vgpu_channel *channel, const struct search *search, int looks)
 {
-	int64_t since = vgpu_now_ns(), now = since, look = LOOK_MIN_NS, next_look = since + look;
-
-	while (now - since < search->spin_ns) {
-		for (int i = 0; i < SPINS_PER_CLOCK; i++) {
-			if (found(channel, search))
-				return;
-			cpu_relax();
-		}
-		now = vgpu_now_ns();
+	for (int i = 0; i < looks; i++) {
+		if (found(channel, search))
+			return true;
+		cpu_relax();
 	}
-	while (!found(channel, search) && now < search->deadline) {
-		sleep_once(channel, channel->completion >= 0 && !search->for_room, since, now,
-			   search->deadline < next_look ? search->deadline : next_look);
+	return false;
+}
+
+/* Sleeps until something is found, the channel broke, or the time is over. */
+static void sleep_for(struct vgpu_channel *channel, const struct search *search, int64_t now)
+{
+	bool on_completion = channel->completion >= 0 && !search->for_room;
+	int64_t since = now, look = LOOK_MIN_NS, next_look = since + look;
+
+	while (!found(channel, search) && now < *search->deadline) {
+		sleep_once(channel, on_completion, since, now,
+			   *search->deadline < next_look ? *search->deadline : next_look);
 		now = vgpu_now_ns();
 		if (now < next_look)
 			continue;
@@ -333,37 +343,79 @@ static void look_for(struct vgpu_channel *channel, const struct search *search)
 	}
 }
 
-/* With the mutex held, but not while it waits. */
-static void lead(struct vgpu_channel *channel, const struct awaited *awaited, int64_t deadline)
+/* Polls, then sleeps. What is found at once costs no look at the clock. */
+static void look_for(struct vgpu_channel *channel, struct search *search)
 {
-	const struct search search = {
+	int64_t since, now;
+
+	if (poll_for(channel, search, SPINS_AT_ONCE))
+		return;
+	since = now = vgpu_now_ns();
+	if (!*search->deadline)
+		*search->deadline = now + search->timeout_ns;
+	while (now - since < search->spin_ns) {
+		bool there = poll_for(channel, search, SPINS_PER_CLOCK);
+
+		now = vgpu_now_ns();
+		search->polled_ns = now - since;
+		if (there)
+			return;
+	}
+	search->slept = true;
+	sleep_for(channel, search, now);
+}
+
+/*
+ * How long to poll next time. Polling that found nothing was for nothing, or kept this very
+ * processor from a worker on the same host: half as long, then. Now and then the longest time shows
+ * whether it would pay again.
+ */
+static void adapt(struct vgpu_channel *channel, const struct search *search)
+{
+	if (search->slept)
+		channel->spin_ns =
+			channel->spin_ns / 2 < SPIN_MIN_NS ? SPIN_MIN_NS : channel->spin_ns / 2;
+	else if (search->polled_ns > channel->spin_ns / 4)
+		channel->spin_ns =
+			search->polled_ns * 4 > SPIN_MAX_NS ? SPIN_MAX_NS : search->polled_ns * 4;
+}
+
+/* With the mutex held, but not while it waits. */
+static void lead(struct vgpu_channel *channel, const struct awaited *awaited, int64_t timeout_ns,
+		 int64_t *deadline)
+{
+	struct search search = {
 		.for_room = !awaited->operation,
 		.taken = channel->ring.taken,
-		.spin_ns = channel->average_ns < channel->spin_ns ? channel->spin_ns
-								  : channel->spin_ns / 10,
+		.spin_ns = ++channel->waits % WAITS_PER_PROBE ? channel->spin_ns : SPIN_MAX_NS,
+		.timeout_ns = timeout_ns,
 		.deadline = deadline,
 	};
-	int64_t since = vgpu_now_ns();
 
+	if (channel->single_processor)
+		search.spin_ns = 0;
 	channel->leading = true;
 	pthread_mutex_unlock(&channel->mutex);
 	look_for(channel, &search);
 	pthread_mutex_lock(&channel->mutex);
 	channel->leading = false;
-	channel->average_ns += (vgpu_now_ns() - since - channel->average_ns) / 8;
+	adapt(channel, &search);
 	take_all(channel);
 	if (channel->followers)
 		pthread_cond_broadcast(&channel->moved);
 }
 
-static void follow(struct vgpu_channel *channel, const struct awaited *awaited, int64_t deadline)
+static void follow(struct vgpu_channel *channel, const struct awaited *awaited, int64_t timeout_ns,
+		   int64_t *deadline)
 {
-	int64_t until = vgpu_now_ns() + SLEEP_MAX_NS;
+	int64_t now = vgpu_now_ns(), until = now + SLEEP_MAX_NS;
 	struct timespec time;
 
+	if (!*deadline)
+		*deadline = now + timeout_ns;
 	/* The leader looks for completions alone. */
-	if (awaited->operation || until > deadline)
-		until = deadline;
+	if (awaited->operation || until > *deadline)
+		until = *deadline;
 	time = (struct timespec){ until / VGPU_NS_PER_SECOND, until % VGPU_NS_PER_SECOND };
 	channel->followers++;
 	pthread_cond_timedwait(&channel->moved, &channel->mutex, &time);
@@ -372,8 +424,10 @@ static void follow(struct vgpu_channel *channel, const struct awaited *awaited, 
 
 /* The mutex is held. */
 static enum vgpu_result wait_until(struct vgpu_channel *channel, const struct awaited *awaited,
-				   int64_t deadline)
+				   int64_t timeout_ns)
 {
+	int64_t deadline = 0;
+
 	for (;;) {
 		if (!channel->leading)
 			take_all(channel);
@@ -381,19 +435,19 @@ static enum vgpu_result wait_until(struct vgpu_channel *channel, const struct aw
 			return VGPU_OK;
 		if (channel->failed)
 			return broken(channel);
-		if (vgpu_now_ns() >= deadline)
+		if (deadline && vgpu_now_ns() >= deadline)
 			return last_error_set(VGPU_E_TIMEOUT,
 					      "the vGPU has not answered within the timeout");
 		if (channel->leading)
-			follow(channel, awaited, deadline);
+			follow(channel, awaited, timeout_ns, &deadline);
 		else
-			lead(channel, awaited, deadline);
+			lead(channel, awaited, timeout_ns, &deadline);
 	}
 }
 
 /* The mutex is held. What was put before must not wait for its doorbell meanwhile. */
 static enum vgpu_result admit(struct vgpu_channel *channel, const struct awaited *awaited,
-			      int64_t deadline)
+			      int64_t timeout_ns)
 {
 	if (channel->failed)
 		return broken(channel);
@@ -401,7 +455,7 @@ static enum vgpu_result admit(struct vgpu_channel *channel, const struct awaited
 		return VGPU_OK;
 	if (ring_wants_doorbell(&channel->ring))
 		ring_doorbell(channel);
-	return wait_until(channel, awaited, deadline);
+	return wait_until(channel, awaited, timeout_ns);
 }
 
 /* The mutex is held, and there is room. */
@@ -428,7 +482,7 @@ static void put(struct vgpu_channel *channel, struct vgpu_operation *operation)
 }
 
 enum vgpu_result channel_submit(struct vgpu_channel *channel, struct vgpu_operation *operations,
-				size_t count, int64_t deadline)
+				size_t count, int64_t timeout_ns)
 {
 	enum vgpu_result result = VGPU_OK;
 	uint32_t together = count <= CHANNEL_TOGETHER ? (uint32_t)count : 1;
@@ -442,7 +496,7 @@ enum vgpu_result channel_submit(struct vgpu_channel *channel, struct vgpu_operat
 
 		for (size_t j = i; j < i + together; j++)
 			awaited.answers += !(operations[j].flags & VGPU_SUBMIT_NO_REPLY);
-		result = admit(channel, &awaited, deadline);
+		result = admit(channel, &awaited, timeout_ns);
 		if (result != VGPU_OK)
 			break;
 		for (size_t j = i; j < i + together; j++)
@@ -457,7 +511,7 @@ enum vgpu_result channel_submit(struct vgpu_channel *channel, struct vgpu_operat
 
 enum vgpu_result channel_submit_launch(struct vgpu_channel *channel,
 				       struct vgpu_operation *operation, struct vgpu_launch *launch,
-				       const void *parameters, int64_t deadline)
+				       const void *parameters, int64_t timeout_ns)
 {
 	const struct awaited awaited = {
 		.submissions = 1,
@@ -469,7 +523,7 @@ enum vgpu_result channel_submit_launch(struct vgpu_channel *channel,
 
 	operation->state = 0;
 	pthread_mutex_lock(&channel->mutex);
-	result = admit(channel, &awaited, deadline);
+	result = admit(channel, &awaited, timeout_ns);
 	if (result == VGPU_OK) {
 		if (awaited.parameters) {
 			channel->parameter_head += parameters_skip(channel, awaited.parameters);
@@ -490,7 +544,7 @@ enum vgpu_result channel_submit_launch(struct vgpu_channel *channel,
 }
 
 enum vgpu_result channel_wait(struct vgpu_channel *channel, struct vgpu_operation *operation,
-			      int64_t deadline)
+			      int64_t timeout_ns)
 {
 	const struct awaited awaited = { .operation = operation };
 
@@ -499,7 +553,7 @@ enum vgpu_result channel_wait(struct vgpu_channel *channel, struct vgpu_operatio
 
 	CHANNEL_LOCK(&channel->mutex);
 
-	return wait_until(channel, &awaited, deadline);
+	return wait_until(channel, &awaited, timeout_ns);
 }
 
 void channel_detach(struct vgpu_channel *channel, struct vgpu_operation *operation)
@@ -521,17 +575,16 @@ enum vgpu_result vgpu_channel_submit(struct vgpu_channel *channel,
 					      "0x%x, or a reserved field that is not 0",
 					      i, operations[i].flags);
 	}
-	return channel_submit(channel, operations, count, channel_deadline(channel));
+	return channel_submit(channel, operations, count, channel_timeout(channel));
 }
 
 enum vgpu_result vgpu_channel_wait(struct vgpu_channel *channel, struct vgpu_operation *operations,
 				   size_t count)
 {
-	int64_t deadline = channel_deadline(channel);
 	enum vgpu_result result = VGPU_OK;
 
 	for (size_t i = 0; i < count && result == VGPU_OK; i++)
-		result = channel_wait(channel, &operations[i], deadline);
+		result = channel_wait(channel, &operations[i], channel_timeout(channel));
 	if (result != VGPU_OK) {
 		for (size_t i = 0; i < count; i++)
 			channel_detach(channel, &operations[i]);

@@ -105,16 +105,20 @@ struct channel_chunk *channel_chunk_try(struct vgpu_channel *channel)
 }
 
 enum vgpu_result channel_chunk_take(struct vgpu_channel *channel, struct channel_chunk **chunk,
-				    int64_t deadline)
+				    int64_t timeout_ns)
 {
-	const struct timespec until = { deadline / VGPU_NS_PER_SECOND,
-					deadline % VGPU_NS_PER_SECOND };
 	struct channel_chunk *taken;
 	enum vgpu_result result;
+	struct timespec until;
+	int64_t deadline = 0;
 	bool flying;
 
 	pthread_mutex_lock(&channel->window_mutex);
 	while (!(taken = find_chunk(channel))) {
+		if (!deadline)
+			deadline = vgpu_now_ns() + timeout_ns;
+		until = (struct timespec){ deadline / VGPU_NS_PER_SECOND,
+					   deadline % VGPU_NS_PER_SECOND };
 		if (pthread_cond_timedwait(&channel->chunk_freed, &channel->window_mutex, &until) !=
 		    ETIMEDOUT)
 			continue;
@@ -126,7 +130,7 @@ enum vgpu_result channel_chunk_take(struct vgpu_channel *channel, struct channel
 	own(channel, taken);
 	pthread_mutex_unlock(&channel->window_mutex);
 	if (flying) {
-		result = channel_wait(channel, &taken->operations[CHUNK_FENCE], deadline);
+		result = channel_wait(channel, &taken->operations[CHUNK_FENCE], timeout_ns);
 		if (result != VGPU_OK) {
 			channel_chunk_done(channel, taken);
 			return result;
@@ -172,11 +176,11 @@ enum vgpu_result channel_chunk_call(struct vgpu_channel *channel, struct channel
 				    const char *what)
 {
 	struct vgpu_operation *operation = &chunk->operations[CHUNK_FENCE];
-	int64_t deadline = channel_deadline(channel);
-	enum vgpu_result result = channel_submit(channel, operation, 1, deadline);
+	int64_t timeout_ns = channel_timeout(channel);
+	enum vgpu_result result = channel_submit(channel, operation, 1, timeout_ns);
 
 	if (result == VGPU_OK)
-		result = channel_wait(channel, operation, deadline);
+		result = channel_wait(channel, operation, timeout_ns);
 	if (result != VGPU_OK)
 		return last_error_prefix(result, "%s", what);
 	if (operation->status)
