@@ -60,6 +60,8 @@ guest_agent_libagent_la_SOURCES = \
 	guest-agent/agent/output.h \
 	guest-agent/agent/percentile.c \
 	guest-agent/agent/percentile.h \
+	guest-agent/agent/run_argument.c \
+	guest-agent/agent/run_argument.h \
 	guest-agent/agent/vector.c \
 	guest-agent/agent/vector.h
 
@@ -67,13 +69,21 @@ bin_PROGRAMS += guest-agent/vgpu-agent
 guest_agent_vgpu_agent_SOURCES = \
 	guest-agent/agent/add.c \
 	guest-agent/agent/bench.c \
+	guest-agent/agent/bench.h \
+	guest-agent/agent/bench_channel.c \
+	guest-agent/agent/device.c \
+	guest-agent/agent/device.h \
 	guest-agent/agent/help.c \
 	guest-agent/agent/info.c \
 	guest-agent/agent/main.c \
 	guest-agent/agent/nop.c \
-	guest-agent/agent/report.c
+	guest-agent/agent/report.c \
+	guest-agent/agent/run.c \
+	guest-agent/agent/signals.c
 guest_agent_vgpu_agent_LDADD = \
 	guest-agent/libagent.la guest-agent/libvgpu.la common/libcommon.la -lm
 
 exampledir = $(docdir)/examples
-dist_example_DATA = guest-agent/examples/vector-add.c
+dist_example_DATA = \
+	guest-agent/examples/channel-saxpy.c \
+	guest-agent/examples/vector-add.c

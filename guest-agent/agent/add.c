@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,14 +6,12 @@
 
 #include "common/clock.h"
 #include "guest-agent/agent/agent.h"
+#include "guest-agent/agent/device.h"
 #include "guest-agent/agent/json.h"
 #include "guest-agent/agent/output.h"
 #include "guest-agent/agent/vector.h"
 
 #define BLOCK_THREADS 256u
-
-/* Copied between two looks at whether a signal came. */
-#define COPY_AT_ONCE (256u << 10)
 
 /* The arguments of vadd_f32 and vadd_i32, as the kernels declare them */
 struct vadd_arguments {
@@ -28,36 +25,13 @@ struct job {
 	enum number_type type;
 	const struct vector *a;
 	const struct vector *b;
-	void *sum; /* NUMBER_BYTES for each element */
+	void *sum;    /* NUMBER_BYTES for each element */
+	bool mailbox; /* even where there are channels */
+	const char *path;
 	int64_t elapsed_ns;
 	char gpu[64];
 	char backend[16];
 };
-
-/* The signal that asked for an end, or 0. Device memory and temporary file are given back first. */
-static volatile sig_atomic_t caught;
-
-static void catch_signal(int number)
-{
-	caught = number;
-}
-
-static void catch_signals(void)
-{
-	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction action = { .sa_handler = catch_signal };
-
-	/* A second one ends the program at once. */
-	action.sa_flags = (int)SA_RESETHAND;
-	sigemptyset(&action.sa_mask);
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-		struct sigaction before;
-
-		/* nohup and background jobs ignore some; that stays. */
-		if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
-			sigaction(numbers[i], &action, NULL);
-	}
-}
 
 /* What the sum must be, bit by bit: IEEE 754's rounding, and int32 that wraps. */
 static void add_element(enum number_type type, const char *a, const char *b, char *sum)
@@ -94,78 +68,47 @@ static size_t check(const struct job *job)
 	return job->a->count;
 }
 
-/* VGPU_OK with `caught` set where a signal came: the caller looks. */
-static enum vgpu_result copy_in(struct vgpu *vgpu, vgpu_pointer to, const char *from, size_t bytes)
-{
-	enum vgpu_result result = VGPU_OK;
-
-	for (size_t at = 0; at < bytes && !caught && result == VGPU_OK; at += COPY_AT_ONCE)
-		result = vgpu_copy_to_device(vgpu, to + at, from + at,
-					     bytes - at < COPY_AT_ONCE ? bytes - at : COPY_AT_ONCE);
-	return result;
-}
-
-static enum vgpu_result copy_out(struct vgpu *vgpu, char *to, vgpu_pointer from, size_t bytes)
-{
-	enum vgpu_result result = VGPU_OK;
-
-	for (size_t at = 0; at < bytes && !caught && result == VGPU_OK; at += COPY_AT_ONCE)
-		result = vgpu_copy_from_device(vgpu, to + at, from + at,
-					       bytes - at < COPY_AT_ONCE ? bytes - at
-									 : COPY_AT_ONCE);
-	return result;
-}
-
-static enum vgpu_result launch(struct vgpu *vgpu, const struct job *job,
-			       const struct vadd_arguments *arguments)
-{
-	const uint32_t blocks =
-		(uint32_t)(((uint64_t)job->a->count + BLOCK_THREADS - 1) / BLOCK_THREADS);
-	const uint32_t grid[3] = { blocks, 1, 1 }, block[3] = { BLOCK_THREADS, 1, 1 };
-	const char *kernel = job->type == NUMBER_F32 ? "vadd_f32" : "vadd_i32";
-
-	return vgpu_launch(vgpu, kernel, grid, block, 0, arguments, sizeof(*arguments), 0);
-}
-
-/* Everything on the device. The handle's close frees what is allocated here. */
-static enum vgpu_result run_on(struct vgpu *vgpu, struct job *job)
+/* Everything on the device. Its close frees what is allocated here. */
+static enum vgpu_result run_on(struct device *device, struct job *job)
 {
 	struct vadd_arguments arguments = { .count = job->a->count };
 	vgpu_pointer *const buffers[] = { &arguments.a, &arguments.b, &arguments.sum };
+	const char *kernel = job->type == NUMBER_F32 ? "vadd_f32" : "vadd_i32";
+	uint32_t blocks = (uint32_t)((arguments.count + BLOCK_THREADS - 1) / BLOCK_THREADS);
 	size_t bytes = job->a->count * NUMBER_BYTES;
 	enum vgpu_result result = VGPU_OK;
 
 	for (size_t i = 0; result == VGPU_OK && i < 3; i++)
-		result = vgpu_mem_alloc(vgpu, bytes, buffers[i]);
+		result = device_alloc(device, bytes, buffers[i]);
 	if (result == VGPU_OK)
-		result = copy_in(vgpu, arguments.a, job->a->elements, bytes);
+		result = device_copy_in(device, arguments.a, job->a->elements, bytes);
 	if (result == VGPU_OK)
-		result = copy_in(vgpu, arguments.b, job->b->elements, bytes);
-	if (result == VGPU_OK && !caught)
-		result = launch(vgpu, job, &arguments);
+		result = device_copy_in(device, arguments.b, job->b->elements, bytes);
+	if (result == VGPU_OK && !agent_caught)
+		result = device_run(device, kernel, blocks, BLOCK_THREADS, &arguments,
+				    sizeof(arguments));
 	if (result == VGPU_OK)
-		result = copy_out(vgpu, job->sum, arguments.sum, bytes);
-	for (size_t i = 0; result == VGPU_OK && i < 3; i++)
-		result = vgpu_mem_free(vgpu, *buffers[i]);
+		result = device_copy_out(device, job->sum, arguments.sum, bytes);
 	return result;
 }
 
 static enum vgpu_result run(const struct agent *agent, struct job *job)
 {
-	AGENT_AUTO_CLOSE struct vgpu *vgpu = NULL;
+	DEVICE_AUTO struct device device = { 0 };
 	struct vgpu_device_info gpu;
 	enum vgpu_result result;
 	int64_t start;
 
-	result = vgpu_open(agent->transport, 0, agent->timeout_ms, &vgpu);
+	result = device_open(&device, agent, job->mailbox);
 	if (result == VGPU_OK)
-		result = vgpu_device_info(vgpu, &gpu);
+		result = device_info(&device, &gpu);
 	if (result != VGPU_OK)
 		return result;
 	snprintf(job->gpu, sizeof(job->gpu), "%s", gpu.name);
 	snprintf(job->backend, sizeof(job->backend), "%s", vgpu_backend_name(gpu.backend));
+	job->path = device.channel ? "ring" : "mailbox";
 	start = vgpu_now_ns();
-	result = run_on(vgpu, job);
+	result = run_on(&device, job);
 	job->elapsed_ns = vgpu_now_ns() - start;
 	return result;
 }
@@ -174,7 +117,7 @@ static void write_sum(const struct job *job, FILE *stream)
 {
 	char text[NUMBER_TEXT_MAX];
 
-	for (size_t i = 0; i < job->a->count && !caught; i++) {
+	for (size_t i = 0; i < job->a->count && !agent_caught; i++) {
 		size_t length =
 			number_format(job->type, (const char *)job->sum + i * NUMBER_BYTES, text);
 
@@ -196,6 +139,7 @@ static void report(const struct agent *agent, const struct job *job, const char 
 		json_bool(&json, "checked", true);
 		json_text(&json, "gpu", job->gpu);
 		json_text(&json, "backend", job->backend);
+		json_text(&json, "path", job->path);
 		json_decimal(&json, "elapsed_ms", ms, 3);
 		json_text(&json, "output", path);
 		json_finish(&json);
@@ -206,8 +150,8 @@ static void report(const struct agent *agent, const struct job *job, const char 
 		"elements  %zu (%s)\n"
 		"checked   yes, against the sum on this CPU\n"
 		"GPU       %s (%s)\n"
-		"elapsed   %.3f ms, copies included\n",
-		job->a->count, type, job->gpu, job->backend, ms);
+		"elapsed   %.3f ms by the %s, copies included\n",
+		job->a->count, type, job->gpu, job->backend, ms, job->path);
 }
 
 static int add_vectors(const struct agent *agent, struct job *job, const char *path)
@@ -227,14 +171,14 @@ static int add_vectors(const struct agent *agent, struct job *job, const char *p
 	result = run(agent, job);
 	if (result != VGPU_OK)
 		return agent_fail_result(agent, result);
-	if (caught)
+	if (agent_caught)
 		return EX_TEMPFAIL;
 	wrong = check(job);
 	if (wrong < job->a->count)
 		return agent_fail(agent, EX_SOFTWARE,
 				  "the vGPU's sum is wrong, first at element %zu", wrong + 1);
 	write_sum(job, output.stream);
-	if (caught)
+	if (agent_caught)
 		return EX_TEMPFAIL;
 	if (output_commit(&output, &err) != 0)
 		return agent_fail_error(agent, err);
@@ -242,16 +186,17 @@ static int add_vectors(const struct agent *agent, struct job *job, const char *p
 	return EX_OK;
 }
 
-static int read_and_add(const struct agent *agent, enum number_type type, char **paths,
+static int read_and_add(const struct agent *agent, struct job *job, char **paths,
 			const char *output)
 {
 	VECTOR_AUTO struct vector a = { 0 };
 	VECTOR_AUTO struct vector b = { 0 };
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
-	struct job job = { .type = type, .a = &a, .b = &b };
 
-	if (vector_read_file(paths[0], type, &a, &err) != 0 ||
-	    vector_read_file(paths[1], type, &b, &err) != 0)
+	job->a = &a;
+	job->b = &b;
+	if (vector_read_file(paths[0], job->type, &a, &err) != 0 ||
+	    vector_read_file(paths[1], job->type, &b, &err) != 0)
 		return agent_fail_error(agent, err);
 	if (a.count != b.count) {
 		/* The line of the longer file that has no partner. */
@@ -263,7 +208,7 @@ static int read_and_add(const struct agent *agent, enum number_type type, char *
 				  paths[a_longer ? 0 : 1], (a_longer ? b.count : a.count) + 1,
 				  paths[0], a.count, paths[1], b.count);
 	}
-	return add_vectors(agent, &job, output);
+	return add_vectors(agent, job, output);
 }
 
 static int add_run(struct agent *agent, int argc, char **argv)
@@ -272,25 +217,28 @@ static int add_run(struct agent *agent, int argc, char **argv)
 		AGENT_LONG_OPTIONS,
 		{ "output", required_argument, NULL, 'o' },
 		{ "type", required_argument, NULL, 'y' },
+		{ "mailbox", no_argument, NULL, 'm' },
 		{ 0 },
 	};
-	enum number_type type = NUMBER_F32;
+	struct job job = { .type = NUMBER_F32 };
 	const char *output = NULL;
 	bool done = false;
 	int option, status;
 
-	while ((option = getopt_long(argc, argv, AGENT_SHORT_OPTIONS "o:y:", options, NULL)) !=
+	while ((option = getopt_long(argc, argv, AGENT_SHORT_OPTIONS "o:y:m", options, NULL)) !=
 	       -1) {
 		if (option == 'o') {
 			output = optarg;
+		} else if (option == 'm') {
+			job.mailbox = true;
 		} else if (option != 'y') {
 			status = agent_option(agent, option, &command_add, &done);
 			if (done)
 				return status;
 		} else if (strcmp(optarg, "f32") == 0) {
-			type = NUMBER_F32;
+			job.type = NUMBER_F32;
 		} else if (strcmp(optarg, "i32") == 0) {
-			type = NUMBER_I32;
+			job.type = NUMBER_I32;
 		} else {
 			return agent_fail(agent, EX_USAGE, "add: --type: '%s' is not f32 or i32",
 					  optarg);
@@ -307,20 +255,14 @@ static int add_run(struct agent *agent, int argc, char **argv)
 	if (agent->json && strcmp(output, "-") == 0)
 		return agent_fail(agent, EX_USAGE,
 				  "add: --json and the sum cannot share standard output");
-	catch_signals();
-	status = read_and_add(agent, type, argv + optind, output);
-	/* All is given back; now end as the signal would have ended the program. */
-	if (caught) {
-		signal(caught, SIG_DFL);
-		raise(caught);
-	}
-	return status;
+	agent_catch_signals();
+	return agent_end(read_and_add(agent, &job, argv + optind, output));
 }
 
 const struct command command_add = {
 	.name = "add",
 	.summary = "add two vectors",
-	.usage = "Usage: vgpu-agent add A B -o SUM [--type=TYPE]\n"
+	.usage = "Usage: vgpu-agent add A B -o SUM [--type=TYPE] [--mailbox]\n"
 		 "Adds two vectors of the same length on the vGPU, checks the result against a sum "
 		 "on\n"
 		 "this CPU, bit by bit, and writes it. A, B and SUM are text files with one "
@@ -331,6 +273,7 @@ const struct command command_add = {
 		 "\n"
 		 "  -o, --output=SUM           where the sum goes\n"
 		 "  -y, --type=TYPE            f32 (float32, the default) or i32 (int32, wraps "
-		 "around)\n",
+		 "around)\n"
+		 "  -m, --mailbox              use the mailbox, not a channel\n",
 	.run = add_run,
 };

@@ -30,6 +30,7 @@ extern const struct command command_bench;
 extern const struct command command_help;
 extern const struct command command_info;
 extern const struct command command_nop;
+extern const struct command command_run;
 
 /* All of them, ended by NULL. */
 extern const struct command *const commands[];
@@ -72,6 +73,15 @@ int agent_fail(const struct agent *agent, int status, const char *format, ...)
 
 /* The exit status that a result of the library has. */
 int agent_exit_status(enum vgpu_result result, const struct vgpu_error_detail *detail);
+
+/*
+ * Commands that have device memory or temporary files to give back let a signal that asks for an
+ * end only set agent_caught, to its number, look at that between steps, and end with agent_end(),
+ * which then ends the program as the signal would have.
+ */
+extern volatile sig_atomic_t agent_caught;
+void agent_catch_signals(void);
+int agent_end(int status);
 
 /* An owning local of a device handle. */
 void agent_close(struct vgpu **vgpu);

@@ -113,3 +113,22 @@ void json_decimal(struct json *json, const char *key, double value, int digits)
 	write_key(json, key);
 	fprintf(json->stream, "%.*f", digits, value);
 }
+
+void json_null(struct json *json, const char *key)
+{
+	write_key(json, key);
+	fputs("null", json->stream);
+}
+
+void json_begin_list(struct json *json, const char *key)
+{
+	write_key(json, key);
+	putc('[', json->stream);
+	json->comma = false;
+}
+
+void json_end_list(struct json *json)
+{
+	putc(']', json->stream);
+	json->comma = true;
+}

@@ -15,14 +15,21 @@ struct json {
 	bool comma; /* the next member needs one in front of it */
 };
 
-/* Begins and ends an object; key is NULL for the outermost, which ends with a new line. */
+/*
+ * Begins and ends an object; key is NULL for the outermost, which ends with a new line, and for
+ * the members of a list.
+ */
 void json_begin(struct json *json, const char *key);
 void json_end(struct json *json);
 void json_finish(struct json *json);
 
+void json_begin_list(struct json *json, const char *key);
+void json_end_list(struct json *json);
+
 void json_text(struct json *json, const char *key, const char *text);
 void json_unsigned(struct json *json, const char *key, uint64_t value);
 void json_bool(struct json *json, const char *key, bool value);
+void json_null(struct json *json, const char *key);
 /* With that many digits after the point. */
 void json_decimal(struct json *json, const char *key, double value, int digits);
 

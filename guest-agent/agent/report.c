@@ -6,7 +6,26 @@
 #include "guest-agent/agent/agent.h"
 #include "guest-agent/agent/json.h"
 
-#define CUDA_OUT_OF_MEMORY 2
+/* What CUDA's errors say of the user's input, of the host, or of the work. */
+static int cuda_exit_status(uint32_t error)
+{
+	switch (error) {
+	case 2:	  /* OUT_OF_MEMORY */
+	case 100: /* NO_DEVICE */
+	case 221: /* JIT_COMPILER_NOT_FOUND */
+	case 801: /* NOT_SUPPORTED */
+		return EX_UNAVAILABLE;
+	case 200: /* INVALID_IMAGE */
+	case 209: /* NO_BINARY_FOR_GPU */
+	case 218: /* INVALID_PTX */
+	case 222: /* UNSUPPORTED_PTX_VERSION */
+	case 300: /* INVALID_SOURCE */
+	case 500: /* NOT_FOUND */
+		return EX_DATAERR;
+	default:
+		return EX_SOFTWARE;
+	}
+}
 
 int agent_exit_status(enum vgpu_result result, const struct vgpu_error_detail *detail)
 {
@@ -35,10 +54,12 @@ int agent_exit_status(enum vgpu_result result, const struct vgpu_error_detail *d
 	case VGPU_E_JOB_TIMEOUT:
 	case VGPU_E_QUEUE_FULL:
 	case VGPU_E_RATE_LIMITED:
+	case VGPU_E_CHANNEL_LIMIT:
+	case VGPU_E_WINDOW_LIMIT:
 	case VGPU_E_CONTEXT_LOST:
 		return EX_TEMPFAIL;
 	case VGPU_E_CUDA:
-		return detail->cuda_error == CUDA_OUT_OF_MEMORY ? EX_UNAVAILABLE : EX_SOFTWARE;
+		return cuda_exit_status(detail->cuda_error);
 	default:
 		return EX_SOFTWARE;
 	}

@@ -5,6 +5,7 @@ if BUILD_TESTS
 if BUILD_MEDIATORD
 check_PROGRAMS += tests/bench/ring-worker
 BENCHES += tests/bench/ring-worker
+BENCHES += $(top_srcdir)/tests/bench/rings
 endif
 endif
 
@@ -13,6 +14,15 @@ tests_bench_ring_worker_SOURCES = \
 	tests/mediatord/guest-ring.h
 tests_bench_ring_worker_LDADD = common/libcommon.la
 
+EXTRA_DIST += tests/bench/rings
+
+# The same from inside a virtual machine; what it says while it sets up goes to standard error.
+.PHONY: bench-vm
+bench-vm:
+	@$(MAKE) $(AM_MAKEFLAGS) system-setup >&2
+	@env $(SYSTEM_ENVIRONMENT) top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' \
+		$(top_srcdir)/tests/bench/rings --vm $(BENCH_OPTIONS)
+
 .PHONY: bench
 bench: all $(BENCHES)
-	@for bench in $(BENCHES); do echo "$$bench:"; $$bench $(BENCH_OPTIONS) || exit 1; done
+	@for bench in $(BENCHES); do echo "$$bench:"; top_builddir='$(abs_top_builddir)' $$bench $(BENCH_OPTIONS) || exit 1; done

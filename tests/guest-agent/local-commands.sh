@@ -25,10 +25,18 @@ local_agent info --json >info.json
 expect 0 "1 no-op answered" local_agent nop
 local_agent nop -n 50 --json >nop.json
 [ "$(jq '.count == 50 and .elapsed_us > 0' nop.json)" = true ] || fail "nop: $(cat nop.json)"
-local_agent bench -n 500 --json >bench.json
+local_agent bench --mailbox -n 500 --json >bench.json
 [ "$(jq '.min > 0 and .min <= .p50 and .p50 <= .p99 and .p99 <= ."p99.9" and ."p99.9" <= .max and
 	.count == 500 and .unit == "us"' bench.json)" = true ] || fail "bench: $(cat bench.json)"
-expect 0 "p99.9" local_agent bench -n 100
+expect 0 "p99.9" local_agent bench --mailbox -n 100
+local_agent bench -n 500 --window 16 --json >bench.json
+[ "$(jq 'all(.noop_mailbox, .noop_polling, .noop_sleeping;
+		.p50_us > 0 and .p50_us <= .p99_us and .p99_us <= .p999_us) and
+	.pipelined.ops_per_s > 0 and .vector_add.elements == 1048576 and .vector_add.us > 0 and
+	([.h2d, .d2h] | all(map(.bytes) == [4096, 16384, 65536, 262144, 1048576, 4194304, 16777216])) and
+	([.h2d[], .d2h[]] | all(.gb_per_s > 0 and .native_gb_per_s == null))' bench.json)" = true ] ||
+	fail "bench: $(cat bench.json)"
+expect 0 "pipelined no-ops" local_agent bench -n 100 --window 16
 
 # The example, and one element.
 examples=$top_srcdir/data/vectors
@@ -38,8 +46,10 @@ echo 0.1 >a
 echo 0.2 >b
 local_agent add a b -o sum --json >add.json
 [ "$(cat sum)" = 0.3 ] || fail "0.1 + 0.2 is $(cat sum)"
-[ "$(jq -c '[.elements, .type, .checked, .backend, .output]' add.json)" = \
-	'[1,"f32",true,"cpu","sum"]' ] || fail "add: $(cat add.json)"
+[ "$(jq -c '[.elements, .type, .checked, .backend, .path, .output]' add.json)" = \
+	'[1,"f32",true,"cpu","ring","sum"]' ] || fail "add: $(cat add.json)"
+local_agent add a b -o sum --mailbox --json >add.json
+[ "$(cat sum) $(jq -r .path add.json)" = "0.3 mailbox" ] || fail "add --mailbox: $(cat add.json)"
 [ "$(stat -c %a sum)" = "$(printf '%o' $((0666 & ~$(umask))))" ] || fail "mode of the sum"
 
 # Beyond the range, and int32 that wraps.

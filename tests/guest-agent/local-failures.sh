@@ -28,7 +28,7 @@ add_and_stop() {
 	local before
 
 	before=$(vm .counters.requests)
-	"$agent" --transport "local:$dir/link/$uuid.sock" add large large -o sum >said 2>&1 &
+	"$agent" --transport "local:$dir/link/$uuid.sock" add --mailbox large large -o sum >said 2>&1 &
 	adding=$!
 	started+=("$adding")
 	wait_for 20 requests_beyond $((before + 20)) || fail "the job does not get under way"
@@ -57,7 +57,9 @@ rm sum
 
 # More memory than the quota.
 put_vm "$uuid" '{"quotas":{"gpu_memory_bytes":8192}}'
-expect 69 "CUDA error 2 (out of memory)" local_agent add a b -o sum
+expect 69 "CUDA_ERROR_OUT_OF_MEMORY (2)" local_agent add a b -o sum
+[[ $said == *"allocating 4000 bytes of device memory"* ]] || fail "quota: $said"
+expect 69 "CUDA error 2 (out of memory)" local_agent add --mailbox a b -o sum
 [[ $said == *"allocating 4000 bytes of device memory"* ]] || fail "quota: $said"
 no_output "quota"
 expect 69 '"cuda_error":2' local_agent --json add a b -o sum
@@ -66,7 +68,7 @@ expect 69 '"cuda_error":2' local_agent --json add a b -o sum
 # More requests than the rate limit.
 put_vm "$uuid" '{"quotas":{"requests_per_second":5,"burst":2}}'
 expect 75 "more requests than the VM's rate limit allows" local_agent nop -n 100
-expect 75 "try again later" local_agent add a b -o sum
+expect 75 "try again later" local_agent add --mailbox a b -o sum
 no_output "rate limit"
 put_vm "$uuid"
 expect 0 "" local_agent nop

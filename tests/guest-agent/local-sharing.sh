@@ -37,7 +37,7 @@ for signal in TERM INT KILL; do
 	# Not through a function: the signal is for the agent, not for a shell around it. Bash lets
 	# background jobs ignore SIGINT, which env undoes.
 	env --default-signal=INT "$agent" --transport "local:$dir/link/$uuid.sock" \
-		add large large -o sum >said 2>&1 &
+		add --mailbox large large -o sum >said 2>&1 &
 	pid=$!
 	started+=("$pid")
 	wait_for 20 memory_is_used || fail "SIG$signal: the job does not get under way"

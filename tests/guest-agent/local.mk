@@ -6,6 +6,7 @@ guest_agent_tests = \
 	tests/guest-agent/test-pci \
 	tests/guest-agent/test-percentile \
 	tests/guest-agent/test-ring \
+	tests/guest-agent/test-run-argument \
 	tests/guest-agent/test-vector \
 	tests/guest-agent/test-window
 if BUILD_TESTS
@@ -45,6 +46,10 @@ tests_guest_agent_test_ring_SOURCES = tests/guest-agent/test-ring.c
 tests_guest_agent_test_ring_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_guest_agent_test_ring_LDADD = $(guest_agent_lib_test_libs)
 
+tests_guest_agent_test_run_argument_SOURCES = tests/guest-agent/test-run-argument.c
+tests_guest_agent_test_run_argument_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_guest_agent_test_run_argument_LDADD = $(guest_agent_agent_test_libs)
+
 tests_guest_agent_test_window_SOURCES = tests/guest-agent/test-window.c
 tests_guest_agent_test_window_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_guest_agent_test_window_LDADD = $(guest_agent_lib_test_libs)
@@ -69,6 +74,7 @@ guest_agent_scripts = \
 	tests/guest-agent/local-commands.sh \
 	tests/guest-agent/local-failures.sh \
 	tests/guest-agent/local-library.sh \
+	tests/guest-agent/local-run.sh \
 	tests/guest-agent/local-sharing.sh \
 	tests/guest-agent/local-wrong-sum.sh \
 	tests/guest-agent/usage.sh

@@ -43,6 +43,18 @@ refused 64 "--timeout: 'nan'" --timeout nan info
 refused 64 "'carrier-pigeon' is not a transport" -T carrier-pigeon info
 refused 64 "nop: --count: '0'" nop -n 0
 refused 64 "bench: --count: '1x'" bench -n 1x
+refused 64 "bench: --window: '1'" bench --window 1
+refused 64 "a module and a kernel are needed" run builtin --grid 1 --block 1
+refused 64 "--grid and --block are needed" run builtin vadd_i32 --grid 1
+refused 64 "--grid: '0'" run builtin vadd_i32 --grid 0 --block 1
+refused 64 "--block: '1,2,3,4'" run builtin vadd_i32 --grid 1 --block 1,2,3,4
+refused 64 "--shared: 'x'" run builtin vadd_i32 --grid 1 --block 1 --shared x
+refused 64 "--arg: 'i32:4294967296'" run builtin vadd_i32 --grid 1 --block 1 --arg i32:4294967296
+refused 64 "--arg: 'out:file'" run builtin vadd_i32 --grid 1 --block 1 --arg out:file
+refused 66 "missing: No such file" run builtin vadd_i32 --grid 1 --block 1 --arg in:missing
+refused 66 "empty: not a file with bytes" run builtin vadd_i32 --grid 1 --block 1 --arg inout:empty
+refused 73 "folder: not a regular file" run builtin vadd_i32 --grid 1 --block 1 --arg out:folder:4
+refused 69 "opening a channel: the host's mediator does not answer" run builtin vadd_i32 --grid 1 --block 1 --arg out:file:4
 refused 64 "two vectors are needed, and 1 given" add a -o out
 refused 64 "--output" add a b
 refused 64 "'f64' is not f32 or i32" add a b -o out --type f64

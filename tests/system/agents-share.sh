@@ -41,7 +41,7 @@ in_guest '
 # shellcheck disable=SC2016
 in_guest '
 	cd /tmp && seq 300000 >large || exit 1
-	vgpu-agent add large large -o sum >/dev/null 2>&1 & adding=$!
+	vgpu-agent add --mailbox large large -o sum >/dev/null 2>&1 & adding=$!
 	until vgpu-agent info --json | grep -q "\"usage\":{\"gpu_memory_bytes\":[1-9]"; do
 		kill -0 $adding || exit 1
 	done
