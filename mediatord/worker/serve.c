@@ -36,7 +36,7 @@
 /* How long to sleep at most, where no doorbell tells when to go on. */
 #define SLEEP_OBSTACLE_NS (10 * VGPU_NS_PER_MS)
 #define SLEEP_BUSY_MAX_NS VGPU_NS_PER_MS
-#define SLEEP_BUSY_MIN_NS (20 * VGPU_NS_PER_US)
+#define SLEEP_BUSY_MIN_NS (10 * VGPU_NS_PER_US)
 
 static inline void relax(void)
 {
@@ -205,7 +205,7 @@ static const struct timespec *sleep_limit(const struct server *server, bool take
 	int64_t longest = 0;
 
 	if (server->pending.count || server->channel.busy) {
-		longest = (vgpu_now_ns() - server->idle_since_ns) / 8;
+		longest = (vgpu_now_ns() - server->idle_since_ns) / 16;
 		if (longest < SLEEP_BUSY_MIN_NS)
 			longest = SLEEP_BUSY_MIN_NS;
 		if (longest > SLEEP_BUSY_MAX_NS)
