@@ -8,8 +8,8 @@
 #include "mediatord/worker/backend_cuda.h"
 #include "mediatord/worker/cuda_image.h"
 
-/* What the driver rounds each thread's local memory to, and more. */
-#define LOCAL_GRANULARITY UINT64_C(1024)
+/* What the driver rounds each thread's local memory to, or more: an H100 took every 16 bytes. */
+#define LOCAL_GRANULARITY UINT64_C(32)
 
 static struct cuda_loaded_module *module_of(uint64_t module)
 {
@@ -321,7 +321,8 @@ static cuda_error charge_local(struct backend_cuda *cuda,
 
 	if (function->local_bytes <= cuda->local_bytes)
 		return CUDA_ERROR_NONE;
-	more = cuda_memory_round((local_bytes - cuda->local_bytes) * cuda->threads);
+	more = cuda_memory_round((local_bytes - cuda->local_bytes) * cuda->threads) +
+	       CUDA_BLOCK_BYTES;
 	error = cuda_charge(cuda, more, "the kernel's local memory");
 	if (error)
 		return error;

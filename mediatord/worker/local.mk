@@ -49,6 +49,7 @@ mediatord_worker_libworker_la_SOURCES = \
 	mediatord/worker/ring_map.h \
 	mediatord/worker/sandbox.c \
 	mediatord/worker/sandbox.h \
+	mediatord/worker/sandbox_gpu.c \
 	mediatord/worker/sandbox_seccomp.c \
 	mediatord/worker/serve.c \
 	mediatord/worker/serve.h

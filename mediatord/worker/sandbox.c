@@ -31,6 +31,8 @@
  * reads the tenant's first byte. What each one achieved can be seen in /proc/PID/status and
  * /proc/PID/ns, and a test looks.
  *
+ * With a GPU's driver in the process the order is another, and more stays open: sandbox_gpu.c.
+ *
  * Not here: limits of the host's CPU time and memory over all workers (a cgroup's task, which
  * belongs to whoever starts the mediator).
  */
@@ -52,6 +54,10 @@
 
 /* Control socket and standard streams, and a few to spare. */
 #define DESCRIPTORS_MAX 16
+/* The driver's: some 40 on an H100. */
+#define DESCRIPTORS_MAX_GPU 256
+/* Of all workers of a VM; the driver has three a worker. */
+#define THREADS_MAX_GPU 4096
 
 #define NAMESPACES (CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS)
 
@@ -189,15 +195,16 @@ static int set_limit(int resource, const char *name, uint64_t value, struct vgpu
 	return 0;
 }
 
-static int set_limits(uint64_t address_space_bytes, struct vgpu_error **err)
+static int set_limits(bool gpu, uint64_t address_space_bytes, struct vgpu_error **err)
 {
 	struct stat status;
 
 	if (set_limit(RLIMIT_CORE, "RLIMIT_CORE", 0, err) < 0 ||
-	    set_limit(RLIMIT_NPROC, "RLIMIT_NPROC", 0, err) < 0 ||
+	    set_limit(RLIMIT_NPROC, "RLIMIT_NPROC", gpu ? THREADS_MAX_GPU : 0, err) < 0 ||
 	    set_limit(RLIMIT_MEMLOCK, "RLIMIT_MEMLOCK", 0, err) < 0 ||
 	    set_limit(RLIMIT_MSGQUEUE, "RLIMIT_MSGQUEUE", 0, err) < 0 ||
-	    set_limit(RLIMIT_NOFILE, "RLIMIT_NOFILE", DESCRIPTORS_MAX, err) < 0)
+	    set_limit(RLIMIT_NOFILE, "RLIMIT_NOFILE", gpu ? DESCRIPTORS_MAX_GPU : DESCRIPTORS_MAX,
+		      err) < 0)
 		return -1;
 	/* No file can be opened any more; a log that is one must stay writable. */
 	if (fstat(STDERR_FILENO, &status) == 0 && !S_ISREG(status.st_mode) &&
@@ -266,12 +273,21 @@ static int drop_capabilities(struct vgpu_error **err)
 	return 0;
 }
 
-int sandbox_enter(const struct sandbox *sandbox, uint64_t address_space_bytes,
-		  struct vgpu_error **err)
+int sandbox_drop_privileges(const struct sandbox *sandbox, struct vgpu_error **err)
 {
-	drop_root(sandbox);
-	if (set_limits(address_space_bytes, err) < 0 || empty_bounding_set(err) < 0 ||
-	    change_user(sandbox, err) < 0 || drop_capabilities(err) < 0)
+	if (empty_bounding_set(err) < 0 || change_user(sandbox, err) < 0)
+		return -1;
+	return drop_capabilities(err);
+}
+
+int sandbox_enter(struct sandbox *sandbox, uint64_t address_space_bytes, struct vgpu_error **err)
+{
+	if (sandbox->gpu)
+		sandbox_drop_root_gpu(sandbox);
+	else
+		drop_root(sandbox);
+	if (set_limits(sandbox->gpu, address_space_bytes, err) < 0 ||
+	    sandbox_drop_privileges(sandbox, err) < 0)
 		return -1;
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return vgpu_error_errno(err, errno, "cannot become undumpable");

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "common/error.h"
+#include "mediatord/worker/backend.h"
 
 struct sandbox {
 	/* Who the worker becomes; needed where it is started as root, else without a meaning. */
@@ -17,7 +18,12 @@ struct sandbox {
 	int keep_fd; /* the one descriptor above standard error that stays open */
 	/* A channel's eventfds, opened since: the one may be read, the other written. Else -1. */
 	int doorbell, completion;
-	bool namespaces; /* set by sandbox_prepare(): the process has its own */
+	const struct backend_path *paths; /* of the backend */
+	bool namespaces;		  /* set by sandbox_prepare(): the process has its own */
+	/* Set by sandbox_prepare_gpu(). */
+	bool gpu;
+	int helper; /* the socket to the process that builds the root; else -1 */
+	pid_t helper_pid;
 };
 
 /*
@@ -28,12 +34,22 @@ struct sandbox {
 int sandbox_prepare(struct sandbox *sandbox, struct vgpu_error **err);
 
 /*
+ * After sandbox_prepare(), before a backend with a GPU's driver is opened, still with one thread:
+ * see sandbox_gpu.c. Returns 0, or -1 and err.
+ */
+int sandbox_prepare_gpu(struct sandbox *sandbox, struct vgpu_error **err);
+
+/*
  * The second half, once the backend has opened what it needs: empty root, limits, user,
  * capabilities, system calls. address_space_bytes is the limit of the address space, 0 for none.
  * Returns 0, or -1 and err: the process is then half confined, and must end.
  */
-int sandbox_enter(const struct sandbox *sandbox, uint64_t address_space_bytes,
-		  struct vgpu_error **err);
+int sandbox_enter(struct sandbox *sandbox, uint64_t address_space_bytes, struct vgpu_error **err);
+
+/* Stages 6 and 7 of sandbox.c. */
+int sandbox_drop_privileges(const struct sandbox *sandbox, struct vgpu_error **err);
+/* Stage 4 where a GPU's driver runs. */
+void sandbox_drop_root_gpu(struct sandbox *sandbox);
 
 /* sandbox_enter()'s last stage; see sandbox_seccomp.c. */
 int sandbox_filter_system_calls(const struct sandbox *sandbox, struct vgpu_error **err);

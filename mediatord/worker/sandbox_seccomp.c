@@ -9,6 +9,8 @@
  * then what is not on the list fails with EPERM instead, and any memory may be mapped. Such a build
  * is for tests.
  */
+#include <errno.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -55,6 +57,83 @@ static int add_channel(scmp_filter_ctx filter, const struct sandbox *sandbox)
 	if (sandbox->doorbell < 0)
 		return 0;
 	return add_rules(filter, rules, sizeof(rules) / sizeof(rules[0]));
+}
+
+/*
+ * What NVIDIA's driver needs besides, as strace showed it (driver 580, an H100) for every call that
+ * the cuda backend makes, contexts given back and taken again, and a checkpoint and restore from
+ * outside. Of processes, it may start threads alone; of files, what its root and user let it reach.
+ */
+static int add_gpu(scmp_filter_ctx filter)
+{
+	const scmp_datum_t thread =
+		CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+	const scmp_datum_t never = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
+				   CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_PTRACE |
+				   CLONE_UNTRACED | CLONE_VFORK;
+	const struct rule rules[] = {
+		/* The driver's own numbers ('F'), and UVM's, which have no letter. No terminals'.
+		 */
+		{ SCMP_SYS(ioctl), 1, { SCMP_A1(SCMP_CMP_MASKED_EQ, 0xff00, 'F' << 8) } },
+		{ SCMP_SYS(ioctl), 1, { SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffff00, 0) } },
+		{ SCMP_SYS(ioctl), 1, { SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffff00, 0x30000000) } },
+
+		/* Device memory; nothing becomes executable. */
+		{ SCMP_SYS(mmap), 1, { SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0) } },
+		ALWAYS(openat),
+		ALWAYS(stat),
+		ALWAYS(fstat),
+		ALWAYS(newfstatat),
+		ALWAYS(access),
+		ALWAYS(read),
+		ALWAYS(write),
+		ALWAYS(lseek),
+		ALWAYS(fcntl),
+		ALWAYS(dup),
+		ALWAYS(dup2),
+		ALWAYS(dup3),
+		ALWAYS(pipe2),
+		ALWAYS(eventfd2),
+
+		/* Its threads. */
+		{ SCMP_SYS(clone), 1, { SCMP_A0(SCMP_CMP_MASKED_EQ, thread | never, thread) } },
+		ALWAYS(set_robust_list),
+		ALWAYS(rseq),
+		ALWAYS(rt_sigaction),
+		ALWAYS(sigaltstack),
+		ALWAYS(sched_getaffinity),
+		ALWAYS(sched_get_priority_min),
+		ALWAYS(sched_get_priority_max),
+		ALWAYS(get_mempolicy),
+		ALWAYS(mbind),
+		ALWAYS(sysinfo),
+		ALWAYS(uname),
+		ALWAYS(geteuid),
+		ALWAYS(getuid),
+		ALWAYS(clock_nanosleep),
+		ALWAYS(nanosleep),
+		ALWAYS(getrusage),
+		ALWAYS(mincore),
+		{ SCMP_SYS(prlimit64), 1, { SCMP_A2(SCMP_CMP_EQ, 0, 0) } },
+	};
+	/* Tried, and done without: links in /dev/char; peers of other processes; glibc's first way
+	 * to a thread, whose flags no filter can see. */
+	static const struct {
+		int system_call, errnum;
+	} refused[] = {
+		{ SCMP_SYS(clone3), ENOSYS },	{ SCMP_SYS(unlink), EACCES },
+		{ SCMP_SYS(symlink), EACCES },	{ SCMP_SYS(mkdir), EACCES },
+		{ SCMP_SYS(mknod), EACCES },	{ SCMP_SYS(chmod), EACCES },
+		{ SCMP_SYS(readlink), ENOENT }, { SCMP_SYS(accept4), EACCES },
+		{ SCMP_SYS(accept), EACCES },	{ SCMP_SYS(socket), EACCES },
+		{ SCMP_SYS(mlock), EACCES },	{ SCMP_SYS(set_mempolicy), EACCES },
+	};
+	int result = add_rules(filter, rules, sizeof(rules) / sizeof(rules[0]));
+
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]) && result == 0; i++)
+		result = seccomp_rule_add(filter, SCMP_ACT_ERRNO((uint16_t)refused[i].errnum),
+					  refused[i].system_call, 0);
+	return result;
 }
 
 static int add_all(scmp_filter_ctx filter, const struct sandbox *sandbox)
@@ -108,7 +187,9 @@ static int add_all(scmp_filter_ctx filter, const struct sandbox *sandbox)
 	};
 	int result = add_rules(filter, rules, sizeof(rules) / sizeof(rules[0]));
 
-	if (result == 0)
+	if (result == 0 && sandbox->gpu)
+		result = add_gpu(filter);
+	else if (result == 0)
 		result = add_channel(filter, sandbox);
 	if (result == 0 && SANDBOX_FOR_SANITIZERS)
 		result = add_rules(filter, for_sanitizers,

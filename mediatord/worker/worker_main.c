@@ -6,6 +6,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sysexits.h>
 
@@ -206,23 +207,24 @@ static int run_channel(int socket, struct ring_map *map, const struct memory_led
 	return status;
 }
 
-static int run_confined(const struct options *options, const struct vgpu_worker_start *start,
+static int run_confined(struct options *options, const struct vgpu_worker_start *start,
 			struct ring_map *map, struct backend **backend, struct vgpu_error **err)
 {
 	int socket = options->sandbox.keep_fd;
 	const struct memory_ledger ledger = { .reserve = mediator_reserve,
 					      .release = mediator_release,
 					      .opaque = &socket };
-	struct sandbox sandbox = options->sandbox;
+	struct sandbox *sandbox = &options->sandbox;
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 	uint64_t address_space = (*backend)->info.address_space_bytes;
 	int status;
 
-	sandbox.doorbell = map->doorbell;
-	sandbox.completion = map->completion;
+	sandbox->doorbell = map->doorbell;
+	sandbox->completion = map->completion;
+	sandbox->paths = (*backend)->paths;
 	if (address_space)
 		address_space += map->region_bytes;
-	if (options->confine && sandbox_enter(&sandbox, address_space, err) < 0)
+	if (options->confine && sandbox_enter(sandbox, address_space, err) < 0)
 		return fail(socket, *err);
 	if (map->region)
 		return run_channel(socket, map, &ledger, backend, processors, err);
@@ -232,7 +234,7 @@ static int run_confined(const struct options *options, const struct vgpu_worker_
 	return status;
 }
 
-static int run(const struct options *options, struct vgpu_error **err)
+static int run(struct options *options, struct vgpu_error **err)
 {
 	int socket = options->sandbox.keep_fd, fds[RING_FDS];
 	struct ring_map map = RING_MAP_NONE;
@@ -244,7 +246,10 @@ static int run(const struct options *options, struct vgpu_error **err)
 		return exit_status(*err);
 	if (start.region_bytes && ring_map_open(&map, &start, fds, err) < 0)
 		return fail(socket, *err);
-	if (open_backend(&start, &backend, err) < 0) {
+	if (options->confine && start.backend == VGPU_BACKEND_CUDA &&
+	    sandbox_prepare_gpu(&options->sandbox, err) < 0) {
+		status = fail(socket, *err);
+	} else if (open_backend(&start, &backend, err) < 0) {
 		status = fail(socket, *err);
 	} else {
 		status = run_confined(options, &start, &map, &backend, err);
@@ -257,14 +262,17 @@ static int run(const struct options *options, struct vgpu_error **err)
 
 int main(int argc, char **argv)
 {
-	struct options options = {
-		.sandbox = { .keep_fd = VGPU_WORKER_CONTROL_FD, .doorbell = -1, .completion = -1 },
-		.confine = true
-	};
+	struct options options = { .sandbox = { .keep_fd = VGPU_WORKER_CONTROL_FD,
+						.doorbell = -1,
+						.completion = -1,
+						.helper = -1 },
+				   .confine = true };
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
 
 	vgpu_log_init("vgpu-worker", VGPU_LOG_INFO);
 	parse_options(argc, argv, &options);
+	/* Sleeps of some microseconds, while a GPU works, are not to become 50 longer. */
+	prctl(PR_SET_TIMERSLACK, 1000UL, 0, 0, 0);
 	if (check_control_socket(VGPU_WORKER_CONTROL_FD, &err) < 0) {
 		vgpu_log_error("%s", err->message);
 		return EX_USAGE;

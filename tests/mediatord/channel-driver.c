@@ -51,7 +51,7 @@ struct channel_driver channel_make(uint32_t entries, uint64_t window_bytes,
 	*start = (struct vgpu_worker_start){
 		.header = { .type = VGPU_WORKER_START, .length = sizeof(*start) },
 		.version = VGPU_WORKER_PROTOCOL_VERSION,
-		.backend = VGPU_BACKEND_CPU,
+		.backend = driver_backend(),
 		.region = CHANNEL_REGION,
 		.region_bytes = channel.region_bytes,
 		.entries = entries,

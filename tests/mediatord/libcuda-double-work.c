@@ -138,12 +138,15 @@ static cuda_error run(const struct cuda_function_tag *function, const uint64_t *
 		}
 	}
 	for (uint64_t i = 0; i < count; i++) {
-		if (integers)
-			((uint32_t *)operands[2])[i] =
-				((uint32_t *)operands[0])[i] + ((uint32_t *)operands[1])[i];
-		else
-			((float *)operands[2])[i] =
-				((float *)operands[0])[i] + ((float *)operands[1])[i];
+		uint32_t words[2], sum;
+		float numbers[2];
+
+		memcpy(&words[0], operands[0] + 4 * i, 4);
+		memcpy(&words[1], operands[1] + 4 * i, 4);
+		memcpy(numbers, words, 8);
+		numbers[0] += numbers[1];
+		sum = words[0] + words[1];
+		memcpy(operands[2] + 4 * i, integers ? (const void *)&sum : numbers, 4);
 	}
 	return CUDA_ERROR_NONE;
 }

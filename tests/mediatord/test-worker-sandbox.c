@@ -267,7 +267,8 @@ static int do_confined(uid_t start_uid, void (*action)(void))
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		struct sandbox sandbox = { .has_ids = geteuid() == 0 && start_uid == 0,
+		struct sandbox sandbox = { .helper = -1,
+					   .has_ids = geteuid() == 0 && start_uid == 0,
 					   .uid = DRIVER_UID,
 					   .gid = DRIVER_UID,
 					   .keep_fd = 3,
@@ -497,7 +498,8 @@ static void a_log_without_a_reader(void **state)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		struct sandbox sandbox = { .has_ids = geteuid() == 0,
+		struct sandbox sandbox = { .helper = -1,
+					   .has_ids = geteuid() == 0,
 					   .uid = DRIVER_UID,
 					   .gid = DRIVER_UID,
 					   .keep_fd = 3,

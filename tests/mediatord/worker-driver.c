@@ -35,6 +35,28 @@ static void become_worker(int socket, int log, const char *const *arguments)
 	_exit(127);
 }
 
+uint32_t driver_backend(void)
+{
+	const char *name = getenv("VGPU_TEST_BACKEND");
+
+	return name && strcmp(name, "cuda") == 0 ? VGPU_BACKEND_CUDA : VGPU_BACKEND_CPU;
+}
+
+void driver_cpu_only(const char *reason)
+{
+	if (driver_backend() == VGPU_BACKEND_CPU)
+		return;
+	print_message("not on a GPU: %s\n", reason);
+	skip();
+}
+
+uint64_t driver_footprint(uint64_t bytes)
+{
+	uint64_t granularity = driver_backend() == VGPU_BACKEND_CUDA ? 2u << 20 : 256;
+
+	return vgpu_align_up(bytes, granularity);
+}
+
 struct driver driver_spawn(const char *const *arguments)
 {
 	struct driver driver = { .socket = -1 };
@@ -63,7 +85,7 @@ struct driver driver_start(uint64_t quota, struct vgpu_worker_ready *ready)
 	const struct vgpu_worker_start start = {
 		.header = { .type = VGPU_WORKER_START, .length = sizeof(start) },
 		.version = VGPU_WORKER_PROTOCOL_VERSION,
-		.backend = VGPU_BACKEND_CPU,
+		.backend = driver_backend(),
 		.memory_bytes = quota,
 	};
 	union vgpu_worker_message message;

@@ -24,6 +24,15 @@ struct driver {
 	char *log; /* a file with its standard error; freed and removed by driver_stop() */
 };
 
+/* VGPU_BACKEND_CUDA where the environment has VGPU_TEST_BACKEND=cuda, else VGPU_BACKEND_CPU. */
+uint32_t driver_backend(void);
+
+/* Skips the test where a GPU does otherwise than the cpu backend; says what it is about. */
+void driver_cpu_only(const char *reason);
+
+/* What a first allocation of so many bytes counts: on a GPU, blocks of 2 MiB. */
+uint64_t driver_footprint(uint64_t bytes);
+
 /* Starts a worker of the built program, with these further arguments (NULL ends them; may be NULL).
  * Nothing is sent yet. */
 struct driver driver_spawn(const char *const *arguments);

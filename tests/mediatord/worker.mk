@@ -53,7 +53,8 @@ tests_mediatord_test_worker_memory_LDADD = mediatord/worker/libworker.la $(CMOCK
 mediatord_cuda_tests = \
 	tests/mediatord/test-cuda-backend \
 	tests/mediatord/test-cuda-failures \
-	tests/mediatord/test-cuda-image
+	tests/mediatord/test-cuda-image \
+	tests/mediatord/test-worker-cuda
 if BUILD_TESTS
 if BUILD_MEDIATORD
 check_PROGRAMS += $(mediatord_cuda_tests)
@@ -64,6 +65,10 @@ endif
 TESTS += tests/mediatord/check-cuda-api.sh
 dist_check_SCRIPTS += tests/mediatord/check-cuda-api.sh
 EXTRA_DIST += tests/mediatord/check-cuda-api.c
+
+tests_mediatord_test_worker_cuda_SOURCES = tests/mediatord/test-worker-cuda.c
+tests_mediatord_test_worker_cuda_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_worker_cuda_LDADD = tests/mediatord/libchanneldriver.la
 
 # -rpath makes a shared library of one that is not installed.
 tests_mediatord_libcuda_la_SOURCES = \

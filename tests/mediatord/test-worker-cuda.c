@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A worker whose sandbox holds a GPU's driver: here the double, with VGPU_TEST_GPU=1 the real one.
+ */
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/mediatord/channel-driver.h"
+
+static int use_the_double(void **state)
+{
+	const char *build = getenv("top_builddir");
+	char folder[4096];
+
+	(void)state;
+	setenv("VGPU_TEST_BACKEND", "cuda", 1);
+	if (getenv("VGPU_TEST_GPU"))
+		return 0;
+	snprintf(folder, sizeof(folder), "%s/tests/mediatord/.libs", build ? build : ".");
+	/* The loader finds libcuda.so.1 there; the mediator's workers have no environment. */
+	return setenv("LD_LIBRARY_PATH", folder, 1);
+}
+
+static void read_status(pid_t pid, const char *field, char *value, size_t size)
+{
+	char path[64], line[512];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	*value = '\0';
+	while (fgets(line, sizeof(line), file))
+		if (strncmp(line, field, strlen(field)) == 0 && line[strlen(field)] == ':') {
+			line[strcspn(line, "\n")] = '\0';
+			snprintf(value, size, "%s",
+				 line + strlen(field) + strspn(line + strlen(field), ":\t "));
+		}
+	fclose(file);
+}
+
+static void assert_status(pid_t pid, const char *field, const char *expected)
+{
+	char value[512];
+
+	read_status(pid, field, value, sizeof(value));
+	if (strcmp(value, expected) != 0)
+		fail_msg("%s is \"%s\", expected \"%s\"", field, value, expected);
+}
+
+static void it_is_confined(void **state)
+{
+	struct driver driver = driver_start(0, NULL);
+
+	(void)state;
+	assert_status(driver.pid, "CapInh", "0000000000000000");
+	assert_status(driver.pid, "CapPrm", "0000000000000000");
+	assert_status(driver.pid, "CapEff", "0000000000000000");
+	assert_status(driver.pid, "CapAmb", "0000000000000000");
+	assert_status(driver.pid, "NoNewPrivs", "1");
+	assert_status(driver.pid, "Seccomp", "2");
+	driver_stop(&driver);
+}
+
+/* Whether a path is there in the worker's root. */
+static bool in_root(pid_t pid, const char *path)
+{
+	char full[256];
+	struct stat status;
+
+	snprintf(full, sizeof(full), "/proc/%d/root%s", pid, path);
+	return lstat(full, &status) == 0;
+}
+
+static void its_root_has_only_what_the_driver_opens(void **state)
+{
+	static const char *const absent[] = { "/etc",	   "/usr",	"/home",
+					      "/tmp/vgpu", "/dev/null", "/dev/mem",
+					      "/proc/1",   "/proc/sys", "/root" };
+	struct driver driver = driver_start(0, NULL);
+	char own[64], link[256];
+	ssize_t length;
+
+	(void)state;
+	if (geteuid() != 0) {
+		driver_stop(&driver);
+		skip(); /* it is not dumpable: only root may look */
+	}
+	snprintf(own, sizeof(own), "/proc/%d/ns/mnt", driver.pid);
+	length = readlink(own, link, sizeof(link) - 1);
+	assert_true(length > 0);
+	link[length] = '\0';
+	length = readlink("/proc/self/ns/mnt", own, sizeof(own) - 1);
+	assert_true(length > 0);
+	own[length] = '\0';
+	if (strcmp(own, link) == 0) {
+		driver_stop(&driver);
+		print_message("this host lets no namespaces be made\n");
+		skip();
+	}
+	assert_true(in_root(driver.pid, "/proc/self/maps"));
+	for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++)
+		if (in_root(driver.pid, absent[i]))
+			fail_msg("%s is in the worker's root", absent[i]);
+	driver_stop(&driver);
+}
+
+/* Three of its threads may be the driver's; none keeps what the first gave up. */
+static void every_thread_is_confined(void **state)
+{
+	struct driver driver = driver_start(0, NULL);
+	char folder[64], path[160], line[512];
+	struct dirent *entry;
+	DIR *tasks;
+
+	(void)state;
+	snprintf(folder, sizeof(folder), "/proc/%d/task", driver.pid);
+	tasks = opendir(folder);
+	assert_non_null(tasks);
+	while ((entry = readdir(tasks))) {
+		int found = 0;
+		FILE *file;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/%.20s/status", folder, entry->d_name);
+		file = fopen(path, "re");
+		assert_non_null(file);
+		while (fgets(line, sizeof(line), file))
+			found += strcmp(line, "CapPrm:\t0000000000000000\n") == 0 ||
+				 strcmp(line, "CapEff:\t0000000000000000\n") == 0 ||
+				 strcmp(line, "NoNewPrivs:\t1\n") == 0 ||
+				 strcmp(line, "Seccomp:\t2\n") == 0;
+		fclose(file);
+		assert_int_equal(found, 4);
+	}
+	closedir(tasks);
+	driver_stop(&driver);
+}
+
+static void a_mailbox_adds_vectors(void **state)
+{
+	struct driver driver = driver_start(64u << 20, NULL);
+	uint64_t a = driver_alloc(&driver, 400), b = driver_alloc(&driver, 400);
+	uint64_t arguments[4] = { a, a, b, 100 };
+	struct made_request made;
+	float numbers[100], sums[100];
+	struct vgpu_worker_done done;
+	uint32_t length;
+
+	(void)state;
+	/* Both share a block. */
+	assert_int_equal(driver.reserved, 2u << 20);
+	for (int i = 0; i < 100; i++)
+		numbers[i] = (float)i * 0.3f;
+	made = make_htod(a, numbers, sizeof(numbers));
+	driver_expect(&driver, &made, VGPU_ERR_NONE);
+	made = make_kernel("vadd_f32", arguments, sizeof(arguments), 1, 128);
+	driver_expect(&driver, &made, VGPU_ERR_NONE);
+	made = make_dtoh(b, sizeof(sums));
+	done = driver_expect(&driver, &made, VGPU_ERR_NONE);
+	memcpy(sums, response_data(&done, &length), sizeof(sums));
+	for (int i = 0; i < 100; i++)
+		assert_true(sums[i] == numbers[i] + numbers[i]);
+	made = make_free(a);
+	driver_expect(&driver, &made, VGPU_ERR_NONE);
+	assert_int_equal(driver.reserved, 2u << 20);
+	made = make_free(b);
+	driver_expect(&driver, &made, VGPU_ERR_NONE);
+	assert_int_equal(driver.reserved, 0);
+	driver_stop(&driver);
+}
+
+static void a_channel_adds_vectors(void **state)
+{
+	struct channel_driver channel = channel_begin(CHANNEL_ENTRIES, CHANNEL_WINDOW, 64u << 20);
+	uint64_t a = channel_must(&channel, VGPU_RING_MEM_ALLOC, 4000, 0, 0, 0, 0);
+	uint64_t b = channel_must(&channel, VGPU_RING_MEM_ALLOC, 4000, 0, 0, 0, 0);
+	const uint64_t arguments[4] = { a, a, b, 1000 };
+	uint64_t function = channel_function(&channel, "vadd_i32");
+	uint32_t *numbers = (uint32_t *)(channel.ring.window + 4096), *sums = numbers + 1000;
+
+	(void)state;
+	for (uint32_t i = 0; i < 1000; i++)
+		numbers[i] = i * 0x01010101u;
+	channel_must(&channel, VGPU_RING_COPY_HTOD, a, 4096, 4000, 0, 0);
+	assert_int_equal(
+		channel_run(&channel, channel_launch(&channel, function, 4, 256, arguments, 32))
+			.status,
+		0);
+	channel_must(&channel, VGPU_RING_COPY_DTOH, 8096, b, 4000, 0, 0);
+	channel_must(&channel, VGPU_RING_CONTEXT_SYNCHRONIZE, 0, 0, 0, 0, 0);
+	for (uint32_t i = 0; i < 1000; i++)
+		assert_true(sums[i] == 2 * numbers[i]);
+	channel_end(&channel);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(it_is_confined),
+		cmocka_unit_test(its_root_has_only_what_the_driver_opens),
+		cmocka_unit_test(every_thread_is_confined),
+		cmocka_unit_test(a_mailbox_adds_vectors),
+		cmocka_unit_test(a_channel_adds_vectors),
+	};
+
+	return cmocka_run_group_tests(tests, use_the_double, NULL);
+}
