@@ -87,7 +87,7 @@ static void a_kernels_fault_stays(void **state)
 {
 	struct channel_driver *channel = *state;
 	uint64_t pointer = channel_must(channel, VGPU_RING_MEM_ALLOC, 400, 0, 0, 0, 0);
-	uint64_t parameters[] = { pointer, pointer, pointer, 101 };
+	uint64_t parameters[] = { pointer, pointer, 16, 100 };
 	uint64_t function = channel_function(channel, "vadd_i32");
 	struct vgpu_submission launch =
 		channel_launch(channel, function, 1, 128, parameters, sizeof(parameters));

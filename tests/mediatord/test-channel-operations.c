@@ -60,22 +60,23 @@ static void device_info_writes_a_record(void **state)
 	(void)state;
 	assert_int_equal(bytes, sizeof(record));
 	memcpy(&record, channel.ring.window + offset, sizeof(record));
-	assert_int_equal(record.backend, VGPU_BACKEND_CPU);
+	assert_int_equal(record.backend, driver_backend());
 	assert_int_equal(record.max_threads_per_block, 1024);
 	assert_true(record.memory_bytes == 8u << 20);
 	assert_true(record.memory_free == 8u << 20);
-	assert_non_null(strstr(record.name, "CPU"));
+	assert_true(record.name[0]);
 	assert_int_equal(record.name[sizeof(record.name) - 1], 0);
 	/* As much of it as there is room for. */
 	memset(channel.ring.window, 0xee, 16);
 	assert_int_equal(channel_must(&channel, VGPU_RING_DEVICE_INFO, 0, 8, 0, 0, 0), 8);
-	assert_int_equal(channel.ring.window[0], VGPU_BACKEND_CPU);
+	assert_int_equal(channel.ring.window[0], driver_backend());
 	assert_int_equal(channel.ring.window[8], 0xee);
 }
 
 static void device_attributes(void **state)
 {
 	(void)state;
+	driver_cpu_only("its values are others");
 	assert_int_equal(channel_must(&channel, VGPU_RING_DEVICE_ATTRIBUTE, 1, 0, 0, 0, 0), 1024);
 	assert_int_equal(channel_must(&channel, VGPU_RING_DEVICE_ATTRIBUTE, 4, 0, 0, 0, 0), 64);
 	assert_int_equal(channel_must(&channel, VGPU_RING_DEVICE_ATTRIBUTE, 75, 0, 0, 0, 0), 0);
@@ -89,6 +90,7 @@ static void memory_is_the_quota_and_what_is_free_of_it(void **state)
 	uint64_t pointer = alloc(1000);
 
 	(void)state;
+	driver_cpu_only("it counts blocks");
 	info = channel_call(&channel, VGPU_RING_MEM_INFO, 0, 0, 0, 0, 0);
 	assert_true(info.result[0] == (8u << 20) - 1024 && info.result[1] == 8u << 20);
 	assert_true(channel.grant->memory_used_bytes == 1024);
@@ -113,6 +115,7 @@ static void a_release_shows_before_the_mediator_saw_it(void **state)
 	struct vgpu_completion completion;
 
 	(void)state;
+	driver_cpu_only("it counts blocks");
 	for (int i = 0; i < 2; i++)
 		guest_ring_submit(&channel.ring, &submissions[i]);
 	/* Not channel_wait(): the mediator sleeps. */
@@ -235,6 +238,7 @@ static void unloading_a_module_ends_its_functions(void **state)
 static void a_tenants_own_image_needs_a_gpu(void **state)
 {
 	(void)state;
+	driver_cpu_only("it has one");
 	memcpy(channel.ring.window, ".version 8.0", 12);
 	channel_expect(&channel, VGPU_RING_MODULE_LOAD, 0, 12, 0, 0, 0, 209);
 }
@@ -411,6 +415,7 @@ static void the_grant_page_counts(void **state)
 	uint64_t pointer = alloc(1000);
 
 	(void)state;
+	driver_cpu_only("it counts the time later");
 	channel_must(&channel, VGPU_RING_COPY_HTOD, pointer, 0, 1000, 0, 0);
 	channel_must(&channel, VGPU_RING_COPY_DTOH, 0, pointer, 300, 0, 0);
 	channel_expect(&channel, VGPU_RING_MEM_FREE, pointer + 1, 0, 0, 0, 0, 1);

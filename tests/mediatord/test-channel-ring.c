@@ -254,6 +254,7 @@ static void descriptors_that_change_while_they_are_read(void **state)
 	pthread_join(thread, NULL);
 	assert_int_equal(good + refused, 20000);
 	channel_must(&channel, VGPU_RING_COPY_DTOH, 0, guard, 100000, 0, 0);
+	channel_must(&channel, VGPU_RING_CONTEXT_SYNCHRONIZE, 0, 0, 0, 0, 0);
 	for (int i = 0; i < 100000; i++)
 		assert_int_equal(channel.ring.window[i], 0);
 	channel_end(&channel);

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "common/packet.h"
+#include "common/clock.h"
 #include "tests/mediatord/channel-driver.h"
 
 static int exit_status(struct channel_driver *channel)
@@ -187,8 +188,9 @@ static void the_region_is_emptied_and_nothing_else(void **state)
 	assert_int_equal(message.header.type, VGPU_WORKER_READY_MESSAGE);
 	assert_int_equal(fstat(channel.fds[0], &after), 0);
 	/* Its memory is the host's again. */
-	assert_true((uint64_t)(before.st_blocks - after.st_blocks) * 512 >=
-		    channel.region_bytes - 2 * VGPU_RING_PAGE);
+	if (driver_backend() == VGPU_BACKEND_CPU) /* a GPU has the window's pages pinned */
+		assert_true((uint64_t)(before.st_blocks - after.st_blocks) * 512 >=
+			    channel.region_bytes - 2 * VGPU_RING_PAGE);
 	for (uint64_t i = 0; i < channel.bar_bytes; i++) {
 		bool inside = i >= CHANNEL_REGION && i < CHANNEL_REGION + channel.region_bytes;
 
@@ -268,6 +270,7 @@ static void end_comes_under_load(void **state)
 	};
 	const struct vgpu_submission silent = { .opcode = VGPU_RING_NOP,
 						.flags = VGPU_SUBMIT_NO_REPLY };
+	int64_t deadline_ns = vgpu_now_ns() + 10 * VGPU_NS_PER_SECOND;
 	int status;
 
 	(void)state;
@@ -277,7 +280,7 @@ static void end_comes_under_load(void **state)
 		guest_ring_submit(&channel.ring, &silent);
 	}
 	driver_send(&channel.driver, &message, sizeof(message));
-	for (int i = 0; i < 10000000; i++) {
+	for (int i = 0; vgpu_now_ns() < deadline_ns; i++) {
 		if (guest_ring_has_room(&channel.ring))
 			guest_ring_submit(&channel.ring, &silent);
 		if (i % 1024 == 0 && waitpid(channel.driver.pid, &status, WNOHANG) > 0) {

@@ -27,7 +27,7 @@ static struct vgpu_worker_start right_start(void)
 	return (struct vgpu_worker_start){
 		.header = { .type = VGPU_WORKER_START, .length = sizeof(struct vgpu_worker_start) },
 		.version = VGPU_WORKER_PROTOCOL_VERSION,
-		.backend = VGPU_BACKEND_CPU,
+		.backend = driver_backend(),
 	};
 }
 

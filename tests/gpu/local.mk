@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+# For a host with an NVIDIA GPU: tests/gpu/run. Built by `make check` everywhere, run by nobody there.
+if BUILD_TESTS
+if BUILD_MEDIATORD
+check_PROGRAMS += tests/gpu/backend-check tests/gpu/worker-check
+endif
+endif
+dist_check_SCRIPTS += tests/gpu/run
+EXTRA_DIST += tests/gpu/tenant.cu
+
+tests_gpu_backend_check_SOURCES = \
+	tests/gpu/backend-check.c \
+	tests/gpu/backend-check.h \
+	tests/gpu/backend-measure.c \
+	tests/gpu/check.h
+tests_gpu_backend_check_LDADD = mediatord/worker/libworker.la -ldl
+# A product and a sum round each by itself, as the kernels' do.
+tests_gpu_backend_check_CFLAGS = $(AM_CFLAGS) -ffp-contract=off
+
+tests_gpu_worker_check_SOURCES = \
+	tests/gpu/check.h \
+	tests/gpu/worker-check.c
+tests_gpu_worker_check_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_gpu_worker_check_LDADD = tests/mediatord/libchanneldriver.la -ldl
