@@ -153,23 +153,24 @@ void channel_chunk_done(struct vgpu_channel *channel, struct channel_chunk *chun
 
 void channel_chunk_collect(struct vgpu_channel *channel)
 {
+	bool loose = false;
+
 	if (!__atomic_load_n(&channel->loose_chunks, __ATOMIC_RELAXED))
 		return;
 
 	CHANNEL_LOCK(&channel->window_mutex);
 
-	channel->loose_chunks = false;
 	for (int i = 0; i < CHANNEL_CHUNKS; i++) {
 		struct channel_chunk *chunk = &channel->chunks[i];
 
 		if (chunk->state == CHUNK_OWNED)
 			continue;
-		if (!flown(chunk)) {
-			channel->loose_chunks = true;
-			continue;
-		}
-		collect(channel, chunk);
+		if (flown(chunk))
+			collect(channel, chunk);
+		else
+			loose = true;
 	}
+	__atomic_store_n(&channel->loose_chunks, loose, __ATOMIC_RELAXED);
 }
 
 enum vgpu_result channel_chunk_call(struct vgpu_channel *channel, struct channel_chunk *chunk,

@@ -54,6 +54,23 @@ tests_guest_agent_test_window_SOURCES = tests/guest-agent/test-window.c
 tests_guest_agent_test_window_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_guest_agent_test_window_LDADD = $(guest_agent_lib_test_libs)
 
+# Starts vgpu-worker.
+if BUILD_TESTS
+if BUILD_MEDIATORD
+check_PROGRAMS += tests/guest-agent/test-channel-pci
+TESTS += tests/guest-agent/test-channel-pci
+endif
+endif
+tests_guest_agent_test_channel_pci_SOURCES = \
+	tests/guest-agent/channel-checks.c \
+	tests/guest-agent/channel-checks.h \
+	tests/guest-agent/pci-stand-in.c \
+	tests/guest-agent/pci-stand-in.h \
+	tests/guest-agent/test-channel-pci.c
+tests_guest_agent_test_channel_pci_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/guest-agent
+tests_guest_agent_test_channel_pci_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_guest_agent_test_channel_pci_LDADD = $(guest_agent_lib_test_libs) -lpthread
+
 check_PROGRAMS += tests/guest-agent/channel-client
 tests_guest_agent_channel_client_SOURCES = \
 	tests/guest-agent/channel-checks.c \
