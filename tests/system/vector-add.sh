@@ -18,8 +18,13 @@ for count in 1 7 1000 1000000; do
 	jobs=$(vm .worker.jobs)
 	started=$(now_ms)
 	in_guest "rm -f /tmp/sum; vgpu-agent add /tmp/a /tmp/b -o /tmp/sum" ||
-		fail "vgpu-agent add of $count elements failed"
-	say "$count elements in $(($(now_ms) - started)) ms"
+		fail "vgpu-agent add of $count elements by a channel failed"
+	say "$count elements by a channel in $(($(now_ms) - started)) ms"
+	check_sum
+	started=$(now_ms)
+	in_guest "rm -f /tmp/sum; vgpu-agent add --mailbox /tmp/a /tmp/b -o /tmp/sum" ||
+		fail "vgpu-agent add of $count elements by the mailbox failed"
+	say "$count elements by the mailbox in $(($(now_ms) - started)) ms"
 	check_sum
 
 	# The mediator's counters say that this VM's requests were served, and by which process.
