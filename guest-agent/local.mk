@@ -12,6 +12,7 @@ guest_agent_libvgpu_core_la_SOURCES = \
 	guest-agent/channel_memory.c \
 	guest-agent/channel_module.c \
 	guest-agent/channel_queue.c \
+	guest-agent/channel_raw.c \
 	guest-agent/channel_stream.c \
 	guest-agent/channel_window.c \
 	guest-agent/cuda_names.c \

@@ -23,8 +23,8 @@ struct vadd_arguments {
 
 struct job {
 	enum number_type type;
-	const struct vector *a;
-	const struct vector *b;
+	struct vector *a;
+	struct vector *b;
 	void *sum;    /* NUMBER_BYTES for each element */
 	bool mailbox; /* even where there are channels */
 	const char *path;
@@ -189,24 +189,21 @@ static int add_vectors(const struct agent *agent, struct job *job, const char *p
 static int read_and_add(const struct agent *agent, struct job *job, char **paths,
 			const char *output)
 {
-	VECTOR_AUTO struct vector a = { 0 };
-	VECTOR_AUTO struct vector b = { 0 };
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	struct vector *a = job->a, *b = job->b;
 
-	job->a = &a;
-	job->b = &b;
-	if (vector_read_file(paths[0], job->type, &a, &err) != 0 ||
-	    vector_read_file(paths[1], job->type, &b, &err) != 0)
+	if (vector_read_file(paths[0], job->type, a, &err) != 0 ||
+	    vector_read_file(paths[1], job->type, b, &err) != 0)
 		return agent_fail_error(agent, err);
-	if (a.count != b.count) {
+	if (a->count != b->count) {
 		/* The line of the longer file that has no partner. */
-		bool a_longer = a.count > b.count;
+		bool a_longer = a->count > b->count;
 
 		return agent_fail(agent, EX_DATAERR,
 				  "%s:%zu: the vectors differ in length: %s has %zu numbers, and "
 				  "%s %zu",
-				  paths[a_longer ? 0 : 1], (a_longer ? b.count : a.count) + 1,
-				  paths[0], a.count, paths[1], b.count);
+				  paths[a_longer ? 0 : 1], (a_longer ? b->count : a->count) + 1,
+				  paths[0], a->count, paths[1], b->count);
 	}
 	return add_vectors(agent, job, output);
 }
@@ -220,7 +217,9 @@ static int add_run(struct agent *agent, int argc, char **argv)
 		{ "mailbox", no_argument, NULL, 'm' },
 		{ 0 },
 	};
-	struct job job = { .type = NUMBER_F32 };
+	VECTOR_AUTO struct vector a = { 0 };
+	VECTOR_AUTO struct vector b = { 0 };
+	struct job job = { .type = NUMBER_F32, .a = &a, .b = &b };
 	const char *output = NULL;
 	bool done = false;
 	int option, status;
