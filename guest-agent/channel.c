@@ -7,7 +7,6 @@
 #include "guest-agent/channel.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "guest-agent/last_error.h"
+#include "guest-agent/process.h"
 
 /* Of the handle's mutex while a state is awaited, so that other threads get turns. */
 #define STEP_NS VGPU_NS_PER_MS
@@ -100,23 +100,6 @@ static enum vgpu_result close_number(struct vgpu_channel *channel, int64_t deadl
 		reg_write(channel, VGPU_CHANNEL_CONTROL, VGPU_CHANNEL_CLOSE);
 	}
 	return settle(channel, deadline, &state);
-}
-
-/* The process's start in clock ticks since boot, field 22 of its stat; 0 where it is not told. */
-static uint64_t start_time(void)
-{
-	VGPU_AUTO_CLOSE int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
-	char text[1024], *at;
-	ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-
-	if (length <= 0)
-		return 0;
-	text[length] = '\0';
-	/* The name, in parentheses, may hold anything. */
-	at = strrchr(text, ')');
-	for (int field = 2; at && field < 22; field++)
-		at = strchr(at + 1, ' ');
-	return at ? strtoull(at, NULL, 10) : 0;
 }
 
 /*
@@ -231,7 +214,7 @@ static enum vgpu_result open_number(struct vgpu_channel *channel, uint32_t entri
 		reg_write(channel, VGPU_CHANNEL_RING_ENTRIES, entries);
 		reg_write64(channel, VGPU_CHANNEL_WINDOW_BYTES, window_bytes);
 		reg_write(channel, VGPU_CHANNEL_OWNER, (uint32_t)getpid());
-		reg_write64(channel, VGPU_CHANNEL_OWNER_START, start_time());
+		reg_write64(channel, VGPU_CHANNEL_OWNER_START, process_start_time(0));
 		reg_write(channel, VGPU_CHANNEL_CONTROL, VGPU_CHANNEL_OPEN);
 	}
 	result = settle(channel, deadline, &state);

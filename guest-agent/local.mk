@@ -26,7 +26,11 @@ guest_agent_libvgpu_core_la_SOURCES = \
 	guest-agent/mailbox.h \
 	guest-agent/memory.c \
 	guest-agent/names.c \
+	guest-agent/owner.c \
+	guest-agent/owner.h \
 	guest-agent/pci_find.c \
+	guest-agent/process.c \
+	guest-agent/process.h \
 	guest-agent/public.h \
 	guest-agent/ring.c \
 	guest-agent/ring.h \
@@ -53,6 +57,10 @@ EXTRA_DIST += guest-agent/libvgpu.map
 noinst_LTLIBRARIES += guest-agent/libagent.la
 guest_agent_libagent_la_SOURCES = \
 	guest-agent/agent/agent.h \
+	guest-agent/agent/daemon.h \
+	guest-agent/agent/daemon_loop.c \
+	guest-agent/agent/guard.c \
+	guest-agent/agent/guard.h \
 	guest-agent/agent/json.c \
 	guest-agent/agent/json.h \
 	guest-agent/agent/number.c \
@@ -64,14 +72,18 @@ guest_agent_libagent_la_SOURCES = \
 	guest-agent/agent/run_argument.c \
 	guest-agent/agent/run_argument.h \
 	guest-agent/agent/vector.c \
-	guest-agent/agent/vector.h
+	guest-agent/agent/vector.h \
+	guest-agent/agent/watch.c \
+	guest-agent/agent/watch.h
 
+# The daemon needs of libvgpu what is not for other programs, so it is linked in, not loaded.
 bin_PROGRAMS += guest-agent/vgpu-agent
 guest_agent_vgpu_agent_SOURCES = \
 	guest-agent/agent/add.c \
 	guest-agent/agent/bench.c \
 	guest-agent/agent/bench.h \
 	guest-agent/agent/bench_channel.c \
+	guest-agent/agent/daemon.c \
 	guest-agent/agent/device.c \
 	guest-agent/agent/device.h \
 	guest-agent/agent/help.c \
@@ -82,7 +94,7 @@ guest_agent_vgpu_agent_SOURCES = \
 	guest-agent/agent/run.c \
 	guest-agent/agent/signals.c
 guest_agent_vgpu_agent_LDADD = \
-	guest-agent/libagent.la guest-agent/libvgpu.la common/libcommon.la -lm
+	guest-agent/libagent.la guest-agent/libvgpu-core.la common/libcommon.la -lm
 
 exampledir = $(docdir)/examples
 dist_example_DATA = \

@@ -49,7 +49,8 @@ static void close_directory(DIR **directory)
 		closedir(*directory);
 }
 
-enum vgpu_result pci_find(const char *sysfs, char address[PCI_ADDRESS_BYTES])
+enum vgpu_result pci_find_after(const char *sysfs, const char *after,
+				char address[PCI_ADDRESS_BYTES])
 {
 	VGPU_CLEANUP(close_directory) DIR *directory = NULL;
 	char path[PATH_MAX];
@@ -62,7 +63,7 @@ enum vgpu_result pci_find(const char *sysfs, char address[PCI_ADDRESS_BYTES])
 		return last_error_errno(errno == EACCES ? VGPU_E_PERMISSION : VGPU_E_NO_DEVICE,
 					errno, "no PCI bus: %s", path);
 	while ((entry = readdir(directory))) {
-		if (!pci_address_ok(entry->d_name) ||
+		if (!pci_address_ok(entry->d_name) || strcmp(entry->d_name, after) <= 0 ||
 		    read_id(dirfd(directory), entry->d_name, "vendor") != VGPU_PCI_VENDOR_ID ||
 		    read_id(dirfd(directory), entry->d_name, "device") != VGPU_PCI_DEVICE_ID)
 			continue;
@@ -75,4 +76,9 @@ enum vgpu_result pci_find(const char *sysfs, char address[PCI_ADDRESS_BYTES])
 				      "virtual machine?",
 				      VGPU_PCI_VENDOR_ID, VGPU_PCI_DEVICE_ID);
 	return VGPU_OK;
+}
+
+enum vgpu_result pci_find(const char *sysfs, char address[PCI_ADDRESS_BYTES])
+{
+	return pci_find_after(sysfs, "", address);
 }

@@ -42,7 +42,8 @@ struct transport_ops {
 	enum vgpu_result (*settle)(struct transport *transport, int64_t deadline);
 	/*
 	 * Takes a channel for this handle, as long as the process lives: false where another
-	 * process has it. A handle asks once for each.
+	 * process has it. A handle asks once for each. TRANSPORT_CLAIM_WATCH is no channel, but
+	 * the watch over all of them.
 	 */
 	bool (*claim)(struct transport *transport, unsigned int channel);
 	void (*unclaim)(struct transport *transport, unsigned int channel);
@@ -63,6 +64,9 @@ struct transport_ops {
 				     int *doorbell, int *completion);
 	void (*close)(struct transport *transport);
 };
+
+/* claim()'s number for the one process that closes what dead ones left open. */
+#define TRANSPORT_CLAIM_WATCH VGPU_CHANNELS_MAX
 
 /* Where sysfs is mounted; tests have their own. */
 #define TRANSPORT_SYSFS "/sys"

@@ -8,6 +8,7 @@
  *    byte NEXT, which a waiter holds until it has the turn: so a busy process cannot starve others,
  *    and one that is alone pays for one lock only.
  *  - A channel is an exclusive OFD lock on byte CHANNELS + its number, for as long as it is open.
+ *    The byte after them all is the watch of vgpu-agent's daemon over them.
  *  - Presence is a shared flock() for as long as the device is open. Whoever gets it exclusively
  *    knows that it is alone. flock() and OFD locks do not see each other.
  */

@@ -13,4 +13,8 @@ bool pci_address_ok(const char *text);
 /* The lowest address of a vGPU under SYSFS/bus/pci/devices. */
 enum vgpu_result pci_find(const char *sysfs, char address[PCI_ADDRESS_BYTES]);
 
+/* The lowest one above `after`, "" for all: VGPU_E_NO_DEVICE where there are no more. */
+enum vgpu_result pci_find_after(const char *sysfs, const char *after,
+				char address[PCI_ADDRESS_BYTES]);
+
 #endif

@@ -27,6 +27,7 @@ struct command {
 
 extern const struct command command_add;
 extern const struct command command_bench;
+extern const struct command command_daemon;
 extern const struct command command_help;
 extern const struct command command_info;
 extern const struct command command_nop;

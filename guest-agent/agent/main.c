@@ -12,8 +12,8 @@
 #define TIMEOUT_MAX_S 86400.0
 
 const struct command *const commands[] = {
-	&command_info,	&command_nop,  &command_add, &command_run,
-	&command_bench, &command_help, NULL,
+	&command_info,	&command_nop,	 &command_add,	&command_run,
+	&command_bench, &command_daemon, &command_help, NULL,
 };
 
 const struct command *command_find(const char *name)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 guest_agent_tests = \
+	tests/guest-agent/test-daemon \
 	tests/guest-agent/test-json \
 	tests/guest-agent/test-mailbox-client \
 	tests/guest-agent/test-number \
@@ -8,6 +9,7 @@ guest_agent_tests = \
 	tests/guest-agent/test-ring \
 	tests/guest-agent/test-run-argument \
 	tests/guest-agent/test-vector \
+	tests/guest-agent/test-watch \
 	tests/guest-agent/test-window
 if BUILD_TESTS
 check_PROGRAMS += $(guest_agent_tests)
@@ -17,6 +19,10 @@ endif
 guest_agent_agent_test_libs = guest-agent/libagent.la common/libcommon.la $(CMOCKA_LIBS) -lm
 guest_agent_lib_test_libs = \
 	guest-agent/libvgpu-core.la device/libdevice.la common/libcommon.la $(CMOCKA_LIBS)
+
+tests_guest_agent_test_daemon_SOURCES = tests/guest-agent/test-daemon.c
+tests_guest_agent_test_daemon_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_guest_agent_test_daemon_LDADD = guest-agent/libagent.la $(guest_agent_lib_test_libs)
 
 tests_guest_agent_test_json_SOURCES = tests/guest-agent/test-json.c
 tests_guest_agent_test_json_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
@@ -41,6 +47,10 @@ tests_guest_agent_test_percentile_LDADD = $(guest_agent_agent_test_libs)
 tests_guest_agent_test_vector_SOURCES = tests/guest-agent/test-vector.c
 tests_guest_agent_test_vector_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_guest_agent_test_vector_LDADD = $(guest_agent_agent_test_libs)
+
+tests_guest_agent_test_watch_SOURCES = tests/guest-agent/test-watch.c
+tests_guest_agent_test_watch_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_guest_agent_test_watch_LDADD = $(guest_agent_agent_test_libs)
 
 tests_guest_agent_test_ring_SOURCES = tests/guest-agent/test-ring.c
 tests_guest_agent_test_ring_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

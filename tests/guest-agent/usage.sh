@@ -55,6 +55,11 @@ refused 66 "missing: No such file" run builtin vadd_i32 --grid 1 --block 1 --arg
 refused 66 "empty: not a file with bytes" run builtin vadd_i32 --grid 1 --block 1 --arg inout:empty
 refused 73 "folder: not a regular file" run builtin vadd_i32 --grid 1 --block 1 --arg out:folder:4
 refused 69 "opening a channel: the host's mediator does not answer" run builtin vadd_i32 --grid 1 --block 1 --arg out:file:4
+refused 64 "daemon: 'now' is one argument too many" daemon now
+refused 64 "a local vGPU goes with its process" daemon
+refused 64 "'carrier-pigeon' is not a transport" -T carrier-pigeon daemon
+refused 64 "'5' is not a PCI address" -T pci:5 daemon
+refused 69 "ffff:ff:1f.7" -T pci:ffff:ff:1f.7 daemon
 refused 64 "two vectors are needed, and 1 given" add a -o out
 refused 64 "--output" add a b
 refused 64 "'f64' is not f32 or i32" add a b -o out --type f64
