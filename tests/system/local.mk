@@ -2,6 +2,7 @@
 # Each boots a guest under a libvirt of its own; see tests/README.md.
 SYSTEM_TESTS += \
 	tests/system/agents-share.sh \
+	tests/system/channel-owner.sh \
 	tests/system/pci-address.sh \
 	tests/system/guest-reboot.sh \
 	tests/system/hook.sh \
@@ -15,6 +16,13 @@ SYSTEM_TESTS += \
 
 EXTRA_DIST += tests/system/lib.sh
 
+# For the guest, which has no libvgpu: linked in. `make check` has no use for it.
+EXTRA_PROGRAMS += tests/system/channel-holder
+CLEANFILES += tests/system/channel-holder
+tests_system_channel_holder_SOURCES = tests/system/channel-holder.c
+tests_system_channel_holder_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/guest-agent
+tests_system_channel_holder_LDADD = guest-agent/libvgpu-core.la
+
 # What the tests see at the prefix, and the guest that they boot.
 SYSTEM_ROOT = $(abs_top_builddir)/tests/system/root
 SYSTEM_GUEST = $(abs_top_builddir)/tests/system/guest
@@ -26,7 +34,7 @@ SYSTEM_ENVIRONMENT = \
 	VGPU_HOOKSDIR='$(libvirthooksdir)'
 
 .PHONY: system-setup
-system-setup: all
+system-setup: all tests/system/channel-holder$(EXEEXT)
 	rm -rf $(SYSTEM_ROOT) $(SYSTEM_GUEST)
 	$(MAKE) $(AM_MAKEFLAGS) install DESTDIR=$(SYSTEM_ROOT) >/dev/null
 	LD_LIBRARY_PATH=$(SYSTEM_ROOT)$(libdir) $(top_srcdir)/scripts/guest-image \

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A guest's program that opens a channel, writes "ready" and keeps it: channel-holder COMMAND.
+ * "hold" does just that; after SIGUSR1 it uses the channel once, writes "served", and goes on.
+ * "fork" forks a child, which keeps the channel's lock, and writes the child's pid after "ready".
+ * "once" closes the channel and ends.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vgpu.h"
+
+#define GPU_BYTES (1u << 20)
+
+static void must(enum vgpu_result result)
+{
+	if (result == VGPU_OK)
+		return;
+	fprintf(stderr, "channel-holder: %s\n", vgpu_last_error());
+	exit(EXIT_FAILURE);
+}
+
+static void hold(struct vgpu_channel *channel)
+{
+	sigset_t set;
+	int number;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	while (sigwait(&set, &number) == 0) {
+		must(vgpu_channel_nop(channel));
+		puts("served");
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const char *command = argc > 1 ? argv[1] : "hold";
+	struct vgpu_channel *channel;
+	vgpu_pointer pointer;
+	struct vgpu *vgpu;
+	sigset_t set;
+	pid_t child;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	must(vgpu_open(NULL, 0, 10000, &vgpu));
+	must(vgpu_channel_open(vgpu, 0, 1 << 20, 0, &channel));
+	must(vgpu_channel_mem_alloc(channel, GPU_BYTES, &pointer));
+	if (strcmp(command, "once") == 0) {
+		vgpu_close(vgpu);
+		puts("ready");
+		return EXIT_SUCCESS;
+	}
+	if (strcmp(command, "fork") == 0) {
+		child = fork();
+		if (child < 0)
+			return EXIT_FAILURE;
+		if (child == 0) {
+			for (;;)
+				pause();
+		}
+		printf("ready %ld\n", (long)child);
+	} else {
+		puts("ready");
+	}
+	hold(channel);
+	return EXIT_FAILURE;
+}
