@@ -33,7 +33,8 @@ check-valgrind: all $(check_PROGRAMS)
 	@compiled=; for test in $(TESTS); do \
 		case ' $(check_PROGRAMS) ' in *" $$test "*) compiled="$$compiled $$test" ;; esac; \
 	done; \
-	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS="$$compiled" TEST_SUITE_LOG=valgrind-tests.log \
+	VGPU_TEST_SLOW=valgrind $(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS="$$compiled" \
+		TEST_SUITE_LOG=valgrind-tests.log \
 		LOG_COMPILER='$(top_builddir)/libtool --mode=execute $(VALGRIND)'
 
 # Each fuzz target for this long; inputs that crash stay in tests/fuzz-artifacts/.

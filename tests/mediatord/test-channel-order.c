@@ -25,6 +25,7 @@
 
 /* What the queries of streams 1 to 7, of events 1 to 7, and of the context say. */
 static uint32_t streams[8], events[8], context;
+static uint64_t context_queries;
 
 static struct backend_ops ops;
 static struct backend backend;
@@ -55,6 +56,7 @@ static cuda_error event_query(struct backend *unused, uint64_t event)
 static cuda_error context_query(struct backend *unused)
 {
 	(void)unused;
+	__atomic_add_fetch(&context_queries, 1, __ATOMIC_RELAXED);
 	return __atomic_load_n(&context, __ATOMIC_ACQUIRE);
 }
 
@@ -292,24 +294,24 @@ static void more_waits_than_are_kept(void **state)
 		expect(i, CUDA_ERROR_NONE);
 }
 
-/* A worker that waits for the GPU sleeps longer and longer, and is there soon after the end. */
+/*
+ * A worker that waits for the GPU sleeps longer and longer, and is there soon after the end. One
+ * that polled would ask some ten million times a second; this one asks a few times between two
+ * sleeps.
+ */
 static void waiting_costs_little(void **state)
 {
-	struct timespec before, after;
-	clockid_t clock;
-	int64_t used_ns;
+	uint64_t queries;
 
 	(void)state;
-	assert_int_equal(pthread_getcpuclockid(thread, &clock), 0);
 	set(&context, CUDA_ERROR_NOT_READY);
 	submit(VGPU_RING_CONTEXT_SYNCHRONIZE, 0, 1);
 	usleep(20000);
-	clock_gettime(clock, &before);
+	queries = __atomic_load_n(&context_queries, __ATOMIC_RELAXED);
 	usleep(1000000);
-	clock_gettime(clock, &after);
-	used_ns = (after.tv_sec - before.tv_sec) * VGPU_NS_PER_SECOND + after.tv_nsec -
-		  before.tv_nsec;
-	assert_in_range(used_ns, 0, 50 * VGPU_NS_PER_MS);
+	queries = __atomic_load_n(&context_queries, __ATOMIC_RELAXED) - queries;
+	print_message("%llu queries in a second\n", (unsigned long long)queries);
+	assert_in_range(queries, 1, 20000);
 	set(&context, CUDA_ERROR_NONE);
 	expect(1, CUDA_ERROR_NONE);
 }
