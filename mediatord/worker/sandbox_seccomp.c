@@ -60,6 +60,23 @@ static int add_channel(scmp_filter_ctx filter, const struct sandbox *sandbox)
 }
 
 /*
+ * A shared mapping that grows shows more of its file: of BAR2, the other channels. realloc() copies
+ * where it is told that there is no memory. A GPU's driver may move what is not shared.
+ */
+static int add_mremap(scmp_filter_ctx filter, const struct sandbox *sandbox)
+{
+	const scmp_datum_t start = (scmp_datum_t)(uintptr_t)sandbox->shared;
+	const struct rule rules[] = {
+		{ SCMP_SYS(mremap), 1, { SCMP_A0(SCMP_CMP_LT, start, 0) } },
+		{ SCMP_SYS(mremap), 1, { SCMP_A0(SCMP_CMP_GE, start + sandbox->shared_bytes, 0) } },
+	};
+
+	if (!sandbox->gpu)
+		return seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOMEM), SCMP_SYS(mremap), 0);
+	return add_rules(filter, rules, sizeof(rules) / sizeof(rules[0]));
+}
+
+/*
  * What NVIDIA's driver needs besides, as strace showed it (driver 580, an H100) for every call that
  * the cuda backend makes, contexts given back and taken again, and a checkpoint and restore from
  * outside. Of processes, it may start threads alone; of files, what its root and user let it reach.
@@ -157,7 +174,6 @@ static int add_all(scmp_filter_ctx filter, const struct sandbox *sandbox)
 			    MAP_PRIVATE | MAP_ANONYMOUS) } },
 		{ SCMP_SYS(mprotect), 1, { SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0) } },
 		ALWAYS(munmap),
-		ALWAYS(mremap),
 		ALWAYS(madvise),
 		ALWAYS(brk),
 		ALWAYS(getrandom), /* malloc() */
@@ -187,6 +203,8 @@ static int add_all(scmp_filter_ctx filter, const struct sandbox *sandbox)
 	};
 	int result = add_rules(filter, rules, sizeof(rules) / sizeof(rules[0]));
 
+	if (result == 0)
+		result = add_mremap(filter, sandbox);
 	if (result == 0 && sandbox->gpu)
 		result = add_gpu(filter);
 	else if (result == 0)

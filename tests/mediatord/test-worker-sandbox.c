@@ -465,6 +465,79 @@ static void forbidden_system_calls_end_it(void **state)
 	has_channel = false;
 }
 
+/* The first page of a file of two. */
+static void *map_first_page(void)
+{
+	int fd = memfd_create("test-worker-sandbox", MFD_CLOEXEC);
+	void *page;
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, 8192), 0);
+	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(page, MAP_FAILED);
+	close(fd);
+	return page;
+}
+
+static void *first_page;
+
+static void act_grow_what_is_shared(void)
+{
+	void *grown = mremap(first_page, 4096, 8192, MREMAP_MAYMOVE);
+
+	_exit(grown == MAP_FAILED && errno == ENOMEM ? 0 : 1);
+}
+
+/* A region of BAR2 does not become the region behind it, which is another channel's. */
+static void shared_memory_cannot_grow(void **state)
+{
+	int status;
+
+	(void)state;
+	if (RUNNING_ON_VALGRIND)
+		skip();
+	first_page = map_first_page();
+	status = do_confined(0, act_grow_what_is_shared);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	munmap(first_page, 4096);
+}
+
+/* With a GPU's driver in it, which may move memory of its own. */
+static void shared_memory_cannot_grow_beside_a_driver(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (SANDBOX_FOR_SANITIZERS || RUNNING_ON_VALGRIND)
+		skip();
+	first_page = map_first_page();
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		const struct sandbox sandbox = { .gpu = true,
+						 .helper = -1,
+						 .keep_fd = 3,
+						 .doorbell = -1,
+						 .completion = -1,
+						 .shared = first_page,
+						 .shared_bytes = 4096 };
+		void *own = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+		    sandbox_filter_system_calls(&sandbox, NULL) < 0)
+			_exit(101);
+		if (mremap(own, 4096, 8192, MREMAP_MAYMOVE) == MAP_FAILED)
+			_exit(102);
+		act_grow_what_is_shared();
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGSYS);
+	munmap(first_page, 4096);
+}
+
 /* Started by another user than root, it is confined as well, within a user namespace. */
 static void without_root(void **state)
 {
@@ -529,6 +602,8 @@ int main(void)
 		cmocka_unit_test(namespaces_of_a_running_worker),
 		cmocka_unit_test(limits_of_a_running_worker),
 		cmocka_unit_test(forbidden_system_calls_end_it),
+		cmocka_unit_test(shared_memory_cannot_grow),
+		cmocka_unit_test(shared_memory_cannot_grow_beside_a_driver),
 		cmocka_unit_test(without_root),
 		cmocka_unit_test(a_log_without_a_reader),
 	};
