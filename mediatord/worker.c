@@ -211,9 +211,13 @@ static const char *handle_failed(struct worker *worker, const struct vgpu_worker
 {
 	bool broken = worker->channel && worker->state == WORKER_READY;
 
-	if ((worker->state != WORKER_STARTING && !broken) || length != sizeof(*failed) ||
-	    !text_ends(failed->text, sizeof(failed->text)))
-		return "a malformed or late FAILED";
+	if (length != sizeof(*failed) || !text_ends(failed->text, sizeof(failed->text)))
+		return "a malformed FAILED";
+	/* It crossed the END; the worker exits in either case. */
+	if (worker->state == WORKER_FINISHING)
+		return NULL;
+	if (worker->state != WORKER_STARTING && !broken)
+		return "a late FAILED";
 	if (broken) {
 		channel_ring_broken(worker->channel, failed->text);
 		return NULL;

@@ -214,6 +214,7 @@ struct rings {
 	uint64_t region_bytes;
 	struct vgpu_grant_page *grant;
 	bool ignores_end;
+	bool fails_at_end;
 };
 
 static void map_rings(struct rings *rings, const struct vgpu_worker_start *start)
@@ -255,6 +256,9 @@ static uint64_t carry_out(struct rings *rings, uint32_t kind, uint64_t argument)
 	case ORDER_IGNORE_END:
 		rings->ignores_end = true;
 		return 0;
+	case ORDER_FAIL_AT_END:
+		rings->fails_at_end = true;
+		return 0;
 	case ORDER_DONE:
 		done(1, 0, VGPU_ERR_NONE, NULL, 0);
 		return 0;
@@ -289,6 +293,19 @@ static void take_order(struct rings *rings)
 		exit(2);
 }
 
+static void fail_at_end(struct rings *rings)
+{
+	const struct vgpu_worker_failed failed = {
+		.header = { .type = VGPU_WORKER_FAILED_MESSAGE, .length = sizeof(failed) },
+		.text = "the guest broke its ring",
+	};
+
+	transmit(&failed, sizeof(failed));
+	usleep(200000);
+	rings->order->answer = ORDER_FAIL_AT_END;
+	exit(0);
+}
+
 static void serve_rings(struct rings *rings)
 {
 	for (;;) {
@@ -303,6 +320,8 @@ static void serve_rings(struct rings *rings)
 			receive(&message);
 			if (message.header.type != VGPU_WORKER_END)
 				exit(2);
+			if (rings->fails_at_end)
+				fail_at_end(rings);
 			if (!rings->ignores_end) {
 				memset(rings->order, 0, rings->region_bytes);
 				exit(0);

@@ -145,6 +145,23 @@ static void one_that_ignores_the_end_is_killed_after_2_s(void **state)
 	device_close(&device);
 }
 
+/* A guest breaks its ring and closes the channel: the worker's FAILED and our END cross. */
+static void one_that_fails_as_it_is_told_to_end_may_end(void **state)
+{
+	struct harness *harness = *state;
+	const struct order *order;
+	struct device device;
+
+	device_open(&device, harness->link_path);
+	device_open_channel(&device, 0);
+	device_ask(&device, 0, ORDER_FAIL_AT_END, 0);
+	order = (const struct order *)(const void *)(device.memory + device.channels[0].region);
+	device_close_channel(&device, 0);
+	assert_int_equal(order->answer, ORDER_FAIL_AT_END);
+	assert_int_equal(harness_status(harness).workers_lost, 0);
+	device_close(&device);
+}
+
 static void what_workers_did_is_summed_and_kept(void **state)
 {
 	struct harness *harness = *state;
@@ -293,6 +310,7 @@ int main(void)
 		TEST(the_memory_quota_is_one_over_all_workers),
 		TEST(a_worker_that_breaks_its_protocol_is_killed),
 		TEST(one_that_ignores_the_end_is_killed_after_2_s),
+		TEST(one_that_fails_as_it_is_told_to_end_may_end),
 		TEST(what_workers_did_is_summed_and_kept),
 		TEST(a_worker_cannot_claim_more_time_than_has_passed),
 		TEST(workers_that_cannot_start_are_an_answer_and_not_a_loop),
