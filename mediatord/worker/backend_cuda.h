@@ -24,6 +24,7 @@ struct cuda_loaded_function {
 struct cuda_loaded_module {
 	cuda_module module;
 	uint64_t charged; /* from the ledger */
+	bool free;	  /* the built-in one that a context costs no more with */
 	struct cuda_loaded_function *functions;
 	struct cuda_loaded_module *next;
 };

@@ -158,12 +158,19 @@ cuda_error cuda_module_load(struct backend *backend, const void *image, uint64_t
 
 cuda_error cuda_module_builtin(struct backend *backend, uint64_t *module)
 {
+	struct backend_cuda *cuda = cuda_of(backend);
 	struct cuda_loaded_module *added;
-	cuda_error error = add_module(cuda_of(backend), cuda_builtin_ptx, 0, load_builtin, &added);
+	bool free = true; /* the first; or a tenant could fill the GPU with the others */
+	cuda_error error;
 
-	if (!error)
-		*module = (uintptr_t)added;
-	return error;
+	for (struct cuda_loaded_module *other = cuda->modules; other; other = other->next)
+		free = free && !other->free;
+	error = add_module(cuda, cuda_builtin_ptx, 0, free ? load_builtin : load_charged, &added);
+	if (error)
+		return error;
+	added->free = free;
+	*module = (uintptr_t)added;
+	return CUDA_ERROR_NONE;
 }
 
 cuda_error cuda_module_unload(struct backend *backend, uint64_t module)

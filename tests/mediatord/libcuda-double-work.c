@@ -49,6 +49,8 @@ cuda_error cuModuleLoadDataEx(cuda_module *module, const void *image, unsigned i
 		return CUDA_ERROR_INVALID_IMAGE;
 	}
 	object = object_new(MODULE);
+	object->bytes = control.module_bytes;
+	control.memory += object->bytes;
 	if (memcmp(image, "\177ELF", 4) != 0)
 		read_functions(object, image);
 	*module = (cuda_module)(void *)object;

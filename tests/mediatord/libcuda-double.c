@@ -58,6 +58,8 @@ void object_free(struct object *object)
 		control.memory -= blocks_of(object->bytes);
 		munmap(object->memory, object->bytes);
 	}
+	if (object->kind == MODULE)
+		control.memory -= object->bytes;
 	while (object->functions) {
 		struct cuda_function_tag *function = object->functions;
 

@@ -10,12 +10,13 @@
 
 struct double_control {
 	/* To be set. */
-	uint64_t fail_at;     /* the call, counted from 1, that fails; 0: none */
-	uint32_t fail_with;   /* a CUresult */
-	int sticky;	      /* and so does every call after it but the context's end */
-	int pageable;	      /* the attribute */
-	uint32_t busy;	      /* how many queries of a stream with new work say "not ready" */
-	uint64_t local_bytes; /* of every function */
+	uint64_t fail_at;      /* the call, counted from 1, that fails; 0: none */
+	uint32_t fail_with;    /* a CUresult */
+	int sticky;	       /* and so does every call after it but the context's end */
+	int pageable;	       /* the attribute */
+	uint32_t busy;	       /* how many queries of a stream with new work say "not ready" */
+	uint64_t local_bytes;  /* of every function */
+	uint64_t module_bytes; /* that every module takes: whole blocks */
 	/* To be read. */
 	uint64_t calls;
 	const char *failed; /* the function that failed by fail_at */

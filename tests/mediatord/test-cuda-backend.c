@@ -283,6 +283,29 @@ static void built_in_kernels_have_the_documented_arguments(void **state)
 	backend_cuda.close(&backend);
 }
 
+static void only_the_first_builtin_module_is_free(void **state)
+{
+	struct fixture_ledger ledger;
+	struct backend *backend = fixture_open(&ledger, 4 * MIB);
+	uint64_t modules[3] = { 0 }, refused;
+
+	(void)state;
+	control->module_bytes = 2 * MIB;
+	for (uint64_t i = 0; i < 3; i++) {
+		assert_int_equal(backend_cuda.module_builtin(backend, &modules[i]), 0);
+		assert_int_equal(ledger.held, i * 2 * MIB);
+	}
+	assert_int_equal(backend_cuda.module_builtin(backend, &refused), 2);
+	assert_int_equal(control->modules, 3);
+	assert_int_equal(backend_cuda.module_unload(backend, modules[0]), 0);
+	assert_int_equal(backend_cuda.module_builtin(backend, &modules[0]), 0);
+	assert_int_equal(ledger.held, 4 * MIB);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(backend_cuda.module_unload(backend, modules[i]), 0);
+	assert_int_equal(ledger.held, 0);
+	backend_cuda.close(&backend);
+}
+
 static void local_memory_counts(void **state)
 {
 	struct fixture_ledger ledger;
@@ -385,6 +408,7 @@ int main(void)
 		cmocka_unit_test_setup(copies_stay_within_allocations, set_up),
 		cmocka_unit_test_setup(kernels_take_exactly_their_arguments, set_up),
 		cmocka_unit_test_setup(built_in_kernels_have_the_documented_arguments, set_up),
+		cmocka_unit_test_setup(only_the_first_builtin_module_is_free, set_up),
 		cmocka_unit_test_setup(local_memory_counts, set_up),
 		cmocka_unit_test_setup(a_context_is_given_back_when_it_holds_nothing, set_up),
 		cmocka_unit_test_setup(a_reset_frees_everything, set_up),
