@@ -542,6 +542,9 @@ void channel_ring_broken(struct channel *channel, const char *text)
 {
 	bool open = channel->state == CHANNEL_OPEN;
 
+	/* No reason to make the VM's other programs wait: another worker would serve them. */
+	if (open)
+		backoff_succeed(&channel->vm->channels.backoff);
 	channel_worker_lost(channel, text);
 	if (open)
 		channel->error = VGPU_ERR_INVALID_REQUEST;

@@ -224,6 +224,26 @@ static void a_guest_that_breaks_its_ring_loses_that_channel(void **state)
 	device_close(&device);
 }
 
+/* One program does it again and again; the VM's others open their channels as ever. */
+static void broken_rings_do_not_keep_others_from_opening(void **state)
+{
+	struct daemon *daemon = *state;
+	struct device device;
+
+	device_open(&device, daemon->link);
+	for (int i = 0; i < 6; i++) {
+		struct guest_ring ring;
+
+		device_open_channel(&device, 0);
+		ring = ring_of(&device, 0);
+		ring.submissions[0].sequence = 4000000000u;
+		guest_ring_doorbell(&ring);
+		assert_int_equal(device_closed(&device, 0), VGPU_ERR_INVALID_REQUEST);
+	}
+	device_open_channel(&device, 1);
+	device_close(&device);
+}
+
 static void a_lost_link_leaves_no_process_and_no_descriptor(void **state)
 {
 	struct daemon *daemon = *state;
@@ -353,6 +373,7 @@ int main(void)
 		TEST(one_that_is_killed_takes_no_other_along),
 		TEST(the_next_owner_of_a_region_sees_nothing_of_the_last),
 		TEST(a_guest_that_breaks_its_ring_loses_that_channel),
+		TEST(broken_rings_do_not_keep_others_from_opening),
 		TEST(a_lost_link_leaves_no_process_and_no_descriptor),
 		TEST(a_workers_process_is_apart_from_the_host),
 		TEST(a_clean_end_leaves_no_worker),
