@@ -18,6 +18,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "guest-agent/last_error.h"
+#include "guest-agent/owner.h"
 #include "guest-agent/process.h"
 
 /* Of the handle's mutex while a state is awaited, so that other threads get turns. */
@@ -312,6 +313,7 @@ static enum vgpu_result open_channel(struct vgpu_channel *channel, uint32_t entr
 				      " bytes: no vGPU has "
 				      "that much",
 				      window_bytes);
+	owner_close_abandoned(channel->vgpu, deadline);
 	result = claim(channel, deadline);
 	if (result != VGPU_OK)
 		return result;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Channels as one sees them who has none of them: whose they are, and closing those that nobody has
- * any more. For one thread and a handle that opens no channels of its own.
+ * Channels of others: whose they are, and closing those that nobody has any more. All but
+ * owner_close_abandoned() is for one thread and a handle that opens no channels of its own.
  */
 #ifndef VGPU_GUEST_OWNER_H
 #define VGPU_GUEST_OWNER_H
@@ -29,6 +29,12 @@ void owner_unclaim(struct vgpu *vgpu, unsigned int channel);
 
 /* Has the device close a claimed channel, and does not wait. */
 void owner_close(struct vgpu *vgpu, unsigned int channel);
+
+/*
+ * Closes the channels whose processes died, so that what they held is free for a channel that is to
+ * be opened; waits for that until deadline. A device that does not close them is no failure here.
+ */
+void owner_close_abandoned(struct vgpu *vgpu, int64_t deadline);
 
 /*
  * Takes the lock of who watches all of a device's channels, until the handle is closed: false where

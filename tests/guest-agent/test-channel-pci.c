@@ -161,6 +161,28 @@ static void test_a_dead_owners_channel_is_closed_by_the_next_opener(void **state
 	vgpu_close(vgpu);
 }
 
+/* Not only the one that it takes: what the others held is to be free, too. */
+static void test_the_next_opener_closes_what_all_dead_owners_left(void **state)
+{
+	pid_t owners[3] = { hold_in_process(), hold_in_process(), hold_in_process() };
+	struct vgpu_channel *channel;
+	struct vgpu *vgpu;
+
+	(void)state;
+	killed(owners[0]);
+	killed(owners[2]);
+	assert_int_equal(state_of(2), VGPU_CHANNEL_STATE_OPEN);
+	vgpu = open_device();
+	MUST(vgpu_channel_open(vgpu, 0, 1 << 20, 0, &channel));
+	assert_int_equal(state_of(0), VGPU_CHANNEL_STATE_OPEN);
+	assert_int_equal(state_of(1), VGPU_CHANNEL_STATE_OPEN);
+	assert_int_equal(state_of(2), VGPU_CHANNEL_STATE_CLOSED);
+	assert_int_equal(stand_in_worker(&stand_in, 2), 0);
+	channel_check_kernels(channel);
+	vgpu_close(vgpu);
+	killed(owners[1]);
+}
+
 static void test_a_stopped_owner_keeps_its_channel(void **state)
 {
 	pid_t owner = hold_in_process();
@@ -276,6 +298,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_two_processes_at_once),
 		cmocka_unit_test(test_a_dead_owners_channel_is_closed_by_the_next_opener),
+		cmocka_unit_test(test_the_next_opener_closes_what_all_dead_owners_left),
 		cmocka_unit_test(test_a_stopped_owner_keeps_its_channel),
 		cmocka_unit_test(test_all_channels_in_use),
 		cmocka_unit_test(test_a_window_that_does_not_fit),
