@@ -37,10 +37,10 @@ echo >&9
 wait "$pid" || fail "a channel that was lost: $(cat "$dir/said")"
 
 # The program dies with an open channel: all that it had is free again.
-"$client" "local:$dir/link/$uuid.sock" hold <"$dir/go" >"$dir/said" 2>&1 &
+"$client" "local:$dir/link/$uuid.sock" hold <"$dir/go" >"$dir/held" 2>&1 &
 pid=$!
 started+=("$pid")
-wait_for 10 grep -q ready "$dir/said" || fail "no channel: $(cat "$dir/said")"
+wait_for 10 grep -q ready "$dir/held" || fail "no channel: $(cat "$dir/held")"
 [ "$(vm .usage.window_bytes)" -gt 0 ] || fail "an open channel's window is not counted"
 kill -9 "$pid"
 wait_for 5 all_is_free "$uuid" || fail "memory of a dead program is left: $(vm .usage)"
