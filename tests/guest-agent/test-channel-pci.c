@@ -274,20 +274,29 @@ static void test_a_worker_that_is_slow(void **state)
 /* Answers that make no sense break the channel, and nothing else. */
 static void test_a_worker_that_lies(void **state)
 {
+	/* No slot; the slot asked from, but an earlier question; a slot with no question. */
+	static const uint64_t tags[] = { 0xdead0000beef, UINT64_C(1) << 32, 1 };
 	struct vgpu_channel *channel;
 	struct vgpu *vgpu = open_device();
 	struct vgpu_completion *completions;
 	uint64_t region;
 
 	(void)state;
-	MUST(vgpu_channel_open(vgpu, 16, 4096, 0, &channel));
-	region = stand_in.registers[(VGPU_REG_CHANNEL_BLOCK(0) + VGPU_CHANNEL_REGION) / 4];
-	completions = (void *)(stand_in.window + region + 4096 + 16 * 64);
-	completions[0].tag = UINT64_C(0xdead0000beef);
-	__atomic_store_n(&completions[0].sequence, 1, __ATOMIC_RELEASE);
-	MUST_FAIL(vgpu_channel_nop(channel), VGPU_E_PROTOCOL, 0);
-	MUST_FAIL(vgpu_channel_synchronize(channel), VGPU_E_PROTOCOL, 0);
-	vgpu_channel_close(channel);
+	for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]); i++) {
+		MUST(vgpu_channel_open(vgpu, 16, 4096, 0, &channel));
+		/* It must not answer before the lie was read. */
+		kill(stand_in_worker(&stand_in, 0), SIGSTOP);
+		vgpu_set_timeout(vgpu, 2000);
+		region = stand_in.registers[(VGPU_REG_CHANNEL_BLOCK(0) + VGPU_CHANNEL_REGION) / 4];
+		completions = (void *)(stand_in.window + region + 4096 + 16 * 64);
+		completions[0].tag = tags[i];
+		__atomic_store_n(&completions[0].sequence, 1, __ATOMIC_RELEASE);
+		MUST_FAIL(vgpu_channel_nop(channel), VGPU_E_PROTOCOL, 0);
+		MUST_FAIL(vgpu_channel_synchronize(channel), VGPU_E_PROTOCOL, 0);
+		kill(stand_in_worker(&stand_in, 0), SIGCONT);
+		vgpu_set_timeout(vgpu, 10000);
+		vgpu_channel_close(channel);
+	}
 	MUST(vgpu_channel_open(vgpu, 16, 4096, 0, &channel));
 	MUST(vgpu_channel_nop(channel));
 	vgpu_close(vgpu);
