@@ -19,20 +19,29 @@ no_output() {
 	rm -f sum*
 }
 
-requests_beyond() {
-	[ "$(vm .counters.requests)" -gt "$1" ]
+holds_memory() {
+	[ "$(vm .usage.gpu_memory_bytes)" -gt 0 ]
 }
 
-# add_and_stop: an addition in the background that is held in its middle; its pid is $adding.
+# add_and_stop: an addition in the background that is held in its middle; its pid is $adding. It goes
+# there in steps of 10 ms, far less than it takes, so that a slow look does not let it pass.
 add_and_stop() {
-	local before
+	local steps=0
 
-	before=$(vm .counters.requests)
-	"$agent" --transport "local:$dir/link/$uuid.sock" add --mailbox large large -o sum >said 2>&1 &
+	"$agent" --transport "local:$dir/link/$uuid.sock" add --mailbox large large -o sum \
+		>said 2>&1 &
 	adding=$!
 	started+=("$adding")
-	wait_for 20 requests_beyond $((before + 20)) || fail "the job does not get under way"
 	kill -STOP "$adding"
+	until holds_memory; do
+		if [ "$((steps += 1))" -gt 1000 ]; then
+			fail "the addition does not get under way"
+			finish
+		fi
+		kill -CONT "$adding"
+		sleep 0.01
+		kill -STOP "$adding"
+	done
 }
 
 # add_ends STATUS TEXT: the addition goes on, and ends so.
