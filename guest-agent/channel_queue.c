@@ -20,8 +20,11 @@
 #include "guest-agent/channel.h"
 #include "guest-agent/last_error.h"
 
-/* The longest and the shortest time for which the ring is polled before sleeping. */
-#define SPIN_MAX_NS (100 * VGPU_NS_PER_US)
+/*
+ * The longest and the shortest time for which the ring is polled before sleeping. A job of the GPU
+ * that copies a few MiB takes 250 us, and a sleep in a guest costs 50 us to wake up from.
+ */
+#define SPIN_MAX_NS (400 * VGPU_NS_PER_US)
 #define SPIN_MIN_NS (2 * VGPU_NS_PER_US)
 
 /* Waits, of which one polls for the longest time. */

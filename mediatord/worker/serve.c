@@ -22,6 +22,12 @@
 #define SPIN_MIN_NS	2000
 #define SPINS_PER_CLOCK 64u
 
+/*
+ * While the guest waits for the GPU, sleeping costs it a wake-up on each side, and this process is
+ * not idle: so long a job is polled for. Longer ones do not feel a sleep.
+ */
+#define SPIN_BUSY_NS (400 * VGPU_NS_PER_US)
+
 /* Who polled for longer than the one, and was woken sooner than the other, was in the way. */
 #define SPIN_LONG_NS	  20000
 #define SPIN_WOKEN_NS	  30000
@@ -85,6 +91,12 @@ static void complete(struct server *server, uint64_t tag, cuda_error status,
 static bool granted(const struct server *server)
 {
 	return __atomic_load_n(&server->channel.grant->granted, __ATOMIC_ACQUIRE) != 0;
+}
+
+static int64_t spin_limit(const struct server *server)
+{
+	return server->pending.count && server->spin_limit_ns ? SPIN_BUSY_NS
+							      : server->spin_limit_ns;
 }
 
 /* A sleep ended with work: was the polling before it right? */
@@ -192,7 +204,7 @@ static int spin(struct server *server, bool take, struct vgpu_error **err)
 		if (!server->idle_since_ns)
 			server->idle_since_ns = now;
 		/* What stands in the way of taking does not go away by looking. */
-		if (now - server->idle_since_ns >= server->spin_limit_ns ||
+		if (now - server->idle_since_ns >= spin_limit(server) ||
 		    (!take && !server->pending.count))
 			return 0;
 	}
