@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-# For a host with an NVIDIA GPU: tests/gpu/run. Built by `make check` everywhere, run by nobody there.
+# For a host with an NVIDIA GPU: tests/gpu/run, and with guests tests/gpu/guest. Built by
+# `make check` everywhere, run by nobody there.
 if BUILD_TESTS
 if BUILD_MEDIATORD
 check_PROGRAMS += tests/gpu/backend-check tests/gpu/worker-check
 endif
 endif
-dist_check_SCRIPTS += tests/gpu/run
-EXTRA_DIST += tests/gpu/tenant.cu
+dist_check_SCRIPTS += \
+	tests/gpu/guest \
+	tests/gpu/pack \
+	tests/gpu/run
+EXTRA_DIST += \
+	tests/gpu/guest.cu \
+	tests/gpu/tenant.cu
 
 tests_gpu_backend_check_SOURCES = \
 	tests/gpu/backend-check.c \
