@@ -5,6 +5,7 @@ mediatord_worker_tests = \
 	tests/mediatord/test-worker-memory \
 	tests/mediatord/test-worker-operations \
 	tests/mediatord/test-worker-protocol \
+	tests/mediatord/test-worker-proc \
 	tests/mediatord/test-worker-quota \
 	tests/mediatord/test-worker-sandbox
 if BUILD_TESTS
@@ -40,6 +41,10 @@ tests_mediatord_test_worker_protocol_LDADD = tests/mediatord/libworkerdriver.la 
 tests_mediatord_test_worker_quota_SOURCES = tests/mediatord/test-worker-quota.c
 tests_mediatord_test_worker_quota_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_worker_quota_LDADD = tests/mediatord/libworkerdriver.la $(CMOCKA_LIBS)
+
+tests_mediatord_test_worker_proc_SOURCES = tests/mediatord/test-worker-proc.c
+tests_mediatord_test_worker_proc_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_worker_proc_LDADD = tests/mediatord/libworkerdriver.la mediatord/worker/libworker.la $(CMOCKA_LIBS)
 
 tests_mediatord_test_worker_sandbox_SOURCES = tests/mediatord/test-worker-sandbox.c
 tests_mediatord_test_worker_sandbox_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A running worker is confined, and /proc shows it. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "mediatord/worker/sandbox.h"
+#include "tests/mediatord/worker-driver.h"
+
+/* The value of one field of /proc/PID/status, without the white space before it. */
+static void read_status(pid_t pid, const char *field, char *value, size_t size)
+{
+	char path[64], line[512];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	value[0] = '\0';
+	while (fgets(line, sizeof(line), file)) {
+		size_t length = strlen(field);
+
+		if (strncmp(line, field, length) != 0 || line[length] != ':')
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		snprintf(value, size, "%s", line + length + 1 + strspn(line + length + 1, " \t"));
+		break;
+	}
+	fclose(file);
+}
+
+static void assert_status(pid_t pid, const char *field, const char *expected)
+{
+	char value[512];
+
+	read_status(pid, field, value, sizeof(value));
+	if (strcmp(value, expected) != 0)
+		fail_msg("%s is \"%s\", expected \"%s\"", field, value, expected);
+}
+
+static void assert_no_capabilities(pid_t pid)
+{
+	static const char *const sets[] = { "CapInh", "CapPrm", "CapEff", "CapAmb" };
+
+	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
+		assert_status(pid, sets[i], "0000000000000000");
+}
+
+static void status_of_a_running_worker(void **state)
+{
+	struct driver driver = driver_start(0, NULL);
+
+	(void)state;
+	assert_no_capabilities(driver.pid);
+	assert_status(driver.pid, "NoNewPrivs", "1");
+	assert_status(driver.pid, "Seccomp", "2");
+	assert_status(driver.pid, "Threads", "1");
+	if (geteuid() == 0) {
+		char ids[128];
+
+		snprintf(ids, sizeof(ids), "%u\t%u\t%u\t%u", DRIVER_UID, DRIVER_UID, DRIVER_UID,
+			 DRIVER_UID);
+		assert_status(driver.pid, "Uid", ids);
+		assert_status(driver.pid, "Gid", ids);
+		assert_status(driver.pid, "Groups", "");
+		assert_status(driver.pid, "CapBnd", "0000000000000000");
+	}
+	driver_stop(&driver);
+}
+
+/* Where a link of /proc/PID points to, or "" where it cannot be read. */
+static void read_link(pid_t pid, const char *name, char *target, size_t size)
+{
+	char path[64];
+	ssize_t length;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	length = readlink(path, target, size - 1);
+	target[length < 0 ? 0 : length] = '\0';
+}
+
+static void descriptors_of_a_running_worker(void **state)
+{
+	struct driver driver;
+	char path[64], target[256];
+	int extra, count = 0;
+	struct dirent *entry;
+	DIR *folder;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip(); /* it is not dumpable: only root may look */
+	/* Inherited on purpose: not CLOEXEC. */
+	extra = fcntl(STDERR_FILENO, F_DUPFD, 50);
+	assert_true(extra >= 50);
+	driver = driver_start(0, NULL);
+	snprintf(path, sizeof(path), "/proc/%d/fd", driver.pid);
+	folder = opendir(path);
+	assert_non_null(folder);
+	while ((entry = readdir(folder)))
+		if (entry->d_name[0] != '.')
+			count++;
+	closedir(folder);
+	assert_int_equal(count, 4);
+	read_link(driver.pid, "fd/0", target, sizeof(target));
+	assert_string_equal(target, "/dev/null");
+	read_link(driver.pid, "fd/1", target, sizeof(target));
+	assert_string_equal(target, "/dev/null");
+	read_link(driver.pid, "fd/2", target, sizeof(target));
+	assert_string_equal(target, driver.log);
+	read_link(driver.pid, "fd/3", target, sizeof(target));
+	assert_memory_equal(target, "socket:", 7);
+	close(extra);
+	driver_stop(&driver);
+}
+
+static void namespaces_of_a_running_worker(void **state)
+{
+	static const char *const names[] = { "ns/net", "ns/ipc", "ns/uts", "ns/mnt" };
+	struct driver driver;
+	char own[256], its[256], path[64];
+	struct dirent *entry;
+	int count = 0;
+	DIR *folder;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	driver = driver_start(0, NULL);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		read_link(getpid(), names[i], own, sizeof(own));
+		read_link(driver.pid, names[i], its, sizeof(its));
+		assert_true(own[0] && its[0]);
+		assert_string_not_equal(own, its);
+	}
+	/* Its root is a folder with nothing in it, and its only mount. */
+	snprintf(path, sizeof(path), "/proc/%d/root/", driver.pid);
+	folder = opendir(path);
+	assert_non_null(folder);
+	while ((entry = readdir(folder)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			count++;
+	closedir(folder);
+	assert_int_equal(count, 0);
+	snprintf(path, sizeof(path), "/proc/%d/root/x", driver.pid);
+	assert_int_equal(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600), -1);
+	driver_stop(&driver);
+}
+
+static void limits_of_a_running_worker(void **state)
+{
+	static const char *const zero[] = { "Max core file size", "Max processes",
+					    "Max locked memory", "Max msgqueue size" };
+	struct driver driver = driver_start(0, NULL);
+	char path[64], line[256];
+	size_t seen = 0;
+	FILE *file;
+
+	(void)state;
+	snprintf(path, sizeof(path), "/proc/%d/limits", driver.pid);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file)) {
+		unsigned long soft, hard;
+
+		for (size_t i = 0; i < sizeof(zero) / sizeof(zero[0]); i++)
+			if (strncmp(line, zero[i], strlen(zero[i])) == 0) {
+				assert_int_equal(sscanf(line + 26, "%lu %lu", &soft, &hard), 2);
+				assert_int_equal(soft, 0);
+				assert_int_equal(hard, 0);
+				seen++;
+			}
+		if (strncmp(line, "Max open files", 14) == 0) {
+			assert_int_equal(sscanf(line + 26, "%lu %lu", &soft, &hard), 2);
+			assert_in_range(hard, 4, 64);
+			seen++;
+		}
+		if (!SANDBOX_FOR_SANITIZERS && strncmp(line, "Max address space", 17) == 0) {
+			assert_int_equal(sscanf(line + 26, "%lu %lu", &soft, &hard), 2);
+			seen++;
+		}
+	}
+	fclose(file);
+	assert_int_equal(seen, SANDBOX_FOR_SANITIZERS ? 5 : 6);
+	driver_stop(&driver);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(status_of_a_running_worker),
+		cmocka_unit_test(descriptors_of_a_running_worker),
+		cmocka_unit_test(namespaces_of_a_running_worker),
+		cmocka_unit_test(limits_of_a_running_worker),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
