@@ -13,6 +13,9 @@
  *                           <---  RESPONSE  (same tag)
  *     RESET                 --->            (forget everything; no response to earlier tags is
  *                                            accepted any more; every channel is closed)
+ *     RESUME                --->            (from version 2 on, right after WELCOME: the channels
+ *                                            that are open, from earlier links)
+ *                           <---  CLOSED    (of those that were lost meanwhile)
  *     OPEN + doorbell and
  *       completion eventfds --->
  *                           <---  OPENED    (or its error)
@@ -20,20 +23,26 @@
  *                           <---  CLOSED    (the region may be used again; also without CLOSE,
  *                                            when the channel broke)
  *
- * A channel is named by its number and by the serial of its OPEN, which is not 0 and which a link
- * never uses twice: a message about an earlier life of the same channel is told apart and ignored,
- * by both ends.
+ * A channel is named by its number and by the serial of its OPEN, which is not 0 and which a
+ * device never uses twice while it is remembered: a message about an earlier life of the same
+ * channel is told apart and ignored, by both ends.
  *
  * A life of a channel begins with OPEN, which one OPENED answers. It ends with an OPENED that has
  * an error, with CLOSED, with RESET, and with the link. CLOSE may come before OPENED: CLOSED may
  * then follow without OPENED. A CLOSED without CLOSE has a reason, and follows OPENED.
+ *
+ * From version 2 on a channel that is open outlives the link: its worker goes on serving, and the
+ * device names it in RESUME on the next one, with the serial that it has. The mediator ends every
+ * channel that RESUME does not name. A device that resumes nothing sends RESET, or a RESUME that
+ * names none where the mailbox's memory is to stay. With version 1, a channel ends with the link.
  */
 #ifndef VGPU_COMMON_LINK_H
 #define VGPU_COMMON_LINK_H
 
 #include "common/protocol.h"
 
-#define VGPU_LINK_VERSION 1u
+#define VGPU_LINK_VERSION	 2u
+#define VGPU_LINK_VERSION_RESUME 2u /* the first that has RESUME */
 
 #define VGPU_MSG_HELLO	  1u
 #define VGPU_MSG_WELCOME  2u
@@ -47,6 +56,7 @@
 #define VGPU_MSG_OPENED	  10u
 #define VGPU_MSG_CLOSE	  11u
 #define VGPU_MSG_CLOSED	  12u
+#define VGPU_MSG_RESUME	  13u
 
 /* Why the mediator refuses a device. */
 #define VGPU_REFUSED_VERSION   1u /* no common protocol version */
@@ -185,6 +195,17 @@ struct vgpu_link_closed {
 	uint32_t reserved;
 };
 
+/* Sent cut off after `count` channels. */
+struct vgpu_link_resume {
+	struct vgpu_link_header header;
+	uint32_t count; /* 0 to VGPU_CHANNELS_MAX; no channel twice */
+	uint32_t reserved;
+	struct {
+		uint32_t channel;
+		uint32_t serial; /* of its OPEN, on whatever link; no later OPEN has it */
+	} channels[VGPU_CHANNELS_MAX];
+};
+
 /* Large enough for any message. */
 union vgpu_link_message {
 	struct vgpu_link_header header;
@@ -200,6 +221,7 @@ union vgpu_link_message {
 	struct vgpu_link_opened opened;
 	struct vgpu_link_close close;
 	struct vgpu_link_closed closed;
+	struct vgpu_link_resume resume;
 };
 
 VGPU_STATIC_ASSERT(sizeof(struct vgpu_link_header) == 8, "header");
@@ -218,5 +240,6 @@ VGPU_STATIC_ASSERT(sizeof(struct vgpu_link_open) == 32, "open");
 VGPU_STATIC_ASSERT(sizeof(struct vgpu_link_opened) == 40, "opened");
 VGPU_STATIC_ASSERT(sizeof(struct vgpu_link_close) == 16, "close");
 VGPU_STATIC_ASSERT(sizeof(struct vgpu_link_closed) == 24, "closed");
+VGPU_STATIC_ASSERT(offsetof(struct vgpu_link_resume, channels) == 16, "resume");
 
 #endif

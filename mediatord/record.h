@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a mediator that is started anew has to know of a worker: one page that only mediator and
+ * keeper can reach, and that the mediator keeps true at every instruction, so that it may be killed
+ * at any. Where two things change, the record errs on the side of more memory held, never of less.
+ */
+#ifndef VGPU_MEDIATORD_RECORD_H
+#define VGPU_MEDIATORD_RECORD_H
+
+#include "common/protocol.h"
+
+#define RECORD_MAGIC   0x52757076u /* "vpuR" */
+#define RECORD_VERSION 1u
+#define RECORD_OLDEST  1u
+#define RECORD_BYTES   4096u
+
+enum record_kind {
+	RECORD_WARM = 1, /* no VM's yet */
+	RECORD_MAILBOX,
+	RECORD_CHANNEL,
+};
+
+/* Its later versions only append. */
+struct record {
+	uint32_t magic;
+	uint32_t version;
+	uint32_t kind;	  /* enum record_kind, stored last with release when it changes */
+	uint32_t backend; /* VGPU_BACKEND_* */
+	uint32_t gpu;
+	uint32_t worker_version; /* PREPARED's; 0: not prepared yet */
+	uint32_t ready;		 /* 1: READY came */
+	uint32_t ending;	 /* 1: it was told to end, or killed, or its channel broke */
+	int64_t start_ns;	 /* CLOCK_MONOTONIC */
+	uint64_t memory_used;	 /* its part of what the VM holds */
+	uint64_t released_bytes; /* the sum of its RELEASEs */
+	uint64_t jobs;
+	char gpu_name[VGPU_GPU_NAME_BYTES];
+	uint8_t uuid[16]; /* the VM's */
+	uint32_t vm_id;
+	uint32_t context; /* 1: it has a context on the GPU */
+	/* The mailbox's: the VM's context, as the device knows it. */
+	uint64_t vm_context;
+	uint64_t async_jobs; /* that were accepted, and have not ended */
+	/* A channel's. */
+	uint32_t channel; /* the device's number */
+	uint32_t serial;
+	uint32_t entries;
+	uint32_t opened; /* 1: OPENED was sent */
+	uint64_t region;
+	uint64_t region_bytes;
+	uint64_t bar_device, bar_inode; /* of BAR2's memfd */
+	uint64_t bar_bytes;
+	int32_t device_pid; /* the process with the device */
+	uint32_t reserved;
+	uint64_t device_start; /* its start time, /proc/PID/stat's field 22 */
+	/* Believed so far of its grant page. */
+	uint64_t submissions, errors, gpu_time_ns, bytes_in, bytes_out, jobs_seen;
+};
+
+VGPU_STATIC_ASSERT(sizeof(struct record) <= RECORD_BYTES, "record");
+
+#endif
