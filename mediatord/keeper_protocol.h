@@ -11,13 +11,15 @@
  *                           <---  KEPT      (one for each worker that it holds)
  *                           <---  COMPLETE  (no more KEPT)
  *     SPAWN                 --->
- *                           <---  SPAWNED   (or an error; the entry is forgotten then)
- *     KEEP                  --->            (a worker that an earlier keeper started)
- *     KILL                  --->
+ *                           <---  SPAWNED   (or an error: there is no such worker)
+ *     KEEP                  --->            (a worker that an earlier keeper started; answered,
+ *                                            with SPAWNED's error, only where it cannot be held)
  *                           <---  ENDED     (the process was reaped)
  *     FORGET                --->            (after ENDED)
+ *     END                   --->            (kill all workers, and exit when they have ended)
  *
- * A worker is named by the mediator's number for it, which no other has until FORGET.
+ * A worker is named by the mediator's number for it, which no other has until FORGET. The mediator
+ * kills a worker by its pidfd, which it can do while there is no keeper, too.
  */
 #ifndef VGPU_MEDIATORD_KEEPER_PROTOCOL_H
 #define VGPU_MEDIATORD_KEEPER_PROTOCOL_H
@@ -35,7 +37,7 @@
 #define VGPU_KEEPER_SPAWN    6u
 #define VGPU_KEEPER_SPAWNED  7u
 #define VGPU_KEEPER_KEEP     8u
-#define VGPU_KEEPER_KILL     9u
+#define VGPU_KEEPER_END	     9u
 #define VGPU_KEEPER_ENDED    10u
 #define VGPU_KEEPER_FORGET   11u
 
@@ -56,7 +58,8 @@ struct vgpu_keeper_hello {
 struct vgpu_keeper_welcome {
 	struct vgpu_keeper_header header;
 	uint32_t version; /* what both speak: at most HELLO's */
-	uint32_t reserved;
+	/* How long it goes on without a mediator, one having started it; 0: a service manager's. */
+	uint32_t wait_seconds;
 };
 
 #define VGPU_KEEPER_REFUSED_VERSION 1u
@@ -84,6 +87,7 @@ struct vgpu_keeper_spawn {
 	uint64_t worker;
 };
 
+/* Carries a pidfd where there is a pid. */
 struct vgpu_keeper_spawned {
 	struct vgpu_keeper_header header;
 	uint64_t worker;
@@ -102,7 +106,7 @@ struct vgpu_keeper_kept {
 	uint32_t reserved;
 };
 
-/* COMPLETE; KILL and FORGET, which have worker. */
+/* COMPLETE and END, whose worker is 0; FORGET. */
 struct vgpu_keeper_plain {
 	struct vgpu_keeper_header header;
 	uint64_t worker;
