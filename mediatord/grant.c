@@ -22,7 +22,8 @@ int grant_make(struct grant *grant, int *fd, struct vgpu_error **err)
 	if (page == MAP_FAILED)
 		return vgpu_error_errno(err, errno, "cannot map a grant page");
 	*grant = (struct grant){ .page = page };
-	__atomic_store_n(&grant->page->granted, 1, __ATOMIC_RELAXED);
+	grant->page->grant = VGPU_GRANT_RUN;
+	grant->page->tokens = VGPU_GRANT_NO_LIMIT;
 	*fd = vgpu_steal_fd(&made);
 	return 0;
 }

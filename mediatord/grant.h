@@ -25,8 +25,9 @@ struct grant {
 };
 
 /*
- * Makes a page whose work is granted and whose other values are 0, and its memfd, sealed against
- * any change of size; *fd is the caller's, and the page outlives it. Returns 0, or -1 and err.
+ * Makes a page that grants work without a limit, and whose other values are 0, and its memfd,
+ * sealed against any change of size; *fd is the caller's, and the page outlives it. Returns 0, or
+ * -1 and err.
  */
 int grant_make(struct grant *grant, int *fd, struct vgpu_error **err);
 /* Unmaps the page; what was seen stays. Nothing happens where there is none. */

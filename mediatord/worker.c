@@ -38,12 +38,17 @@ int worker_start(struct vm *vm, uint32_t gpu, struct channel *channel,
 	struct mediator *mediator = vm->mediator;
 	const struct config *config = mediator->config;
 	uid_t uid = mediator->privileged ? config->worker_uid_base + vm->config.vm_id : (uid_t)-1;
-	struct vgpu_worker_start start = {
-		.header = { .type = VGPU_WORKER_START, .length = sizeof(start) },
+	const struct vgpu_worker_prepare prepare = {
+		.header = { .type = VGPU_WORKER_PREPARE, .length = sizeof(prepare) },
 		.version = VGPU_WORKER_PROTOCOL_VERSION,
 		.backend = config->backend,
 		.gpu = gpu,
-		.flags = config->allow_pageable_access ? VGPU_WORKER_START_ALLOW_PAGEABLE : 0,
+		.flags = config->allow_pageable_access ? VGPU_WORKER_PREPARE_ALLOW_PAGEABLE : 0,
+	};
+	const struct vgpu_worker_start start = {
+		.header = { .type = VGPU_WORKER_START, .length = sizeof(start) },
+		.uid = uid,
+		.gid = uid,
 		.memory_bytes = vm->config.quotas.gpu_memory_bytes,
 		.region = rings ? rings->region : 0,
 		.region_bytes = rings ? rings->region_bytes : 0,
@@ -60,8 +65,9 @@ int worker_start(struct vm *vm, uint32_t gpu, struct channel *channel,
 		return vgpu_error_errno(err, errno, "cannot make the worker's socket");
 	ours = pair[0];
 	theirs = pair[1];
-	/* The first packet of an empty socket always fits. */
-	if (vgpu_packet_send(ours, &start, sizeof(start), rings ? rings->fds : NULL,
+	/* The first packets of an empty socket always fit. */
+	if (vgpu_packet_send(ours, &prepare, sizeof(prepare), NULL, 0) < 0 ||
+	    vgpu_packet_send(ours, &start, sizeof(start), rings ? rings->fds : NULL,
 			     rings ? WORKER_FDS : 0) < 0)
 		return vgpu_error_errno(err, errno, "cannot write to the worker's socket");
 	if (timers_reserve(loop_timers(mediator->loop), 1) < 0)
@@ -181,23 +187,34 @@ static bool text_ends(const char *text, size_t size)
 
 /* Each handler returns NULL, or what an honest worker would not have done. */
 
-static const char *handle_ready(struct worker *worker, const struct vgpu_worker_ready *ready,
-				size_t length)
+static const char *handle_prepared(struct worker *worker,
+				   const struct vgpu_worker_prepared *prepared, size_t length)
 {
-	if (worker->state != WORKER_STARTING)
-		return "a second READY";
-	if (length != sizeof(*ready) || !text_ends(ready->gpu_name, sizeof(ready->gpu_name)))
-		return "a malformed READY";
-	if (ready->version != VGPU_WORKER_PROTOCOL_VERSION)
+	if (worker->prepared)
+		return "a second PREPARED";
+	if (length != sizeof(*prepared) ||
+	    !text_ends(prepared->gpu_name, sizeof(prepared->gpu_name)))
+		return "a malformed PREPARED";
+	if (prepared->version != VGPU_WORKER_PROTOCOL_VERSION)
 		return "another version of the protocol; mediator and worker are not from the "
 		       "same installation";
+	worker->prepared = true;
+	/* It goes to logs, JSON and the guest: nothing but printable ASCII. */
+	for (size_t i = 0; prepared->gpu_name[i]; i++)
+		worker->gpu_name[i] = prepared->gpu_name[i] < 0x20 || prepared->gpu_name[i] > 0x7e
+					      ? '?'
+					      : prepared->gpu_name[i];
+	return NULL;
+}
+
+static const char *handle_ready(struct worker *worker, size_t length)
+{
+	if (worker->state != WORKER_STARTING || !worker->prepared)
+		return "a second READY, or one before PREPARED";
+	if (length != sizeof(struct vgpu_worker_ready))
+		return "a malformed READY";
 	worker->state = WORKER_READY;
 	timer_cancel(loop_timers(worker->mediator->loop), &worker->timer);
-	/* It goes to logs, JSON and the guest: nothing but printable ASCII. */
-	for (size_t i = 0; ready->gpu_name[i]; i++)
-		worker->gpu_name[i] = ready->gpu_name[i] < 0x20 || ready->gpu_name[i] > 0x7e
-					      ? '?'
-					      : ready->gpu_name[i];
 	memcpy(worker->vm->gpu_name, worker->gpu_name, sizeof(worker->vm->gpu_name));
 	if (worker->channel)
 		channel_worker_ready(worker->channel);
@@ -233,10 +250,11 @@ static const char *handle_reserve(struct worker *worker, const struct vgpu_worke
 {
 	struct vgpu_worker_reserved answer = {
 		.header = { .type = VGPU_WORKER_RESERVED, .length = sizeof(answer) },
+		.number = reserve->number,
 	};
 	struct vm *vm = worker->vm;
 
-	if (length != sizeof(*reserve))
+	if (length != sizeof(*reserve) || reserve->kind != VGPU_WORKER_KIND_MEMORY)
 		return "a malformed RESERVE";
 	if (!worker->channel && (!vm->queue || !vm->queue->run_ns))
 		return "a RESERVE without a job";
@@ -256,7 +274,7 @@ static const char *handle_reserve(struct worker *worker, const struct vgpu_worke
 static const char *handle_release(struct worker *worker, const struct vgpu_worker_release *release,
 				  size_t length)
 {
-	if (length != sizeof(*release))
+	if (length != sizeof(*release) || release->kind != VGPU_WORKER_KIND_MEMORY)
 		return "a malformed RELEASE";
 	if (!ledger_release(&worker->memory, release->bytes))
 		return "a RELEASE of more memory than it holds";
@@ -292,8 +310,10 @@ static const char *handle(struct worker *worker, const union vgpu_worker_message
 {
 	if (length < sizeof(message->header) || message->header.length != length)
 		return "a message's length is not what it says";
+	if (message->header.type == VGPU_WORKER_PREPARED_MESSAGE)
+		return handle_prepared(worker, &message->prepared, length);
 	if (message->header.type == VGPU_WORKER_READY_MESSAGE)
-		return handle_ready(worker, &message->ready, length);
+		return handle_ready(worker, length);
 	if (message->header.type == VGPU_WORKER_FAILED_MESSAGE)
 		return handle_failed(worker, &message->failed, length);
 	if (worker->state == WORKER_STARTING)

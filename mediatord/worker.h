@@ -13,7 +13,7 @@
 #define WORKER_FINISH_NS (2 * VGPU_NS_PER_SECOND)
 
 enum worker_state {
-	WORKER_STARTING,
+	WORKER_STARTING, /* PREPARE and START were sent */
 	WORKER_READY,
 	WORKER_FINISHING, /* told to end; a channel's only */
 	WORKER_ENDING,	  /* killed, not yet reaped */
@@ -43,13 +43,14 @@ struct worker {
 	struct channel *channel; /* NULL: it serves the mailbox */
 	enum worker_state state;
 	pid_t pid;
+	bool prepared; /* PREPARED came */
 	bool reaped;
 	uint32_t gpu;
 	int fd; /* control socket; -1 when ending */
 	struct source *source;
 	struct timer timer; /* of the start, then of the end */
 	int64_t start_ns;
-	char gpu_name[VGPU_GPU_NAME_BYTES]; /* once it is ready */
+	char gpu_name[VGPU_GPU_NAME_BYTES]; /* once it is prepared */
 	struct ledger memory;		    /* its part of what the VM holds */
 	uint64_t released_bytes;	    /* the sum of its RELEASEs */
 	uint64_t jobs;			    /* completed */

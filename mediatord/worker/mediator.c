@@ -26,16 +26,17 @@ static int wait_until(int socket, short events, struct vgpu_error **err)
 	return 0;
 }
 
-static int send_message(int socket, const void *message, size_t length, struct vgpu_error **err)
+static int send_message(const struct mediator_socket *mediator, const void *message, size_t length,
+			struct vgpu_error **err)
 {
 	for (;;) {
-		if (vgpu_packet_send(socket, message, length, NULL, 0) == 0)
+		if (vgpu_packet_send(mediator->fd, message, length, NULL, 0) == 0)
 			return 0;
 		if (errno == EPIPE || errno == ECONNRESET)
 			return gone(err);
 		if (errno != EAGAIN)
 			return vgpu_error_errno(err, errno, "cannot send to the mediator");
-		if (wait_until(socket, POLLOUT, err) < 0)
+		if (wait_until(mediator->fd, POLLOUT, err) < 0)
 			return -1;
 	}
 }
@@ -62,18 +63,23 @@ static ssize_t receive_packet(int socket, void *bytes, size_t size, int *fds, si
 	}
 }
 
+static const char *check_prepare(const struct vgpu_worker_prepare *prepare, size_t length)
+{
+	if (length != sizeof(*prepare))
+		return "PREPARE has the wrong size";
+	if (prepare->version != VGPU_WORKER_PROTOCOL_VERSION)
+		return "PREPARE speaks another version of the protocol; mediator and worker must "
+		       "be of one installation";
+	if (prepare->flags & ~VGPU_WORKER_PREPARE_ALLOW_PAGEABLE)
+		return "PREPARE has a flag that this worker does not know";
+	return NULL;
+}
+
 static const char *check_start(const struct vgpu_worker_start *start, size_t length)
 {
 	if (length != sizeof(*start))
 		return "START has the wrong size";
-	if (start->version != VGPU_WORKER_PROTOCOL_VERSION)
-		return "START speaks another version of the protocol; mediator and worker must be "
-		       "of one installation";
-	if (start->flags & ~VGPU_WORKER_START_ALLOW_PAGEABLE)
-		return "START has a flag that this worker does not know";
-	if (start->reserved2 != 0)
-		return "START's reserved word is not 0";
-	if (!start->region_bytes && (start->region || start->entries))
+	if (!start->region_bytes && (start->region || start->entries || start->idle_ms))
 		return "START has a part of a channel";
 	return NULL;
 }
@@ -93,121 +99,190 @@ static const char *check_reserved(const struct vgpu_worker_reserved *reserved, s
 {
 	if (length != sizeof(*reserved))
 		return "RESERVED has the wrong size";
-	if (reserved->granted > 1 || reserved->reserved != 0)
+	if (reserved->granted > 1)
 		return "RESERVED says neither yes nor no";
+	return NULL;
+}
+
+static const char *check_adopt(const struct vgpu_worker_adopt *adopt, size_t length)
+{
+	if (length != sizeof(*adopt))
+		return "ADOPT has the wrong size";
+	/* A later one knows what we speak once it has ADOPTED, and may not go on with us. */
+	if (adopt->version < VGPU_WORKER_PROTOCOL_OLDEST)
+		return "ADOPT speaks a version of the protocol that has none";
 	return NULL;
 }
 
 static const char *check_message(const union vgpu_worker_message *message, size_t length)
 {
 	switch (message->header.type) {
+	case VGPU_WORKER_PREPARE:
+		return check_prepare(&message->prepare, length);
 	case VGPU_WORKER_START:
 		return check_start(&message->start, length);
 	case VGPU_WORKER_JOB:
 		return check_job(&message->job, length);
-	case VGPU_WORKER_END:
-		return length == sizeof(message->end) ? NULL : "END has the wrong size";
-	default:
+	case VGPU_WORKER_RESERVED:
 		return check_reserved(&message->reserved, length);
+	case VGPU_WORKER_ADOPT:
+		return check_adopt(&message->adopt, length);
+	case VGPU_WORKER_WAKE:
+		return length == sizeof(message->wake) ? NULL : "WAKE has the wrong size";
+	default:
+		return length == sizeof(message->end) ? NULL : "END has the wrong size";
 	}
 }
 
-/* Checks a message that was received, which must be of this type, or may be END. */
-static int check(const union vgpu_worker_message *message, ssize_t length, uint32_t type,
-		 bool may_end, struct vgpu_error **err)
+/* Checks a message that was received, whose type must be one of these bits. */
+static int check(const union vgpu_worker_message *message, ssize_t length, uint32_t types,
+		 struct vgpu_error **err)
 {
+	uint32_t type = message->header.type;
 	const char *wrong;
 
-	if (length < 0)
-		return -1;
 	if ((size_t)length < sizeof(message->header) || message->header.length != (uint32_t)length)
 		return vgpu_error_set(err, EBADMSG,
 				      "the mediator's message of %zd bytes does not have the "
 				      "length that it says",
 				      length);
-	if (message->header.type != type && !(may_end && message->header.type == VGPU_WORKER_END))
-		return vgpu_error_set(err, EBADMSG,
-				      "the mediator sent message type %" PRIu32
-				      " where only %" PRIu32 " can be",
-				      message->header.type, type);
+	if (type >= 32 || !(types & 1u << type))
+		return vgpu_error_set(
+			err, EBADMSG,
+			"the mediator sent message type %" PRIu32 ", which cannot be here", type);
 	wrong = check_message(message, (size_t)length);
 	if (wrong)
 		return vgpu_error_set(err, EBADMSG, "the mediator's %s", wrong);
-	if (message->header.type == VGPU_WORKER_END)
-		return vgpu_error_set(err, ESHUTDOWN, "the mediator ended the channel");
 	return 0;
 }
 
-int mediator_receive(int socket, uint32_t type, union vgpu_worker_message *message,
-		     struct vgpu_error **err)
+static int send_adopted(const struct mediator_socket *mediator, struct vgpu_error **err)
 {
-	ssize_t length = receive_packet(socket, message, sizeof(*message), NULL, 0, NULL, err);
+	const struct vgpu_worker_adopted adopted = {
+		.header = { .type = VGPU_WORKER_ADOPTED, .length = sizeof(adopted) },
+		.version = VGPU_WORKER_PROTOCOL_VERSION,
+		.context = mediator->context,
+		.held_bytes = mediator->held_bytes,
+	};
 
-	return check(message, length, type, false, err);
+	return send_message(mediator, &adopted, sizeof(adopted), err);
 }
 
-int mediator_receive_start(int socket, struct vgpu_worker_start *start, int fds[RING_FDS],
-			   struct vgpu_error **err)
+/*
+ * Receives one message, whose type is one of these bits, or ADOPT, which is answered. END becomes
+ * an error. Returns 0, or -1 and err; the descriptors are the caller's in either case.
+ */
+static int receive(struct mediator_socket *mediator, uint32_t types,
+		   union vgpu_worker_message *message, int *fds, size_t *fd_count,
+		   struct vgpu_error **err)
 {
-	union vgpu_worker_message message;
-	size_t count = 0, expected;
-	ssize_t length =
-		receive_packet(socket, &message, sizeof(message), fds, RING_FDS, &count, err);
-	int result = check(&message, length, VGPU_WORKER_START, false, err);
+	ssize_t length = receive_packet(mediator->fd, message, sizeof(*message), fds,
+					fds ? RING_FDS : 0, fd_count, err);
 
-	if (result == 0) {
-		*start = message.start;
-		expected = start->region_bytes ? RING_FDS : 0;
-		if (count != expected)
-			result = vgpu_error_set(err, EBADMSG,
-						"the mediator's START carries %zu descriptors, not "
-						"%zu",
-						count, expected);
-	}
-	for (size_t i = result < 0 ? 0 : count; i < RING_FDS; i++) {
+	if (length < 0 || check(message, length, types | 1u << VGPU_WORKER_ADOPT, err) < 0)
+		return -1;
+	if (message->header.type == VGPU_WORKER_END)
+		return vgpu_error_set(err, ESHUTDOWN, "the mediator ended the channel");
+	return message->header.type == VGPU_WORKER_ADOPT ? send_adopted(mediator, err) : 0;
+}
+
+int mediator_receive(struct mediator_socket *mediator, uint32_t type,
+		     union vgpu_worker_message *message, struct vgpu_error **err)
+{
+	/* An answer that an earlier mediator gave before it ended, and the later one once more. */
+	const uint32_t stale = type == VGPU_WORKER_JOB ? 1u << VGPU_WORKER_RESERVED : 0;
+
+	do {
+		if (receive(mediator, 1u << type | stale, message, NULL, NULL, err) < 0)
+			return -1;
+	} while (message->header.type != type);
+	return 0;
+}
+
+/* Closes the descriptors from `from` on, of so many that came. */
+static void close_fds(int fds[RING_FDS], size_t from, size_t count)
+{
+	for (size_t i = from; i < RING_FDS; i++) {
 		if (i < count)
 			close(fds[i]);
 		fds[i] = -1;
 	}
+}
+
+int mediator_receive_start(struct mediator_socket *mediator, struct vgpu_worker_start *start,
+			   int fds[RING_FDS], struct vgpu_error **err)
+{
+	union vgpu_worker_message message;
+	size_t count, expected = 0;
+	int result;
+
+	do {
+		count = 0;
+		result = receive(mediator, 1u << VGPU_WORKER_START, &message, fds, &count, err);
+		if (result == 0 && message.header.type == VGPU_WORKER_START)
+			expected = message.start.region_bytes ? RING_FDS : 0;
+		if (result == 0 && count != expected)
+			result = vgpu_error_set(err, EBADMSG,
+						"the mediator's message carries %zu descriptors, "
+						"not %zu",
+						count, expected);
+		close_fds(fds, result < 0 ? 0 : count, count);
+	} while (result == 0 && message.header.type != VGPU_WORKER_START);
+	if (result == 0)
+		*start = message.start;
 	return result;
 }
 
-int mediator_check_end(int socket, struct vgpu_error **err)
+int mediator_check(struct mediator_socket *mediator, struct vgpu_error **err)
 {
-	struct pollfd poll_fd = { .fd = socket, .events = POLLIN };
+	/* RESERVED: as in mediator_receive(). */
+	const uint32_t types =
+		1u << VGPU_WORKER_END | 1u << VGPU_WORKER_WAKE | 1u << VGPU_WORKER_RESERVED;
+	struct pollfd poll_fd = { .fd = mediator->fd, .events = POLLIN };
 	union vgpu_worker_message message;
-	ssize_t length;
 
-	if (poll(&poll_fd, 1, 0) <= 0)
-		return 0;
-	length = receive_packet(socket, &message, sizeof(message), NULL, 0, NULL, err);
-	return check(&message, length, VGPU_WORKER_END, true, err);
+	while (poll(&poll_fd, 1, 0) > 0)
+		if (receive(mediator, types, &message, NULL, NULL, err) < 0)
+			return -1;
+	return 0;
 }
 
-int mediator_send_ready(int socket, const struct backend_info *info, struct vgpu_error **err)
+int mediator_send_prepared(const struct mediator_socket *mediator, const struct backend_info *info,
+			   struct vgpu_error **err)
 {
-	struct vgpu_worker_ready ready = {
-		.header = { .type = VGPU_WORKER_READY_MESSAGE, .length = sizeof(ready) },
+	struct vgpu_worker_prepared prepared = {
+		.header = { .type = VGPU_WORKER_PREPARED_MESSAGE, .length = sizeof(prepared) },
 		.version = VGPU_WORKER_PROTOCOL_VERSION,
 		.gpu_memory_bytes = info->memory_bytes,
 	};
 
-	memcpy(ready.gpu_name, info->gpu_name, strnlen(info->gpu_name, sizeof(ready.gpu_name) - 1));
-	return send_message(socket, &ready, sizeof(ready), err);
+	memcpy(prepared.gpu_name, info->gpu_name,
+	       strnlen(info->gpu_name, sizeof(prepared.gpu_name) - 1));
+	return send_message(mediator, &prepared, sizeof(prepared), err);
 }
 
-int mediator_send_failed(int socket, const char *text, struct vgpu_error **err)
+int mediator_send_ready(const struct mediator_socket *mediator, struct vgpu_error **err)
+{
+	const struct vgpu_worker_ready ready = {
+		.header = { .type = VGPU_WORKER_READY_MESSAGE, .length = sizeof(ready) },
+	};
+
+	return send_message(mediator, &ready, sizeof(ready), err);
+}
+
+int mediator_send_failed(const struct mediator_socket *mediator, const char *text,
+			 struct vgpu_error **err)
 {
 	struct vgpu_worker_failed failed = {
 		.header = { .type = VGPU_WORKER_FAILED_MESSAGE, .length = sizeof(failed) },
 	};
 
 	memcpy(failed.text, text, strnlen(text, sizeof(failed.text) - 1));
-	return send_message(socket, &failed, sizeof(failed), err);
+	return send_message(mediator, &failed, sizeof(failed), err);
 }
 
-int mediator_send_done(int socket, uint64_t job, const struct execution *execution,
-		       struct vgpu_error **err)
+int mediator_send_done(const struct mediator_socket *mediator, uint64_t job,
+		       const struct execution *execution, struct vgpu_error **err)
 {
 	const uint32_t length =
 		(uint32_t)offsetof(struct vgpu_worker_done, response) + execution->length;
@@ -220,34 +295,54 @@ int mediator_send_done(int socket, uint64_t job, const struct execution *executi
 	};
 
 	memcpy(done.response, execution->response, execution->length);
-	return send_message(socket, &done, length, err);
+	return send_message(mediator, &done, length, err);
+}
+
+/* Asks, once more whenever another mediator takes over, which may not have heard of it. */
+static int reserve(struct mediator_socket *mediator, uint32_t kind, uint64_t bytes,
+		   struct vgpu_error **err)
+{
+	/* A channel may be closed while its worker asks. */
+	const uint32_t types =
+		1u << VGPU_WORKER_RESERVED | 1u << VGPU_WORKER_END | 1u << VGPU_WORKER_WAKE;
+	union vgpu_worker_message answer = { .header = { .type = VGPU_WORKER_ADOPT } };
+
+	do {
+		if (answer.header.type == VGPU_WORKER_ADOPT) {
+			const struct vgpu_worker_reserve message = {
+				.header = { .type = VGPU_WORKER_RESERVE,
+					    .length = sizeof(message) },
+				.number = ++mediator->number,
+				.kind = kind,
+				.bytes = bytes,
+			};
+
+			if (send_message(mediator, &message, sizeof(message), err) < 0)
+				return -1;
+		}
+		if (receive(mediator, types, &answer, NULL, NULL, err) < 0)
+			return -1;
+	} while (answer.header.type != VGPU_WORKER_RESERVED ||
+		 answer.reserved.number != mediator->number);
+	if (answer.reserved.granted)
+		mediator->held_bytes += bytes;
+	return (int)answer.reserved.granted;
 }
 
 int mediator_reserve(void *opaque, uint64_t bytes, struct vgpu_error **err)
 {
-	const struct vgpu_worker_reserve reserve = {
-		.header = { .type = VGPU_WORKER_RESERVE, .length = sizeof(reserve) },
-		.bytes = bytes,
-	};
-	int socket = *(const int *)opaque;
-	union vgpu_worker_message answer;
-	ssize_t length;
-
-	if (send_message(socket, &reserve, sizeof(reserve), err) < 0)
-		return -1;
-	length = receive_packet(socket, &answer, sizeof(answer), NULL, 0, NULL, err);
-	/* A channel may be closed while its worker asks. */
-	if (check(&answer, length, VGPU_WORKER_RESERVED, true, err) < 0)
-		return -1;
-	return (int)answer.reserved.granted;
+	return reserve(opaque, VGPU_WORKER_KIND_MEMORY, bytes, err);
 }
 
 int mediator_release(void *opaque, uint64_t bytes, struct vgpu_error **err)
 {
+	struct mediator_socket *mediator = opaque;
 	const struct vgpu_worker_release release = {
 		.header = { .type = VGPU_WORKER_RELEASE, .length = sizeof(release) },
+		.kind = VGPU_WORKER_KIND_MEMORY,
 		.bytes = bytes,
 	};
 
-	return send_message(*(const int *)opaque, &release, sizeof(release), err);
+	mediator->held_bytes -= bytes;
+	return send_message(mediator, &release, sizeof(release), err);
 }

@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "mediatord/worker/mediator.h"
 
 #define SPIN_MIN_NS	2000
 #define SPINS_PER_CLOCK 64u
@@ -90,7 +89,7 @@ static void complete(struct server *server, uint64_t tag, cuda_error status,
 
 static bool granted(const struct server *server)
 {
-	return __atomic_load_n(&server->channel.grant->granted, __ATOMIC_ACQUIRE) != 0;
+	return __atomic_load_n(&server->channel.grant->grant, __ATOMIC_ACQUIRE) & VGPU_GRANT_RUN;
 }
 
 static int64_t spin_limit(const struct server *server)
@@ -235,7 +234,7 @@ static int sleep_until(struct server *server, const struct timespec *limit, stru
 {
 	struct pollfd fds[] = {
 		{ .fd = server->doorbell, .events = POLLIN },
-		{ .fd = server->socket, .events = POLLIN },
+		{ .fd = server->mediator->fd, .events = POLLIN },
 	};
 	uint64_t count;
 
@@ -245,7 +244,7 @@ static int sleep_until(struct server *server, const struct timespec *limit, stru
 		return vgpu_error_set(err, EBADF, "the doorbell is gone");
 	if (fds[0].revents && read(server->doorbell, &count, sizeof(count)) < 0 && errno != EAGAIN)
 		return vgpu_error_errno(err, errno, "cannot read the doorbell");
-	return fds[1].revents ? mediator_check_end(server->socket, err) : 0;
+	return fds[1].revents ? mediator_check(server->mediator, err) : 0;
 }
 
 /* Nothing could be taken: polls, then sleeps. Returns 0 when it is worth looking again. */
@@ -293,7 +292,7 @@ static int serve(struct server *server, struct vgpu_error **err)
 			return -1;
 		if (++server->since_control >= SUBMISSIONS_PER_CONTROL) {
 			server->since_control = 0;
-			if (mediator_check_end(server->socket, err) < 0)
+			if (mediator_check(server->mediator, err) < 0)
 				return -1;
 		}
 	}

@@ -4,6 +4,7 @@
 #define VGPU_WORKER_SERVE_H
 
 #include "mediatord/worker/channel.h"
+#include "mediatord/worker/mediator.h"
 #include "mediatord/worker/pending.h"
 #include "mediatord/worker/ring.h"
 
@@ -11,7 +12,7 @@
 #define SERVE_SPIN_MAX_NS 100000
 
 struct server {
-	int socket; /* the mediator's */
+	struct mediator_socket *mediator;
 	int doorbell, completion;
 	struct ring ring;
 	struct channel channel;

@@ -125,27 +125,29 @@ static int exit_status(const struct vgpu_error *err)
 }
 
 /* A worker that cannot begin, or go on, says why to the mediator too, whose log names the VM. */
-static int fail(int socket, const struct vgpu_error *err)
+static int fail(const struct mediator_socket *mediator, const struct vgpu_error *err)
 {
-	mediator_send_failed(socket, err->message, NULL);
+	mediator_send_failed(mediator, err->message, NULL);
 	return exit_status(err);
 }
 
-static int open_backend(const struct vgpu_worker_start *start, struct backend **backend,
+static int open_backend(const struct vgpu_worker_prepare *prepare, struct backend **backend,
 			struct vgpu_error **err)
 {
-	const struct backend_ops *ops = backend_find(start->backend);
+	const struct backend_ops *ops = backend_find(prepare->backend);
 
 	if (!ops)
-		return vgpu_error_set(err, EINVAL, "this worker has no backend %u", start->backend);
-	return ops->open(start->gpu,
-			 start->flags & VGPU_WORKER_START_ALLOW_PAGEABLE ? BACKEND_ALLOW_PAGEABLE
-									 : 0,
-			 backend, err);
+		return vgpu_error_set(err, EINVAL, "this worker has no backend %u",
+				      prepare->backend);
+	return ops->open(
+		prepare->gpu,
+		prepare->flags & VGPU_WORKER_PREPARE_ALLOW_PAGEABLE ? BACKEND_ALLOW_PAGEABLE : 0,
+		backend, err);
 }
 
 /* Runs the mailbox's jobs until the mediator ends it. Returns -1 and err always. */
-static int serve_jobs(int socket, struct executor *executor, struct vgpu_error **err)
+static int serve_jobs(struct mediator_socket *mediator, struct executor *executor,
+		      struct vgpu_error **err)
 {
 	union vgpu_worker_message message;
 	struct execution execution;
@@ -153,15 +155,15 @@ static int serve_jobs(int socket, struct executor *executor, struct vgpu_error *
 	for (;;) {
 		const struct vgpu_worker_job *job = &message.job;
 
-		if (mediator_receive(socket, VGPU_WORKER_JOB, &message, err) < 0 ||
+		if (mediator_receive(mediator, VGPU_WORKER_JOB, &message, err) < 0 ||
 		    execute_request(executor, job->request, job->length, job->memory_used,
 				    &execution, err) < 0 ||
-		    mediator_send_done(socket, job->job, &execution, err) < 0)
+		    mediator_send_done(mediator, job->job, &execution, err) < 0)
 			return -1;
 	}
 }
 
-static int run_jobs(int socket, const struct vgpu_worker_start *start,
+static int run_jobs(struct mediator_socket *mediator, const struct vgpu_worker_start *start,
 		    const struct memory_ledger *ledger, struct backend *backend,
 		    struct vgpu_error **err)
 {
@@ -170,17 +172,18 @@ static int run_jobs(int socket, const struct vgpu_worker_start *start,
 				     .quota_bytes = start->memory_bytes };
 
 	backend->ledger = ledger;
-	if (mediator_send_ready(socket, &backend->info, err) == 0)
-		serve_jobs(socket, &executor, err);
+	if (mediator_send_ready(mediator, err) == 0)
+		serve_jobs(mediator, &executor, err);
 	return exit_status(*err);
 }
 
 /* Serves a channel. At END the backend goes first, since it holds the window. */
-static int run_channel(int socket, struct ring_map *map, const struct memory_ledger *ledger,
-		       struct backend **backend, long processors, struct vgpu_error **err)
+static int run_channel(struct mediator_socket *mediator, struct ring_map *map,
+		       const struct memory_ledger *ledger, struct backend **backend,
+		       long processors, struct vgpu_error **err)
 {
 	struct server server = {
-		.socket = socket,
+		.mediator = mediator,
 		.doorbell = map->doorbell,
 		.completion = map->completion,
 		.channel = { .backend = *backend,
@@ -194,11 +197,11 @@ static int run_channel(int socket, struct ring_map *map, const struct memory_led
 
 	server_init(&server, map->region, map->entries, processors);
 	if (channel_open(&server.channel, err) < 0) {
-		status = fail(socket, *err);
+		status = fail(mediator, *err);
 	} else {
-		if (mediator_send_ready(socket, &(*backend)->info, err) == 0)
+		if (mediator_send_ready(mediator, err) == 0)
 			server_run(&server, err);
-		status = (*err)->status == EPROTO ? fail(socket, *err) : exit_status(*err);
+		status = (*err)->status == EPROTO ? fail(mediator, *err) : exit_status(*err);
 	}
 	channel_close(&server.channel);
 	(*backend)->ops->close(backend);
@@ -207,13 +210,13 @@ static int run_channel(int socket, struct ring_map *map, const struct memory_led
 	return status;
 }
 
-static int run_confined(struct options *options, const struct vgpu_worker_start *start,
-			struct ring_map *map, struct backend **backend, struct vgpu_error **err)
+static int run_confined(struct options *options, struct mediator_socket *mediator,
+			const struct vgpu_worker_start *start, struct ring_map *map,
+			struct backend **backend, struct vgpu_error **err)
 {
-	int socket = options->sandbox.keep_fd;
 	const struct memory_ledger ledger = { .reserve = mediator_reserve,
 					      .release = mediator_release,
-					      .opaque = &socket };
+					      .opaque = mediator };
 	struct sandbox *sandbox = &options->sandbox;
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 	uint64_t address_space = (*backend)->info.address_space_bytes;
@@ -227,38 +230,52 @@ static int run_confined(struct options *options, const struct vgpu_worker_start 
 	if (address_space)
 		address_space += map->region_bytes;
 	if (options->confine && sandbox_enter(sandbox, address_space, err) < 0)
-		return fail(socket, *err);
+		return fail(mediator, *err);
 	if (map->region)
-		return run_channel(socket, map, &ledger, backend, processors, err);
-	status = run_jobs(socket, start, &ledger, *backend, err);
+		return run_channel(mediator, map, &ledger, backend, processors, err);
+	status = run_jobs(mediator, start, &ledger, *backend, err);
 	/* Here, where its ledger still is. */
 	(*backend)->ops->close(backend);
 	return status;
 }
 
-static int run(struct options *options, struct vgpu_error **err)
+/* As whose worker, and then its work. */
+static int run_prepared(struct options *options, struct mediator_socket *mediator,
+			struct backend **backend, struct vgpu_error **err)
 {
-	int socket = options->sandbox.keep_fd, fds[RING_FDS];
 	struct ring_map map = RING_MAP_NONE;
-	struct backend *backend = NULL;
 	struct vgpu_worker_start start;
-	int status;
+	int fds[RING_FDS], status;
 
-	if (mediator_receive_start(socket, &start, fds, err) < 0)
+	if (mediator_receive_start(mediator, &start, fds, err) < 0)
 		return exit_status(*err);
 	if (start.region_bytes && ring_map_open(&map, &start, fds, err) < 0)
-		return fail(socket, *err);
-	if (options->confine && start.backend == VGPU_BACKEND_CUDA &&
-	    sandbox_prepare_gpu(&options->sandbox, err) < 0) {
-		status = fail(socket, *err);
-	} else if (open_backend(&start, &backend, err) < 0) {
-		status = fail(socket, *err);
-	} else {
-		status = run_confined(options, &start, &map, &backend, err);
-		if (backend)
-			backend->ops->close(&backend);
-	}
+		return fail(mediator, *err);
+	status = run_confined(options, mediator, &start, &map, backend, err);
 	ring_map_close(&map);
+	return status;
+}
+
+static int run(struct options *options, struct mediator_socket *mediator, struct vgpu_error **err)
+{
+	union vgpu_worker_message message;
+	struct backend *backend = NULL;
+	int status;
+
+	if (mediator_receive(mediator, VGPU_WORKER_PREPARE, &message, err) < 0)
+		return exit_status(*err);
+	if (options->confine && message.prepare.backend == VGPU_BACKEND_CUDA &&
+	    sandbox_prepare_gpu(&options->sandbox, err) < 0)
+		return fail(mediator, *err);
+	if (open_backend(&message.prepare, &backend, err) < 0)
+		return fail(mediator, *err);
+	mediator->context = true;
+	if (mediator_send_prepared(mediator, &backend->info, err) < 0)
+		status = exit_status(*err);
+	else
+		status = run_prepared(options, mediator, &backend, err);
+	if (backend)
+		backend->ops->close(&backend);
 	return status;
 }
 
@@ -269,6 +286,7 @@ int main(int argc, char **argv)
 						.completion = -1,
 						.helper = -1 },
 				   .confine = true };
+	struct mediator_socket mediator = { .fd = VGPU_WORKER_CONTROL_FD };
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
 
 	vgpu_log_init("vgpu-worker", VGPU_LOG_INFO);
@@ -282,8 +300,8 @@ int main(int argc, char **argv)
 	if (!options.confine)
 		vgpu_log_warning("not confined: --no-sandbox is for debugging only");
 	else if (sandbox_prepare(&options.sandbox, &err) < 0)
-		return fail(VGPU_WORKER_CONTROL_FD, err);
-	return run(&options, &err);
+		return fail(&mediator, err);
+	return run(&options, &mediator, &err);
 }
 
 #if SANDBOX_FOR_SANITIZERS

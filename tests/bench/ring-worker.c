@@ -28,7 +28,7 @@
 
 #define ENTRIES	     VGPU_RING_ENTRIES
 #define WINDOW_BYTES (UINT64_C(1) << 20)
-#define WORKER_UID   "1879048193"
+#define WORKER_UID   1879048193u
 
 struct bench {
 	const char *program;
@@ -64,8 +64,8 @@ static int make_memory(uint64_t bytes, void **memory)
 
 static void become_worker(const char *program, int socket)
 {
-	const char *const as_root[] = { "vgpu-worker", "--uid",	   WORKER_UID,
-					"--gid",       WORKER_UID, NULL };
+	const char *const as_root[] = { "vgpu-worker", "--uid",	     "1879048193",
+					"--gid",       "1879048193", NULL };
 	const char *const as_user[] = { "vgpu-worker", NULL };
 
 	/* Not with dup2() alone: a descriptor that has the number already keeps CLOEXEC. */
@@ -78,10 +78,15 @@ static void become_worker(const char *program, int socket)
 static void start_worker(struct bench *bench)
 {
 	const uint64_t region_bytes = vgpu_ring_window_offset(ENTRIES) + WINDOW_BYTES;
-	const struct vgpu_worker_start start = {
-		.header = { .type = VGPU_WORKER_START, .length = sizeof(start) },
+	const struct vgpu_worker_prepare prepare = {
+		.header = { .type = VGPU_WORKER_PREPARE, .length = sizeof(prepare) },
 		.version = VGPU_WORKER_PROTOCOL_VERSION,
 		.backend = VGPU_BACKEND_CPU,
+	};
+	const struct vgpu_worker_start start = {
+		.header = { .type = VGPU_WORKER_START, .length = sizeof(start) },
+		.uid = geteuid() == 0 ? WORKER_UID : VGPU_WORKER_NO_ID,
+		.gid = geteuid() == 0 ? WORKER_UID : VGPU_WORKER_NO_ID,
 		.region_bytes = region_bytes,
 		.entries = ENTRIES,
 	};
@@ -96,7 +101,8 @@ static void start_worker(struct bench *bench)
 	fds[2] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	fds[3] = make_memory(VGPU_RING_PAGE, &page);
 	grant = page;
-	grant->granted = 1;
+	grant->grant = VGPU_GRANT_RUN;
+	grant->tokens = VGPU_GRANT_NO_LIMIT;
 	if (fds[1] < 0 || fds[2] < 0 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		die("cannot make descriptors");
@@ -107,9 +113,13 @@ static void start_worker(struct bench *bench)
 		become_worker(bench->program, pair[1]);
 	close(pair[1]);
 	bench->socket = pair[0];
-	if (vgpu_packet_send(bench->socket, &start, sizeof(start), fds, 4) < 0)
-		die("cannot send START");
-	length = recv(bench->socket, &answer, sizeof(answer), 0);
+	if (vgpu_packet_send(bench->socket, &prepare, sizeof(prepare), NULL, 0) < 0 ||
+	    vgpu_packet_send(bench->socket, &start, sizeof(start), fds, 4) < 0)
+		die("cannot send PREPARE and START");
+	do
+		length = recv(bench->socket, &answer, sizeof(answer), 0);
+	while (length == sizeof(answer.prepared) &&
+	       answer.header.type == VGPU_WORKER_PREPARED_MESSAGE);
 	if (length != sizeof(answer.ready) || answer.header.type != VGPU_WORKER_READY_MESSAGE) {
 		fprintf(stderr, "ring-worker: the worker did not become ready\n");
 		exit(EXIT_FAILURE);

@@ -21,7 +21,7 @@
 #include "mediatord/worker_protocol.h"
 
 #define DEVICE	   "bus/pci/devices/0000:00:05.0"
-#define WORKER_UID "1879048193"
+#define WORKER_UID 1879048193u
 #define CHANNELS   4u
 
 /* Where a test finds a channel's worker: a register that no device has. */
@@ -87,8 +87,8 @@ static int memory(uint64_t bytes, void **mapped)
 
 static void become_worker(int socket)
 {
-	const char *const as_root[] = { "vgpu-worker", "--uid",	   WORKER_UID,
-					"--gid",       WORKER_UID, NULL };
+	const char *const as_root[] = { "vgpu-worker", "--uid",	     "1879048193",
+					"--gid",       "1879048193", NULL };
 	const char *const as_user[] = { "vgpu-worker", NULL };
 	const char *top = getenv("top_builddir");
 	char path[4096];
@@ -104,7 +104,7 @@ static void become_worker(int socket)
 static void serve_ledger(struct life *life)
 {
 	union vgpu_worker_message message;
-	const struct vgpu_worker_reserved reserved = {
+	struct vgpu_worker_reserved reserved = {
 		.header = { .type = VGPU_WORKER_RESERVED, .length = sizeof(reserved) },
 		.granted = 1,
 	};
@@ -112,6 +112,7 @@ static void serve_ledger(struct life *life)
 	while (recv(life->socket, &message, sizeof(message), MSG_DONTWAIT) > 0) {
 		if (message.header.type == VGPU_WORKER_RESERVE) {
 			life->grant->used_bytes += message.reserve.bytes;
+			reserved.number = message.reserve.number;
 			if (send(life->socket, &reserved, sizeof(reserved), MSG_NOSIGNAL) < 0)
 				return;
 		} else if (message.header.type == VGPU_WORKER_RELEASE) {
@@ -124,18 +125,27 @@ static void serve_ledger(struct life *life)
 static bool wait_ready(struct life *life)
 {
 	union vgpu_worker_message answer;
-	ssize_t length = recv(life->socket, &answer, sizeof(answer), 0);
+	ssize_t length;
 
+	do
+		length = recv(life->socket, &answer, sizeof(answer), 0);
+	while (length == (ssize_t)sizeof(answer.prepared) &&
+	       answer.header.type == VGPU_WORKER_PREPARED_MESSAGE);
 	return length == (ssize_t)sizeof(answer.ready) &&
 	       answer.header.type == VGPU_WORKER_READY_MESSAGE;
 }
 
 static bool start_worker(struct life *life, uint32_t entries)
 {
-	const struct vgpu_worker_start start = {
-		.header = { .type = VGPU_WORKER_START, .length = sizeof(start) },
+	const struct vgpu_worker_prepare prepare = {
+		.header = { .type = VGPU_WORKER_PREPARE, .length = sizeof(prepare) },
 		.version = VGPU_WORKER_PROTOCOL_VERSION,
 		.backend = VGPU_BACKEND_CPU,
+	};
+	const struct vgpu_worker_start start = {
+		.header = { .type = VGPU_WORKER_START, .length = sizeof(start) },
+		.uid = geteuid() == 0 ? WORKER_UID : VGPU_WORKER_NO_ID,
+		.gid = geteuid() == 0 ? WORKER_UID : VGPU_WORKER_NO_ID,
 		.region = life->region,
 		.region_bytes = life->bytes,
 		.entries = entries,
@@ -148,7 +158,8 @@ static bool start_worker(struct life *life, uint32_t entries)
 	fds[2] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	fds[3] = memory(VGPU_RING_PAGE, &page);
 	life->grant = page;
-	life->grant->granted = 1;
+	life->grant->grant = VGPU_GRANT_RUN;
+	life->grant->tokens = VGPU_GRANT_NO_LIMIT;
 	life->grant->quota_bytes = UINT64_C(1) << 30;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
 		die("socketpair");
@@ -158,8 +169,9 @@ static bool start_worker(struct life *life, uint32_t entries)
 	close(pair[1]);
 	life->socket = pair[0];
 	life->doorbell = fds[1];
-	if (vgpu_packet_send(life->socket, &start, sizeof(start), fds, 4) < 0)
-		die("START");
+	if (vgpu_packet_send(life->socket, &prepare, sizeof(prepare), NULL, 0) < 0 ||
+	    vgpu_packet_send(life->socket, &start, sizeof(start), fds, 4) < 0)
+		die("PREPARE and START");
 	close(fds[2]);
 	close(fds[3]);
 	return wait_ready(life);

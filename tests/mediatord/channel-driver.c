@@ -45,13 +45,14 @@ struct channel_driver channel_make(uint32_t entries, uint64_t window_bytes,
 	assert_true(channel.fds[1] >= 0 && channel.fds[2] >= 0);
 	channel.bar = bar;
 	channel.grant = page;
-	channel.grant->granted = 1;
+	channel.grant->grant = VGPU_GRANT_RUN;
+	channel.grant->tokens = VGPU_GRANT_NO_LIMIT;
 	guest_ring_init(&channel.ring, channel.bar + CHANNEL_REGION, entries, channel.fds[1],
 			channel.fds[2]);
 	*start = (struct vgpu_worker_start){
 		.header = { .type = VGPU_WORKER_START, .length = sizeof(*start) },
-		.version = VGPU_WORKER_PROTOCOL_VERSION,
-		.backend = driver_backend(),
+		.uid = geteuid() == 0 ? DRIVER_UID : VGPU_WORKER_NO_ID,
+		.gid = geteuid() == 0 ? DRIVER_UID : VGPU_WORKER_NO_ID,
 		.region = CHANNEL_REGION,
 		.region_bytes = channel.region_bytes,
 		.entries = entries,
@@ -63,10 +64,12 @@ void channel_spawn(struct channel_driver *channel, const struct vgpu_worker_star
 		   const int *fds, size_t fd_count)
 {
 	char id[16];
+	const struct vgpu_worker_prepare prepare = driver_prepare();
 	const char *const as_root[] = { "--uid", id, "--gid", id, NULL };
 
 	snprintf(id, sizeof(id), "%u", DRIVER_UID);
 	channel->driver = driver_spawn(geteuid() == 0 ? as_root : NULL);
+	driver_send(&channel->driver, &prepare, sizeof(prepare));
 	assert_int_equal(
 		vgpu_packet_send(channel->driver.socket, start, sizeof(*start), fds, fd_count), 0);
 }
@@ -75,22 +78,23 @@ struct channel_driver channel_begin(uint32_t entries, uint64_t window_bytes, uin
 {
 	struct vgpu_worker_start start;
 	struct channel_driver channel = channel_make(entries, window_bytes, &start);
-	union vgpu_worker_message message;
 
 	start.memory_bytes = quota;
 	channel.grant->quota_bytes = quota;
 	channel_spawn(&channel, &start, channel.fds, 4);
 	channel.driver.quota = quota;
-	assert_int_equal(driver_receive(&channel.driver, &message), sizeof(message.ready));
-	assert_int_equal(message.header.type, VGPU_WORKER_READY_MESSAGE);
+	driver_receive_prepared(&channel.driver);
+	driver_receive_ready(&channel.driver);
 	return channel;
 }
 
-static void reserve(struct channel_driver *channel, uint64_t bytes)
+static void reserve(struct channel_driver *channel, const struct vgpu_worker_reserve *reserve)
 {
+	uint64_t bytes = reserve->bytes;
 	struct driver *driver = &channel->driver;
 	struct vgpu_worker_reserved answer = {
 		.header = { .type = VGPU_WORKER_RESERVED, .length = sizeof(answer) },
+		.number = reserve->number,
 		.granted = !driver->quota || bytes <= driver->quota - driver->reserved,
 	};
 
@@ -116,7 +120,7 @@ bool channel_ledger(struct channel_driver *channel)
 		assert_int_equal(message.header.length, length);
 		if (message.header.type == VGPU_WORKER_RESERVE) {
 			assert_int_equal(length, sizeof(message.reserve));
-			reserve(channel, message.reserve.bytes);
+			reserve(channel, &message.reserve);
 			continue;
 		}
 		assert_int_equal(message.header.type, VGPU_WORKER_RELEASE);

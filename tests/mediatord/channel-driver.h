@@ -27,7 +27,7 @@ struct channel_driver {
 struct channel_driver channel_make(uint32_t entries, uint64_t window_bytes,
 				   struct vgpu_worker_start *start);
 
-/* Starts a worker and sends START with the descriptors. */
+/* Starts a worker and sends PREPARE, and START with the descriptors. */
 void channel_spawn(struct channel_driver *channel, const struct vgpu_worker_start *start,
 		   const int *fds, size_t fd_count);
 

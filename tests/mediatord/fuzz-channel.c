@@ -156,7 +156,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static uint8_t memory[GUARD_BYTES + WINDOW_BYTES + GUARD_BYTES];
 	uint64_t held = 0, values[VALUES_MAX] = { 0 };
 	const struct memory_ledger ledger = { reserve, release, &held };
-	struct vgpu_grant_page grant = { .granted = 1, .quota_bytes = QUOTA };
+	struct vgpu_grant_page grant = { .grant = VGPU_GRANT_RUN, .quota_bytes = QUOTA };
 	struct channel channel = { .mediator = &ledger,
 				   .grant = &grant,
 				   .window = memory + GUARD_BYTES,

@@ -67,14 +67,19 @@ static void done(uint64_t job, uint64_t gpu_time_ns, uint32_t error, const uint3
 
 static bool reserve(uint64_t bytes)
 {
+	static uint32_t number;
 	struct vgpu_worker_reserve message = {
 		.header = { .type = VGPU_WORKER_RESERVE, .length = sizeof(message) },
+		.number = number + 1,
 		.bytes = bytes,
 	};
 	union vgpu_worker_message answer;
 
+	number++;
 	transmit(&message, sizeof(message));
 	receive(&answer);
+	if (answer.header.type != VGPU_WORKER_RESERVED || answer.reserved.number != number)
+		exit(2);
 	return answer.reserved.granted;
 }
 
@@ -130,7 +135,6 @@ static void misbehave(const char *name, uint64_t job)
 	if (strcmp(name, FAKE_READY) == 0) {
 		struct vgpu_worker_ready message = {
 			.header = { .type = VGPU_WORKER_READY_MESSAGE, .length = sizeof(message) },
-			.version = VGPU_WORKER_PROTOCOL_VERSION,
 		};
 
 		transmit(&message, sizeof(message));
@@ -225,7 +229,8 @@ static void map_rings(struct rings *rings, const struct vgpu_worker_start *start
 	rings->order = mmap(NULL, start->region_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
 			    rings->fds[0], (off_t)start->region);
 	rings->grant = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, rings->fds[3], 0);
-	if (rings->order == MAP_FAILED || rings->grant == MAP_FAILED || !rings->grant->granted)
+	if (rings->order == MAP_FAILED || rings->grant == MAP_FAILED ||
+	    rings->grant->grant != VGPU_GRANT_RUN || rings->grant->tokens != VGPU_GRANT_NO_LIMIT)
 		exit(2);
 	/* As a real one: what somebody left there is gone before the channel is open. */
 	memset(rings->order, 0, start->region_bytes);
@@ -332,28 +337,43 @@ static void serve_rings(struct rings *rings)
 	}
 }
 
+/* Receives PREPARE, and START with a channel's descriptors. */
+static void begin(struct vgpu_worker_start *start, struct rings *rings)
+{
+	union vgpu_worker_message message;
+
+	if (receive(&message) != sizeof(message.prepare) ||
+	    message.header.type != VGPU_WORKER_PREPARE ||
+	    message.prepare.version != VGPU_WORKER_PROTOCOL_VERSION)
+		exit(2);
+	if (vgpu_packet_receive(VGPU_WORKER_CONTROL_FD, &message, sizeof(message), rings->fds, 4,
+				&rings->fd_count) != sizeof(message.start) ||
+	    message.header.type != VGPU_WORKER_START)
+		exit(2);
+	*start = message.start;
+}
+
 int main(void)
 {
 	union vgpu_worker_message message;
+	struct vgpu_worker_start start;
 	struct rings rings = { .fd_count = 0 };
-	struct vgpu_worker_ready ready = {
-		.header = { .type = VGPU_WORKER_READY_MESSAGE, .length = sizeof(ready) },
+	struct vgpu_worker_prepared prepared = {
+		.header = { .type = VGPU_WORKER_PREPARED_MESSAGE, .length = sizeof(prepared) },
 		.version = VGPU_WORKER_PROTOCOL_VERSION,
 		.gpu_memory_bytes = 1 << 30,
 		.gpu_name = "Fake GPU",
+	};
+	const struct vgpu_worker_ready ready = {
+		.header = { .type = VGPU_WORKER_READY_MESSAGE, .length = sizeof(ready) },
 	};
 	struct vgpu_worker_failed failed = {
 		.header = { .type = VGPU_WORKER_FAILED_MESSAGE, .length = sizeof(failed) },
 		.text = "told to fail",
 	};
 
-	if (vgpu_packet_receive(VGPU_WORKER_CONTROL_FD, &message, sizeof(message), rings.fds, 4,
-				&rings.fd_count) <= 0)
-		return 2;
-	if (message.header.type != VGPU_WORKER_START ||
-	    message.start.version != VGPU_WORKER_PROTOCOL_VERSION)
-		return 2;
-	switch (message.start.memory_bytes) {
+	begin(&start, &rings);
+	switch (start.memory_bytes) {
 	case FAKE_START_SILENT:
 		wait_for_end();
 		break;
@@ -363,13 +383,14 @@ int main(void)
 	case FAKE_START_EXIT:
 		return 1;
 	case FAKE_START_NAME:
-		strcpy(ready.gpu_name, "Evil\n\"\xff GPU");
+		strcpy(prepared.gpu_name, "Evil\n\"\xff GPU");
 		break;
 	default:
 		break;
 	}
-	if (message.start.region_bytes)
-		map_rings(&rings, &message.start);
+	if (start.region_bytes)
+		map_rings(&rings, &start);
+	transmit(&prepared, sizeof(prepared));
 	transmit(&ready, sizeof(ready));
 	if (rings.order)
 		serve_rings(&rings);

@@ -32,6 +32,7 @@ static struct backend backend;
 static struct server server;
 static struct guest_ring ring;
 static struct vgpu_grant_page grant;
+static struct mediator_socket worker_end;
 static int mediator, next_stream, next_event;
 static pthread_t thread;
 static struct vgpu_error *reason;
@@ -126,14 +127,15 @@ static int begin(void **state)
 				    .event_create = event_create,
 				    .event_destroy = destroy };
 	backend = (struct backend){ .ops = &ops };
-	grant = (struct vgpu_grant_page){ .granted = 1 };
+	grant = (struct vgpu_grant_page){ .grant = VGPU_GRANT_RUN };
 	memset(streams, 0, sizeof(streams));
 	memset(events, 0, sizeof(events));
 	context = 0;
 	next_stream = next_event = 0;
 	mediator = pair[0];
+	worker_end = (struct mediator_socket){ .fd = pair[1] };
 	server = (struct server){
-		.socket = pair[1],
+		.mediator = &worker_end,
 		.doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
 		.completion = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
 		.channel = { .backend = &backend,
@@ -157,7 +159,7 @@ static int end(void **state)
 	assert_int_equal(reason->status, EPIPE);
 	vgpu_error_free(&reason);
 	channel_close(&server.channel);
-	close(server.socket);
+	close(worker_end.fd);
 	close(server.doorbell);
 	close(server.completion);
 	munmap(ring.control, vgpu_ring_window_offset(ENTRIES) + WINDOW_BYTES);

@@ -199,7 +199,7 @@ static void waits_for_the_grant(void **state)
 	unsigned long before, after, switches;
 
 	(void)state;
-	__atomic_store_n(&channel.grant->granted, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&channel.grant->grant, 0, __ATOMIC_RELEASE);
 	guest_ring_submit(&channel.ring, &nop);
 	usleep(20000);
 	read_usage(&before, &switches);
@@ -207,7 +207,7 @@ static void waits_for_the_grant(void **state)
 	read_usage(&after, &switches);
 	assert_false(guest_ring_poll(&channel.ring, &completion));
 	assert_in_range(after - before, 0, 2);
-	__atomic_store_n(&channel.grant->granted, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&channel.grant->grant, VGPU_GRANT_RUN, __ATOMIC_RELEASE);
 	guest_ring_doorbell(&channel.ring);
 	assert_int_equal(channel_wait(&channel).status, 0);
 }

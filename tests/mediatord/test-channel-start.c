@@ -31,6 +31,7 @@ static void expect_failed(struct channel_driver *channel, const char *word)
 {
 	union vgpu_worker_message message;
 
+	driver_receive_prepared(&channel->driver);
 	assert_int_equal(driver_receive(&channel->driver, &message), sizeof(message.failed));
 	assert_int_equal(message.header.type, VGPU_WORKER_FAILED_MESSAGE);
 	if (!strstr(message.failed.text, word))
@@ -177,15 +178,14 @@ static void the_region_is_emptied_and_nothing_else(void **state)
 {
 	struct vgpu_worker_start start;
 	struct channel_driver channel = channel_make(CHANNEL_ENTRIES, CHANNEL_WINDOW, &start);
-	union vgpu_worker_message message;
 	struct stat before, after;
 
 	(void)state;
 	memset(channel.bar, 0x55, channel.bar_bytes);
 	assert_int_equal(fstat(channel.fds[0], &before), 0);
 	channel_spawn(&channel, &start, channel.fds, 4);
-	assert_int_equal(driver_receive(&channel.driver, &message), sizeof(message.ready));
-	assert_int_equal(message.header.type, VGPU_WORKER_READY_MESSAGE);
+	driver_receive_prepared(&channel.driver);
+	driver_receive_ready(&channel.driver);
 	assert_int_equal(fstat(channel.fds[0], &after), 0);
 	/* Its memory is the host's again. */
 	if (driver_backend() == VGPU_BACKEND_CPU) /* a GPU has the window's pages pinned */
@@ -329,8 +329,8 @@ static void messages_that_a_channel_does_not_get(void **state)
 	union vgpu_worker_message message;
 
 	(void)state;
-	for (uint32_t type = 0; type < 12; type++) {
-		if (type == VGPU_WORKER_END)
+	for (uint32_t type = 0; type < 40; type++) {
+		if (type == VGPU_WORKER_END || type == VGPU_WORKER_WAKE)
 			continue;
 		channel = channel_begin(CHANNEL_ENTRIES, CHANNEL_WINDOW, 0);
 		memset(&message, 0, sizeof(message));

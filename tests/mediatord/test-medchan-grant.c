@@ -45,11 +45,13 @@ static int teardown(void **state)
 
 static void a_new_page_grants_work_and_is_else_empty(void **state)
 {
+	const struct vgpu_grant_page expected = { .grant = VGPU_GRANT_RUN,
+						  .tokens = VGPU_GRANT_NO_LIMIT };
 	const uint8_t *bytes = (const uint8_t *)fixture.worker;
 
 	(void)state;
-	assert_int_equal(fixture.worker->granted, 1);
-	for (size_t i = sizeof(fixture.worker->granted); i < 4096; i++)
+	assert_memory_equal(bytes, &expected, sizeof(expected));
+	for (size_t i = sizeof(expected); i < 4096; i++)
 		assert_int_equal(bytes[i], 0);
 }
 
@@ -69,7 +71,7 @@ static void the_worker_sees_what_is_published(void **state)
 	assert_int_equal(fixture.worker->quota_bytes, 1000);
 	assert_int_equal(fixture.worker->used_bytes, 600);
 	assert_int_equal(fixture.worker->released_bytes, 50);
-	assert_int_equal(fixture.worker->granted, 1);
+	assert_int_equal(fixture.worker->grant, VGPU_GRANT_RUN);
 }
 
 static void what_is_new_is_returned_once(void **state)

@@ -74,8 +74,8 @@ static void nothing_and_synchronize(void **state)
 
 static void device_information(void **state)
 {
-	struct vgpu_worker_ready ready;
-	struct driver driver = driver_start(64 * MIB, &ready);
+	struct vgpu_worker_prepared prepared;
+	struct driver driver = driver_start(64 * MIB, &prepared);
 	struct made_request made = make_request(VGPU_OP_GET_DEVICE_INFO, 0, NULL, 0);
 	struct vgpu_worker_done done;
 	const uint8_t *name;
@@ -96,18 +96,18 @@ static void device_information(void **state)
 	assert_true(!response_word(&done, VGPU_INFO_COMPUTE_CAPABILITY) ==
 		    (driver_backend() == VGPU_BACKEND_CPU));
 	name = response_data(&done, &length);
-	assert_int_equal(length, strlen(ready.gpu_name));
-	assert_memory_equal(name, ready.gpu_name, length);
+	assert_int_equal(length, strlen(prepared.gpu_name));
+	assert_memory_equal(name, prepared.gpu_name, length);
 	if (driver_backend() == VGPU_BACKEND_CPU)
 		assert_memory_equal(name, "CPU (software GPU 0)", 20);
-	assert_true(ready.gpu_memory_bytes > 64 * MIB);
+	assert_true(prepared.gpu_memory_bytes > 64 * MIB);
 	driver_stop(&driver);
 
 	/* Without a quota, the GPU's own memory is the total. */
-	driver = driver_start(0, &ready);
+	driver = driver_start(0, &prepared);
 	done = driver_expect(&driver, &made, VGPU_ERR_NONE);
 	assert_true(vgpu_load64(done.response + 32 + 4 * VGPU_INFO_MEMORY_TOTAL_LO) ==
-		    ready.gpu_memory_bytes);
+		    prepared.gpu_memory_bytes);
 	driver_stop(&driver);
 }
 

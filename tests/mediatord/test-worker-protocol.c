@@ -26,9 +26,20 @@ static struct vgpu_worker_start right_start(void)
 {
 	return (struct vgpu_worker_start){
 		.header = { .type = VGPU_WORKER_START, .length = sizeof(struct vgpu_worker_start) },
-		.version = VGPU_WORKER_PROTOCOL_VERSION,
-		.backend = driver_backend(),
+		.uid = VGPU_WORKER_NO_ID,
+		.gid = VGPU_WORKER_NO_ID,
 	};
+}
+
+/* A worker that has opened its GPU, and is nobody's yet. */
+static struct driver prepared(void)
+{
+	const struct vgpu_worker_prepare prepare = driver_prepare();
+	struct driver driver = driver_spawn(unconfined);
+
+	driver_send(&driver, &prepare, sizeof(prepare));
+	driver_receive_prepared(&driver);
+	return driver;
 }
 
 /* A job of a no-op, as long as it should be. */
@@ -69,28 +80,57 @@ static void assert_message_ends(struct driver driver, const void *message, size_
 	assert_ends(&driver, EX_SOFTWARE, word);
 }
 
-static void malformed_start(void **state)
+static void malformed_prepare(void **state)
 {
-	struct vgpu_worker_start start;
+	const struct vgpu_worker_start start = right_start();
 	const struct vgpu_worker_job job = right_job();
+	struct vgpu_worker_prepare prepare;
 	char long_message[2000] = { 0 };
 
 	(void)state;
-	start = right_start();
-	start.version = 2;
-	assert_message_ends(driver_spawn(unconfined), &start, sizeof(start), "version");
-	start = right_start();
-	start.flags = 1u << 31;
-	assert_message_ends(driver_spawn(unconfined), &start, sizeof(start), "flag");
-	start = right_start();
-	start.header.length--;
-	assert_message_ends(driver_spawn(unconfined), &start, sizeof(start), "length");
-	assert_message_ends(driver_spawn(unconfined), &start, sizeof(start) - 1, "size");
-	start = right_start();
-	assert_message_ends(driver_spawn(unconfined), &start, 7, "length");
-	assert_message_ends(driver_spawn(unconfined), &job, job.header.length, "type 4");
+	prepare = driver_prepare();
+	prepare.version++;
+	assert_message_ends(driver_spawn(unconfined), &prepare, sizeof(prepare), "version");
+	prepare = driver_prepare();
+	prepare.version--;
+	assert_message_ends(driver_spawn(unconfined), &prepare, sizeof(prepare), "version");
+	prepare = driver_prepare();
+	prepare.flags = 1u << 31;
+	assert_message_ends(driver_spawn(unconfined), &prepare, sizeof(prepare), "flag");
+	prepare = driver_prepare();
+	prepare.header.length--;
+	assert_message_ends(driver_spawn(unconfined), &prepare, sizeof(prepare), "length");
+	assert_message_ends(driver_spawn(unconfined), &prepare, sizeof(prepare) - 1, "size");
+	prepare = driver_prepare();
+	assert_message_ends(driver_spawn(unconfined), &prepare, 7, "length");
+	assert_message_ends(driver_spawn(unconfined), &start, sizeof(start), "type 3");
+	assert_message_ends(driver_spawn(unconfined), &job, job.header.length, "type 6");
 	assert_message_ends(driver_spawn(unconfined), long_message, sizeof(long_message),
 			    "longer than any");
+}
+
+static void malformed_start(void **state)
+{
+	const struct vgpu_worker_prepare prepare = driver_prepare();
+	const struct vgpu_worker_job job = right_job();
+	struct vgpu_worker_start start;
+
+	(void)state;
+	start = right_start();
+	start.header.length--;
+	assert_message_ends(prepared(), &start, sizeof(start), "length");
+	assert_message_ends(prepared(), &start, sizeof(start) - 1, "size");
+	start = right_start();
+	start.region = 4096;
+	assert_message_ends(prepared(), &start, sizeof(start), "a part of a channel");
+	start = right_start();
+	start.entries = 16;
+	assert_message_ends(prepared(), &start, sizeof(start), "a part of a channel");
+	start = right_start();
+	start.idle_ms = 1;
+	assert_message_ends(prepared(), &start, sizeof(start), "a part of a channel");
+	assert_message_ends(prepared(), &prepare, sizeof(prepare), "type 1");
+	assert_message_ends(prepared(), &job, job.header.length, "type 6");
 }
 
 static void malformed_job(void **state)
@@ -99,7 +139,7 @@ static void malformed_job(void **state)
 	struct vgpu_worker_job job;
 
 	(void)state;
-	assert_message_ends(driver_start(0, NULL), &start, sizeof(start), "type 1");
+	assert_message_ends(driver_start(0, NULL), &start, sizeof(start), "type 3");
 	job = right_job();
 	job.reserved = 1;
 	assert_message_ends(driver_start(0, NULL), &job, job.header.length, "reserved");
@@ -114,7 +154,7 @@ static void malformed_job(void **state)
 	assert_message_ends(driver_start(0, NULL), &job, 24, "size");
 	job = right_job();
 	job.header.type = VGPU_WORKER_DONE;
-	assert_message_ends(driver_start(0, NULL), &job, job.header.length, "type 8");
+	assert_message_ends(driver_start(0, NULL), &job, job.header.length, "type 10");
 }
 
 static void descriptors_are_refused(void **state)
@@ -151,6 +191,7 @@ static void malformed_answer_to_reserve(void **state)
 	const struct vgpu_worker_job job = right_job();
 	const struct vgpu_worker_reserved right = {
 		.header = { .type = VGPU_WORKER_RESERVED, .length = sizeof(right) },
+		.number = 1,
 		.granted = 1,
 	};
 	struct vgpu_worker_reserved answer = right;
@@ -159,12 +200,9 @@ static void malformed_answer_to_reserve(void **state)
 	answer.granted = 2;
 	assert_message_ends(asking_for_memory(), &answer, sizeof(answer), "neither");
 	answer = right;
-	answer.reserved = 1;
-	assert_message_ends(asking_for_memory(), &answer, sizeof(answer), "neither");
-	answer = right;
 	answer.header.length = sizeof(answer) - 4;
 	assert_message_ends(asking_for_memory(), &answer, sizeof(answer) - 4, "size");
-	assert_message_ends(asking_for_memory(), &job, job.header.length, "type 4");
+	assert_message_ends(asking_for_memory(), &job, job.header.length, "type 6");
 }
 
 static void the_end_of_the_stream_ends_it(void **state)
@@ -173,6 +211,8 @@ static void the_end_of_the_stream_ends_it(void **state)
 
 	(void)state;
 	driver = driver_spawn(unconfined);
+	driver_stop(&driver);
+	driver = prepared();
 	driver_stop(&driver);
 	driver = driver_start(0, NULL);
 	driver_stop(&driver);
@@ -183,12 +223,12 @@ static void the_end_of_the_stream_ends_it(void **state)
 	driver_stop(&driver);
 }
 
-static void assert_start_fails(const struct vgpu_worker_start *start, const char *word)
+static void assert_prepare_fails(const struct vgpu_worker_prepare *prepare, const char *word)
 {
 	struct driver driver = driver_spawn(unconfined);
 	union vgpu_worker_message message;
 
-	driver_send(&driver, start, sizeof(*start));
+	driver_send(&driver, prepare, sizeof(*prepare));
 	assert_int_equal(driver_receive(&driver, &message), sizeof(message.failed));
 	assert_int_equal(message.header.type, VGPU_WORKER_FAILED_MESSAGE);
 	assert_int_equal(message.header.length, sizeof(message.failed));
@@ -200,14 +240,14 @@ static void assert_start_fails(const struct vgpu_worker_start *start, const char
 
 static void a_backend_or_gpu_that_is_not_there(void **state)
 {
-	struct vgpu_worker_start start = right_start();
+	struct vgpu_worker_prepare prepare = driver_prepare();
 
 	(void)state;
-	start.backend = 99;
-	assert_start_fails(&start, "no backend 99");
-	start = right_start();
-	start.gpu = 256;
-	assert_start_fails(&start, "no GPU 256");
+	prepare.backend = 99;
+	assert_prepare_fails(&prepare, "no backend 99");
+	prepare = driver_prepare();
+	prepare.gpu = 256;
+	assert_prepare_fails(&prepare, "no GPU 256");
 }
 
 /* The kernel restarts poll() through a system call that the worker never makes itself. */
@@ -289,6 +329,7 @@ static void root_needs_another_identity(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(malformed_prepare),
 		cmocka_unit_test(malformed_start),
 		cmocka_unit_test(malformed_job),
 		cmocka_unit_test(descriptors_are_refused),

@@ -92,11 +92,11 @@ static void a_reset_gives_everything_back(void **state)
 /* What the quota allows and the GPU does not have: asked for, not got, and given back. */
 static void more_than_the_gpu_has(void **state)
 {
-	struct vgpu_worker_ready ready;
-	struct driver driver = driver_start(0, &ready);
+	struct vgpu_worker_prepared prepared;
+	struct driver driver = driver_start(0, &prepared);
 
 	(void)state;
-	expect_no_memory(&driver, ready.gpu_memory_bytes + 256, "the GPU has");
+	expect_no_memory(&driver, prepared.gpu_memory_bytes + 256, "the GPU has");
 	assert_int_equal(driver.reserves, 1);
 	assert_true(driver.reserved == 0);
 	expect_no_memory(&driver, UINT64_MAX - 255, "the GPU has");

@@ -78,29 +78,59 @@ struct driver driver_spawn(const char *const *arguments)
 	return driver;
 }
 
-struct driver driver_start(uint64_t quota, struct vgpu_worker_ready *ready)
+struct vgpu_worker_prepare driver_prepare(void)
+{
+	return (struct vgpu_worker_prepare){
+		.header = { .type = VGPU_WORKER_PREPARE,
+			    .length = sizeof(struct vgpu_worker_prepare) },
+		.version = VGPU_WORKER_PROTOCOL_VERSION,
+		.backend = driver_backend(),
+	};
+}
+
+struct vgpu_worker_prepared driver_receive_prepared(struct driver *driver)
+{
+	union vgpu_worker_message message;
+
+	assert_int_equal(driver_receive(driver, &message), sizeof(message.prepared));
+	assert_int_equal(message.header.type, VGPU_WORKER_PREPARED_MESSAGE);
+	assert_int_equal(message.header.length, sizeof(message.prepared));
+	assert_int_equal(message.prepared.version, VGPU_WORKER_PROTOCOL_VERSION);
+	return message.prepared;
+}
+
+void driver_receive_ready(struct driver *driver)
+{
+	union vgpu_worker_message message;
+
+	assert_int_equal(driver_receive(driver, &message), sizeof(message.ready));
+	assert_int_equal(message.header.type, VGPU_WORKER_READY_MESSAGE);
+	assert_int_equal(message.header.length, sizeof(message.ready));
+}
+
+struct driver driver_start(uint64_t quota, struct vgpu_worker_prepared *prepared)
 {
 	char id[16];
 	const char *const as_root[] = { "--uid", id, "--gid", id, NULL };
+	const struct vgpu_worker_prepare prepare = driver_prepare();
 	const struct vgpu_worker_start start = {
 		.header = { .type = VGPU_WORKER_START, .length = sizeof(start) },
-		.version = VGPU_WORKER_PROTOCOL_VERSION,
-		.backend = driver_backend(),
+		.uid = geteuid() == 0 ? DRIVER_UID : VGPU_WORKER_NO_ID,
+		.gid = geteuid() == 0 ? DRIVER_UID : VGPU_WORKER_NO_ID,
 		.memory_bytes = quota,
 	};
-	union vgpu_worker_message message;
+	struct vgpu_worker_prepared its;
 	struct driver driver;
 
 	snprintf(id, sizeof(id), "%u", DRIVER_UID);
 	driver = driver_spawn(geteuid() == 0 ? as_root : NULL);
 	driver.quota = quota;
+	driver_send(&driver, &prepare, sizeof(prepare));
 	driver_send(&driver, &start, sizeof(start));
-	assert_int_equal(driver_receive(&driver, &message), sizeof(message.ready));
-	assert_int_equal(message.header.type, VGPU_WORKER_READY_MESSAGE);
-	assert_int_equal(message.header.length, sizeof(message.ready));
-	assert_int_equal(message.ready.version, VGPU_WORKER_PROTOCOL_VERSION);
-	if (ready)
-		*ready = message.ready;
+	its = driver_receive_prepared(&driver);
+	if (prepared)
+		*prepared = its;
+	driver_receive_ready(&driver);
 	return driver;
 }
 
@@ -123,12 +153,14 @@ size_t driver_receive(struct driver *driver, union vgpu_worker_message *message)
 	return (size_t)length;
 }
 
-static void answer_reserve(struct driver *driver, uint64_t bytes)
+static void answer_reserve(struct driver *driver, const struct vgpu_worker_reserve *reserve)
 {
+	uint64_t bytes = reserve->bytes;
 	bool granted = !driver->quota ||
 		       (bytes <= driver->quota && driver->reserved <= driver->quota - bytes);
 	const struct vgpu_worker_reserved answer = {
 		.header = { .type = VGPU_WORKER_RESERVED, .length = sizeof(answer) },
+		.number = reserve->number,
 		.granted = granted,
 	};
 
@@ -161,7 +193,7 @@ struct vgpu_worker_done driver_run(struct driver *driver, const struct made_requ
 		switch (message.header.type) {
 		case VGPU_WORKER_RESERVE:
 			assert_int_equal(got, sizeof(message.reserve));
-			answer_reserve(driver, message.reserve.bytes);
+			answer_reserve(driver, &message.reserve);
 			break;
 		case VGPU_WORKER_RELEASE:
 			assert_int_equal(got, sizeof(message.release));

@@ -33,12 +33,20 @@ void driver_cpu_only(const char *reason);
 /* What a first allocation of so many bytes counts: on a GPU, blocks of 2 MiB. */
 uint64_t driver_footprint(uint64_t bytes);
 
+/* PREPARE as the mediator would send it for a worker of the tests' backend. */
+struct vgpu_worker_prepare driver_prepare(void);
+
 /* Starts a worker of the built program, with these further arguments (NULL ends them; may be NULL).
  * Nothing is sent yet. */
 struct driver driver_spawn(const char *const *arguments);
 
-/* As above, with the sandbox and ids that the mediator would use; sends START, waits for READY. */
-struct driver driver_start(uint64_t quota, struct vgpu_worker_ready *ready);
+/* As above, with the sandbox and ids that the mediator would use; sends PREPARE and
+ * START, waits for READY. *prepared, where it is not NULL, is what the worker said of its GPU. */
+struct driver driver_start(uint64_t quota, struct vgpu_worker_prepared *prepared);
+
+/* Receives PREPARED, and READY. */
+struct vgpu_worker_prepared driver_receive_prepared(struct driver *driver);
+void driver_receive_ready(struct driver *driver);
 
 void driver_send(struct driver *driver, const void *message, size_t length);
 
