@@ -18,6 +18,7 @@ mediatord_libmediator_la_SOURCES = \
 	mediatord/eventfd.h \
 	mediatord/grant.c \
 	mediatord/grant.h \
+	mediatord/histogram.h \
 	mediatord/ledger.h \
 	mediatord/link.c \
 	mediatord/link.h \

@@ -10,12 +10,20 @@ mediatord_channel_tests = \
 	tests/mediatord/test-channel-sleep \
 	tests/mediatord/test-channel-start
 if BUILD_TESTS
+check_PROGRAMS += tests/mediatord/test-histogram
+TESTS += tests/mediatord/test-histogram
 if BUILD_MEDIATORD
 check_PROGRAMS += $(mediatord_channel_tests)
 TESTS += $(mediatord_channel_tests)
 check_LTLIBRARIES += tests/mediatord/libchanneldriver.la
 endif
 endif
+
+tests_mediatord_test_histogram_SOURCES = \
+	mediatord/histogram.h \
+	tests/mediatord/test-histogram.c
+tests_mediatord_test_histogram_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_histogram_LDADD = $(CMOCKA_LIBS)
 
 tests_mediatord_libchanneldriver_la_SOURCES = \
 	tests/mediatord/channel-driver.c \
