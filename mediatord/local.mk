@@ -9,6 +9,8 @@ mediatord_libmediator_la_SOURCES = \
 	mediatord/config.h \
 	mediatord/config_file.c \
 	mediatord/config_file.h \
+	mediatord/config_keys.c \
+	mediatord/config_keys.h \
 	mediatord/config_value.c \
 	mediatord/config_value.h \
 	mediatord/control.c \
