@@ -58,7 +58,7 @@ void cuda_refund(struct backend_cuda *cuda, uint64_t bytes)
 {
 	const struct memory_ledger *ledger = cuda->backend.ledger;
 
-	if (bytes)
+	if (bytes && ledger)
 		ledger->release(ledger->opaque, bytes, NULL);
 }
 
@@ -69,6 +69,7 @@ static uint64_t context_forget(struct backend_cuda *cuda)
 
 	cuda_modules_forget(cuda);
 	cuda_streams_forget(cuda);
+	cuda_supplies_forget(cuda);
 	cuda_memory_clear(&cuda->memory);
 	cuda_refund(cuda, cuda->local_charged);
 	cuda->local_charged = 0;
@@ -97,7 +98,10 @@ static cuda_error context_furnish(struct backend_cuda *cuda, const char **call)
 {
 	const struct cuda_api *api = &cuda->api;
 	int least = 0, greatest = 0;
-	cuda_module empty;
+	const struct cuda_image empty = { .form = CUDA_IMAGE_PTX,
+					  .data = empty_ptx,
+					  .bytes = sizeof(empty_ptx) - 1 };
+	struct cuda_linked linked;
 	cuda_error error;
 
 	*call = "cuCtxSetLimit";
@@ -114,9 +118,11 @@ static cuda_error context_furnish(struct backend_cuda *cuda, const char **call)
 		error = api->stream_create(&cuda->housekeeping, CUDA_STREAM_NON_BLOCKING, greatest);
 	if (error)
 		return error;
-	*call = "cuModuleLoadDataEx";
-	error = api->module_load(&empty, empty_ptx, 0, NULL, NULL);
-	return error ? error : api->module_unload(empty);
+	*call = "cuLinkCreate";
+	error = cuda_link(cuda, &empty, &linked);
+	if (!error)
+		cuda_unlink(cuda, &linked);
+	return error;
 }
 
 static cuda_error cuda_context_take(struct backend *backend)
@@ -153,8 +159,9 @@ static cuda_error cuda_context_give_back(struct backend *backend)
 
 	if (!cuda->context)
 		return CUDA_ERROR_NONE;
-	if (cuda_memory_footprint(&cuda->memory) || cuda->streams) {
-		backend_explain(backend, "the context holds memory or streams");
+	if (cuda_memory_footprint(&cuda->memory) || cuda->modules || cuda->streams ||
+	    cuda->event_supply.made) {
+		backend_explain(backend, "the context holds memory, modules, streams or events");
 		return CUDA_ERROR_INVALID_VALUE;
 	}
 	error = cuda_wait(cuda);
@@ -343,9 +350,6 @@ static void cuda_close(struct backend **backend)
 		return;
 	/* Its owner ends; there is nobody to give back to. */
 	cuda->backend.ledger = NULL;
-	for (struct cuda_loaded_module *module = cuda->modules; module; module = module->next)
-		module->charged = 0;
-	cuda->local_charged = 0;
 	if (cuda->context)
 		context_destroy(cuda, &footprint);
 	cuda_api_unload(&cuda->api);

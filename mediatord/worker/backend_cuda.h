@@ -9,6 +9,7 @@
 
 #include "mediatord/worker/backend.h"
 #include "mediatord/worker/cuda_api.h"
+#include "mediatord/worker/cuda_image.h"
 #include "mediatord/worker/cuda_memory.h"
 
 #define CUDA_PATHS_MAX 16
@@ -35,6 +36,15 @@ struct cuda_made_stream {
 	struct cuda_made_stream *next;
 };
 
+/*
+ * Objects of one kind, streams or events, whose memory the driver takes from the GPU in blocks and
+ * keeps until the context's end.
+ */
+struct cuda_supply {
+	uint32_t made;	 /* that exist now, destroyed ones with work included */
+	uint32_t blocks; /* charged for those beyond what comes with a context */
+};
+
 struct backend_cuda {
 	struct backend backend;
 	struct cuda_api api;
@@ -48,6 +58,7 @@ struct backend_cuda {
 	struct cuda_made_stream *streams;
 	struct cuda_made_stream *ended; /* destroyed ones whose work was not done then */
 	unsigned int ended_count;
+	struct cuda_supply stream_supply, event_supply;
 	void *window;
 	uint64_t local_bytes;	/* of each thread, that the context holds */
 	uint64_t local_charged; /* from the ledger, for the part of it that a kernel asked for */
@@ -79,9 +90,25 @@ cuda_error cuda_wait(struct backend_cuda *cuda);
 /* The built-in kernels' PTX, ended by a zero byte. */
 extern const char cuda_builtin_ptx[];
 
+/* A cubin that the driver made of PTX, in the host's memory. */
+struct cuda_linked {
+	struct cuda_image image; /* borrows from the state */
+	cuda_link_state state;
+	/* The driver's to write to, as long as there is a state. */
+	cuda_jit_option options[2];
+	void *values[2];
+	char log[192];
+};
+
+/* Compiles an image with PTX. *linked is to be ended with cuda_unlink() where it succeeded. */
+cuda_error cuda_link(struct backend_cuda *cuda, const struct cuda_image *image,
+		     struct cuda_linked *linked);
+void cuda_unlink(struct backend_cuda *cuda, struct cuda_linked *linked);
+
 /* What the driver is left without when the context ends: forgets the records of it. */
 void cuda_modules_forget(struct backend_cuda *cuda);
 void cuda_streams_forget(struct backend_cuda *cuda);
+void cuda_supplies_forget(struct backend_cuda *cuda);
 
 /* The calls of struct backend_ops, by file. backend_cuda_memory.c: */
 uint64_t cuda_footprint(const struct backend *backend, uint64_t bytes);

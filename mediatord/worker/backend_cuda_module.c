@@ -6,7 +6,6 @@
 #include "common/bytes.h"
 #include "common/ring.h"
 #include "mediatord/worker/backend_cuda.h"
-#include "mediatord/worker/cuda_image.h"
 
 /* What the driver rounds each thread's local memory to, or more: an H100 took every 16 bytes. */
 #define LOCAL_GRANULARITY UINT64_C(32)
@@ -44,77 +43,52 @@ void cuda_modules_forget(struct backend_cuda *cuda)
 	cuda->builtin = NULL;
 }
 
-static cuda_error read_available(struct backend_cuda *cuda, size_t *available)
-{
-	size_t total;
-
-	return cuda_failed(cuda, "cuMemGetInfo", cuda->api.mem_info(available, &total));
-}
-
-/* The driver's call, with the first line of what its compiler has to say. */
-static cuda_error load(struct backend_cuda *cuda, const void *image, cuda_module *module)
-{
-	char log[sizeof(cuda->backend.detail)] = "";
-	cuda_jit_option options[] = { CUDA_JIT_ERROR_LOG_BUFFER,
-				      CUDA_JIT_ERROR_LOG_BUFFER_SIZE_BYTES };
-	void *values[] = { log, (void *)(uintptr_t)(sizeof(log) - 1) };
-	cuda_error error = cuda->api.module_load(module, image, 2, options, values);
-
-	if (!error)
-		return CUDA_ERROR_NONE;
-	cuda_failed(cuda, "cuModuleLoadDataEx", error);
-	log[strcspn(log, "\n")] = '\0';
-	if (*log)
-		backend_explain(&cuda->backend, "%s", log);
-	return error;
-}
-
 /*
- * A module's code and variables take GPU memory, and its cubin says how much; the driver puts code,
- * constants and variables into blocks of their own. Of what is compiled or chosen here only the
- * change of what is left on the whole GPU tells: where other workers take or give back memory in
- * the same moment, their difference goes into it.
+ * What a cubin takes of the GPU, from what it says of itself: other workers that take and give back
+ * memory in the same moment are nothing to it. The driver puts code, constants and variables into
+ * blocks of their own, so each may leave most of its last block empty.
  */
-static cuda_error load_charged(struct backend_cuda *cuda, const void *image, uint64_t loaded_bytes,
-			       struct cuda_loaded_module *module)
+static uint64_t footprint_of(const struct cuda_image *cubin)
 {
-	size_t before, after;
-	cuda_error error;
+	return cuda_memory_round(cubin->loaded_bytes) + 2 * CUDA_BLOCK_BYTES;
+}
 
-	if (loaded_bytes) {
-		module->charged = cuda_memory_round(loaded_bytes) + 2 * CUDA_BLOCK_BYTES;
-		error = cuda_charge(cuda, module->charged, "the module");
-		if (error)
-			module->charged = 0;
-		return error ? error : load(cuda, image, &module->module);
-	}
-	error = read_available(cuda, &before);
-	if (!error)
-		error = load(cuda, image, &module->module);
+/* Charged before it is loaded. One that is free is part of what a context costs. */
+static cuda_error load_cubin(struct backend_cuda *cuda, const struct cuda_image *cubin,
+			     struct cuda_loaded_module *module)
+{
+	uint64_t footprint = module->free ? 0 : footprint_of(cubin);
+	cuda_error error = cuda_charge(cuda, footprint, "the module");
+
 	if (error)
 		return error;
-	error = read_available(cuda, &after);
-	if (!error && after < before)
-		error = cuda_charge(cuda, before - after, "the module");
+	error = cuda_failed(cuda, "cuModuleLoadDataEx",
+			    cuda->api.module_load(&module->module, cubin->data, 0, NULL, NULL));
 	if (error)
-		cuda->api.module_unload(module->module);
-	else if (after < before)
-		module->charged = before - after;
+		cuda_refund(cuda, footprint);
+	else
+		module->charged = footprint;
 	return error;
 }
 
-/* For free: it is part of what a context costs. */
-static cuda_error load_builtin(struct backend_cuda *cuda, const void *image, uint64_t loaded_bytes,
-			       struct cuda_loaded_module *module)
+static cuda_error load(struct backend_cuda *cuda, const struct cuda_image *image,
+		       struct cuda_loaded_module *module)
 {
-	(void)loaded_bytes;
-	return load(cuda, image, &module->module);
+	struct cuda_linked linked;
+	cuda_error error;
+
+	if (image->form == CUDA_IMAGE_CUBIN)
+		return load_cubin(cuda, image, module);
+	error = cuda_link(cuda, image, &linked);
+	if (error)
+		return error;
+	error = load_cubin(cuda, &linked.image, module);
+	cuda_unlink(cuda, &linked);
+	return error;
 }
 
-static cuda_error add_module(struct backend_cuda *cuda, const void *image, uint64_t loaded_bytes,
-			     cuda_error (*how)(struct backend_cuda *, const void *, uint64_t,
-					       struct cuda_loaded_module *),
-			     struct cuda_loaded_module **added)
+static cuda_error add_module(struct backend_cuda *cuda, const struct cuda_image *image,
+			     bool free_one, struct cuda_loaded_module **added)
 {
 	struct cuda_loaded_module *module;
 	cuda_error error;
@@ -124,10 +98,10 @@ static cuda_error add_module(struct backend_cuda *cuda, const void *image, uint6
 	module = calloc(1, sizeof(*module));
 	if (!module)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	error = how(cuda, image, loaded_bytes, module);
+	module->free = free_one;
+	error = load(cuda, image, module);
 	if (error) {
-		cuda_refund(cuda, module->charged);
-		free_module(module);
+		free(module);
 		return error;
 	}
 	module->next = cuda->modules;
@@ -141,36 +115,42 @@ cuda_error cuda_module_load(struct backend *backend, const void *image, uint64_t
 {
 	struct backend_cuda *cuda = cuda_of(backend);
 	struct cuda_loaded_module *added;
-	enum cuda_image_form form;
-	uint64_t loaded_bytes;
+	struct cuda_image chosen;
 	const char *reason;
-	cuda_error error;
+	cuda_error error =
+		cuda_image_choose(image, bytes, backend->info.compute_capability, &chosen, &reason);
 
-	if (cuda_image_check(image, bytes, &form, &loaded_bytes, &reason) < 0) {
+	if (error) {
 		backend_explain(backend, "the image: %s", reason);
-		return CUDA_ERROR_INVALID_IMAGE;
+		return error;
 	}
-	error = add_module(cuda, image, loaded_bytes, load_charged, &added);
+	error = add_module(cuda, &chosen, false, &added);
 	if (!error)
 		*module = (uintptr_t)added;
 	return error;
 }
 
+/* The first is free, or a tenant could fill the GPU with the others. */
+static cuda_error add_builtin(struct backend_cuda *cuda, struct cuda_loaded_module **added)
+{
+	const struct cuda_image image = { .form = CUDA_IMAGE_PTX,
+					  .data = cuda_builtin_ptx,
+					  .bytes = strlen(cuda_builtin_ptx) };
+	bool first = true;
+
+	for (const struct cuda_loaded_module *other = cuda->modules; other; other = other->next)
+		first = first && !other->free;
+	return add_module(cuda, &image, first, added);
+}
+
 cuda_error cuda_module_builtin(struct backend *backend, uint64_t *module)
 {
-	struct backend_cuda *cuda = cuda_of(backend);
 	struct cuda_loaded_module *added;
-	bool free = true; /* the first; or a tenant could fill the GPU with the others */
-	cuda_error error;
+	cuda_error error = add_builtin(cuda_of(backend), &added);
 
-	for (struct cuda_loaded_module *other = cuda->modules; other; other = other->next)
-		free = free && !other->free;
-	error = add_module(cuda, cuda_builtin_ptx, 0, free ? load_builtin : load_charged, &added);
-	if (error)
-		return error;
-	added->free = free;
-	*module = (uintptr_t)added;
-	return CUDA_ERROR_NONE;
+	if (!error)
+		*module = (uintptr_t)added;
+	return error;
 }
 
 cuda_error cuda_module_unload(struct backend *backend, uint64_t module)
@@ -375,7 +355,7 @@ cuda_error cuda_launch(struct backend *backend, const struct backend_launch *lau
 	cuda_error error;
 
 	if (!cuda->builtin) {
-		error = add_module(cuda, cuda_builtin_ptx, 0, load_builtin, &cuda->builtin);
+		error = add_builtin(cuda, &cuda->builtin);
 		if (error)
 			return error;
 	}

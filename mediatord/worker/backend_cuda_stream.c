@@ -6,8 +6,40 @@
 /* How long a wait polls before it sleeps. */
 #define POLL_NS (100 * VGPU_NS_PER_US)
 
+/*
+ * What a block of 2 MiB holds at least of streams and of events, by far: tests/gpu measures it. The
+ * first blocks are part of what a context costs.
+ */
+#define STREAMS_PER_BLOCK 32u
+#define EVENTS_PER_BLOCK  512u
+
 /* Destroyed streams that may still have work; with more, destroying waits. */
 #define ENDED_MAX 64u
+
+/*
+ * Room for one more object, charged before the driver makes it. What it took for those that are
+ * gone it keeps for the next; so the charge stays until the context ends, too.
+ */
+static cuda_error supply(struct backend_cuda *cuda, struct cuda_supply *supply, uint32_t per_block,
+			 const char *what)
+{
+	cuda_error error;
+
+	if (supply->made < (supply->blocks + 1) * per_block)
+		return CUDA_ERROR_NONE;
+	error = cuda_charge(cuda, CUDA_BLOCK_BYTES, what);
+	if (!error)
+		supply->blocks++;
+	return error;
+}
+
+void cuda_supplies_forget(struct backend_cuda *cuda)
+{
+	cuda_refund(cuda,
+		    (cuda->stream_supply.blocks + cuda->event_supply.blocks) * CUDA_BLOCK_BYTES);
+	cuda->stream_supply = (struct cuda_supply){ 0 };
+	cuda->event_supply = (struct cuda_supply){ 0 };
+}
 
 cuda_stream cuda_stream_of(uint64_t stream)
 {
@@ -62,6 +94,7 @@ static cuda_error reap(struct backend_cuda *cuda)
 		cuda->api.stream_destroy(ended->stream);
 		*link = ended->next;
 		cuda->ended_count--;
+		cuda->stream_supply.made--;
 		free(ended);
 	}
 	return answer;
@@ -76,11 +109,15 @@ cuda_error cuda_stream_create(struct backend *backend, uint32_t flags, int32_t p
 
 	if (!made)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	error = cuda->api.stream_create(&made->stream, flags, priority);
+	error = supply(cuda, &cuda->stream_supply, STREAMS_PER_BLOCK, "a stream");
+	if (!error)
+		error = cuda_failed(cuda, "cuStreamCreateWithPriority",
+				    cuda->api.stream_create(&made->stream, flags, priority));
 	if (error) {
 		free(made);
-		return cuda_failed(cuda, "cuStreamCreateWithPriority", error);
+		return error;
 	}
+	cuda->stream_supply.made++;
 	made->non_blocking = flags & CUDA_STREAM_NON_BLOCKING;
 	made->next = cuda->streams;
 	cuda->streams = made;
@@ -107,6 +144,7 @@ cuda_error cuda_stream_destroy(struct backend *backend, uint64_t stream)
 		error = cuda->api.stream_destroy(destroyed->stream);
 		if (error)
 			return cuda_failed(cuda, "cuStreamDestroy", error);
+		cuda->stream_supply.made--;
 		*link = destroyed->next;
 		free(destroyed);
 		return CUDA_ERROR_NONE;
@@ -189,18 +227,25 @@ cuda_error cuda_event_create(struct backend *backend, uint32_t flags, uint64_t *
 		backend_explain(backend, "events are not shared between processes");
 		return CUDA_ERROR_NOT_SUPPORTED;
 	}
-	error = cuda->api.event_create(&made, flags);
+	error = supply(cuda, &cuda->event_supply, EVENTS_PER_BLOCK, "an event");
 	if (!error)
-		*event = (uintptr_t)made;
-	return cuda_failed(cuda, "cuEventCreate", error);
+		error = cuda_failed(cuda, "cuEventCreate", cuda->api.event_create(&made, flags));
+	if (error)
+		return error;
+	cuda->event_supply.made++;
+	*event = (uintptr_t)made;
+	return CUDA_ERROR_NONE;
 }
 
 cuda_error cuda_event_destroy(struct backend *backend, uint64_t event)
 {
 	struct backend_cuda *cuda = cuda_of(backend);
+	cuda_error error = cuda_failed(cuda, "cuEventDestroy",
+				       cuda->api.event_destroy((cuda_event)(uintptr_t)event));
 
-	return cuda_failed(cuda, "cuEventDestroy",
-			   cuda->api.event_destroy((cuda_event)(uintptr_t)event));
+	if (!error)
+		cuda->event_supply.made--;
+	return error;
 }
 
 cuda_error cuda_event_record(struct backend *backend, uint64_t event, uint64_t stream)

@@ -25,10 +25,12 @@ typedef struct cuda_module_tag *cuda_module;
 typedef struct cuda_function_tag *cuda_function;
 typedef struct cuda_stream_tag *cuda_stream;
 typedef struct cuda_event_tag *cuda_event;
-typedef unsigned int cuda_limit;	      /* CUlimit */
-typedef unsigned int cuda_device_attribute;   /* CUdevice_attribute */
-typedef unsigned int cuda_function_attribute; /* CUfunction_attribute */
-typedef unsigned int cuda_jit_option;	      /* CUjit_option */
+typedef unsigned int cuda_limit;	       /* CUlimit */
+typedef unsigned int cuda_device_attribute;    /* CUdevice_attribute */
+typedef unsigned int cuda_function_attribute;  /* CUfunction_attribute */
+typedef unsigned int cuda_jit_option;	       /* CUjit_option */
+typedef unsigned int cuda_jit_input;	       /* CUjitInputType */
+typedef struct cuda_link_tag *cuda_link_state; /* CUlinkState */
 #endif
 
 /* CUctx_flags */
@@ -63,6 +65,10 @@ typedef unsigned int cuda_jit_option;	      /* CUjit_option */
 #define CUDA_JIT_ERROR_LOG_BUFFER	     5u
 #define CUDA_JIT_ERROR_LOG_BUFFER_SIZE_BYTES 6u
 
+/* CUjitInputType */
+#define CUDA_JIT_INPUT_PTX	 1u
+#define CUDA_JIT_INPUT_FATBINARY 2u
+
 /* cuLaunchKernel's `extra` */
 #define CUDA_LAUNCH_PARAM_END		 ((void *)0)
 #define CUDA_LAUNCH_PARAM_BUFFER_POINTER ((void *)1)
@@ -88,7 +94,6 @@ typedef unsigned int cuda_jit_option;	      /* CUjit_option */
 	X(context_set_limit, cuCtxSetLimit, (cuda_limit limit, size_t value))                      \
 	X(context_synchronize, cuCtxSynchronize, (void))                                           \
 	X(stream_priorities, cuCtxGetStreamPriorityRange, (int *least, int *greatest))             \
-	X(mem_info, cuMemGetInfo_v2, (size_t * available, size_t * total))                         \
 	X(mem_alloc, cuMemAlloc_v2, (cuda_pointer * pointer, size_t bytes))                        \
 	X(mem_free, cuMemFree_v2, (cuda_pointer pointer))                                          \
 	X(set_8, cuMemsetD8Async,                                                                  \
@@ -108,6 +113,14 @@ typedef unsigned int cuda_jit_option;	      /* CUjit_option */
 	  (cuda_pointer destination, cuda_pointer source, size_t bytes, cuda_stream stream))       \
 	X(host_register, cuMemHostRegister_v2, (void *memory, size_t bytes, unsigned int flags))   \
 	X(host_unregister, cuMemHostUnregister, (void *memory))                                    \
+	X(link_create, cuLinkCreate_v2,                                                            \
+	  (unsigned int option_count, cuda_jit_option *options, void **values,                     \
+	   cuda_link_state *state))                                                                \
+	X(link_add, cuLinkAddData_v2,                                                              \
+	  (cuda_link_state state, cuda_jit_input type, void *data, size_t bytes, const char *name, \
+	   unsigned int option_count, cuda_jit_option *options, void **values))                    \
+	X(link_complete, cuLinkComplete, (cuda_link_state state, void **cubin, size_t *bytes))     \
+	X(link_destroy, cuLinkDestroy, (cuda_link_state state))                                    \
 	X(module_load, cuModuleLoadDataEx,                                                         \
 	  (cuda_module * module, const void *image, unsigned int option_count,                     \
 	   cuda_jit_option *options, void **values))                                               \

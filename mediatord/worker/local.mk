@@ -15,6 +15,7 @@ mediatord_worker_libworker_la_SOURCES = \
 	mediatord/worker/backend_cpu_channel.c \
 	mediatord/worker/backend_cuda.c \
 	mediatord/worker/backend_cuda.h \
+	mediatord/worker/backend_cuda_link.c \
 	mediatord/worker/backend_cuda_memory.c \
 	mediatord/worker/backend_cuda_module.c \
 	mediatord/worker/backend_cuda_stream.c \

@@ -7,6 +7,7 @@
  *   backend-check FOLDER [allow-pageable]      FOLDER: tenant.ptx and tenant.cubin
  *   backend-check FOLDER host-pointer          a kernel that writes to its process's own memory
  */
+#include <dlfcn.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -65,9 +66,15 @@ void wait_stream(uint64_t stream)
 
 static uint64_t available(void)
 {
+	static uint32_t (*mem_info)(size_t * free_bytes, size_t * total);
 	size_t free_bytes = 0, total;
 
-	MUST(((struct backend_cuda *)gpu)->api.mem_info(&free_bytes, &total));
+	if (!mem_info) {
+		void *symbol = dlsym(((struct backend_cuda *)gpu)->api.library, "cuMemGetInfo_v2");
+
+		memcpy(&mem_info, &symbol, sizeof(mem_info));
+	}
+	MUST(mem_info(&free_bytes, &total));
 	return free_bytes;
 }
 

@@ -25,6 +25,8 @@
 #define cuda_device_attribute	CUdevice_attribute
 #define cuda_function_attribute CUfunction_attribute
 #define cuda_jit_option		CUjit_option
+#define cuda_jit_input		CUjitInputType
+#define cuda_link_state		CUlinkState
 
 /* Ours are declared with the same machine types. */
 _Static_assert(sizeof(CUresult) == sizeof(uint32_t), "CUresult");
@@ -35,6 +37,7 @@ _Static_assert(sizeof(CUlimit) == sizeof(unsigned int), "CUlimit");
 _Static_assert(sizeof(CUdevice_attribute) == sizeof(unsigned int), "CUdevice_attribute");
 _Static_assert(sizeof(CUfunction_attribute) == sizeof(unsigned int), "CUfunction_attribute");
 _Static_assert(sizeof(CUjit_option) == sizeof(unsigned int), "CUjit_option");
+_Static_assert(sizeof(CUjitInputType) == sizeof(unsigned int), "CUjitInputType");
 
 #define SAME(member, symbol, arguments)                                                            \
 	_Static_assert(__builtin_types_compatible_p(__typeof__(symbol), CUresult arguments),       \
@@ -61,6 +64,8 @@ EQUAL(CUDA_STREAM_NON_BLOCKING, CU_STREAM_NON_BLOCKING);
 EQUAL(CUDA_EVENT_INTERPROCESS, CU_EVENT_INTERPROCESS);
 EQUAL(CUDA_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER);
 EQUAL(CUDA_JIT_ERROR_LOG_BUFFER_SIZE_BYTES, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES);
+EQUAL(CUDA_JIT_INPUT_PTX, CU_JIT_INPUT_PTX);
+EQUAL(CUDA_JIT_INPUT_FATBINARY, CU_JIT_INPUT_FATBINARY);
 EQUAL((uintptr_t)CUDA_LAUNCH_PARAM_END, (uintptr_t)CU_LAUNCH_PARAM_END_AS_INT);
 EQUAL((uintptr_t)CUDA_LAUNCH_PARAM_BUFFER_POINTER,
       (uintptr_t)CU_LAUNCH_PARAM_BUFFER_POINTER_AS_INT);

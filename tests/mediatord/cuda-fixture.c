@@ -55,15 +55,20 @@ static int release(void *opaque, uint64_t bytes, struct vgpu_error **err)
 	return 0;
 }
 
+void fixture_ledger_init(struct fixture_ledger *ledger, uint64_t quota)
+{
+	*ledger = (struct fixture_ledger){
+		.quota = quota,
+		.ledger = { .reserve = reserve, .release = release, .opaque = ledger },
+	};
+}
+
 struct backend *fixture_open(struct fixture_ledger *ledger, uint64_t quota)
 {
 	struct vgpu_error *err = NULL;
 	struct backend *backend = NULL;
 
-	*ledger = (struct fixture_ledger){
-		.quota = quota,
-		.ledger = { .reserve = reserve, .release = release, .opaque = ledger },
-	};
+	fixture_ledger_init(ledger, quota);
 	if (backend_cuda.open(0, 0, &backend, &err) < 0)
 		fail_msg("%s", err->message);
 	backend->ledger = &ledger->ledger;

@@ -15,6 +15,9 @@ struct fixture_ledger {
 /* Makes the double what the backend loads, from the first open on. Returns its control. */
 struct double_control *fixture_double(void);
 
+/* A ledger of this quota, for a backend that the test opens itself. */
+void fixture_ledger_init(struct fixture_ledger *ledger, uint64_t quota);
+
 /* An opened backend with a ledger of this quota; fails the test where it cannot be opened. */
 struct backend *fixture_open(struct fixture_ledger *ledger, uint64_t quota);
 

@@ -4,6 +4,7 @@
 #define VGPU_TESTS_LIBCUDA_DOUBLE_PRIVATE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +70,8 @@ extern uint32_t sticky_error;
 extern struct cuda_context_tag *current;
 extern struct object default_stream;
 
+/* bytes in whole blocks. */
+uint64_t blocks_of(uint64_t bytes);
 /* Adds one to the context. */
 struct object *object_new(enum kind kind);
 /* Takes it out of the context. NULL where it is none of this kind. */

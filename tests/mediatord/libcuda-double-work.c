@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The double's modules, kernels, streams and events. */
+#include <elf.h>
+
 #include "tests/mediatord/libcuda-double-private.h"
 
 /* One parameter of a kernel's declaration: ".param .u64 NAME". */
@@ -35,24 +37,128 @@ static void read_functions(struct object *module, const char *text)
 	}
 }
 
+/* What the double makes of PTX: an ELF file with the text, and variables that take no room in it.
+ */
+struct double_cubin {
+	Elf64_Ehdr header;
+	Elf64_Shdr sections[3];
+	char text[];
+};
+
+static struct double_cubin *compile(const char *text, size_t *bytes)
+{
+	const size_t length = strlen(text) + 1;
+	struct double_cubin *cubin = calloc(1, sizeof(*cubin) + length);
+
+	if (!cubin)
+		abort();
+	memcpy(cubin->header.e_ident, ELFMAG, SELFMAG);
+	cubin->header.e_ident[EI_CLASS] = ELFCLASS64;
+	cubin->header.e_ident[EI_DATA] = ELFDATA2LSB;
+	cubin->header.e_type = ET_EXEC;
+	cubin->header.e_machine = EM_CUDA;
+	cubin->header.e_shoff = offsetof(struct double_cubin, sections);
+	cubin->header.e_shentsize = sizeof(Elf64_Shdr);
+	cubin->header.e_shnum = 3;
+	cubin->sections[1] = (Elf64_Shdr){ .sh_type = SHT_PROGBITS,
+					   .sh_offset = offsetof(struct double_cubin, text),
+					   .sh_size = length };
+	cubin->sections[2] = (Elf64_Shdr){ .sh_type = SHT_NOBITS,
+					   .sh_flags = SHF_ALLOC | SHF_WRITE,
+					   .sh_size = control.module_bytes };
+	memcpy(cubin->text, text, length);
+	*bytes = sizeof(*cubin) + length;
+	return cubin;
+}
+
+struct cuda_link_tag {
+	struct double_cubin *cubin;
+	size_t bytes;
+	char *log;
+	size_t log_bytes;
+};
+
+cuda_error cuLinkCreate_v2(unsigned int option_count, cuda_jit_option *options, void **values,
+			   cuda_link_state *state)
+{
+	ENTER_CONTEXT();
+	*state = calloc(1, sizeof(**state));
+	if (!*state)
+		abort();
+	for (unsigned int i = 0; i + 1 < option_count; i++)
+		if (options[i] == CUDA_JIT_ERROR_LOG_BUFFER) {
+			(*state)->log = values[i];
+			(*state)->log_bytes = (size_t)(uintptr_t)values[i + 1];
+		}
+	control.links++;
+	return CUDA_ERROR_NONE;
+}
+
+cuda_error cuLinkAddData_v2(cuda_link_state state, cuda_jit_input type, void *data, size_t bytes,
+			    const char *name, unsigned int option_count, cuda_jit_option *options,
+			    void **values)
+{
+	const char *text = data;
+
+	ENTER_CONTEXT();
+	(void)name;
+	(void)option_count;
+	(void)options;
+	(void)values;
+	/* A fatbin's own header, its member's, and the member's text. */
+	if (type == CUDA_JIT_INPUT_FATBINARY)
+		text += 16 + 64;
+	else if (strlen(text) + 1 != bytes)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!strstr(text, ".target")) {
+		snprintf(state->log, state->log_bytes,
+			 "the double compiles no such thing\nsecond line\n");
+		return CUDA_ERROR_INVALID_IMAGE;
+	}
+	state->cubin = compile(text, &state->bytes);
+	return CUDA_ERROR_NONE;
+}
+
+cuda_error cuLinkComplete(cuda_link_state state, void **cubin, size_t *bytes)
+{
+	ENTER_CONTEXT();
+	*cubin = state->cubin;
+	*bytes = state->bytes;
+	return state->cubin ? CUDA_ERROR_NONE : CUDA_ERROR_INVALID_VALUE;
+}
+
+cuda_error cuLinkDestroy(cuda_link_state state)
+{
+	cuda_error error = enter(__func__, true);
+
+	free(state->cubin);
+	free(state);
+	control.links--;
+	return error;
+}
+
+/* Cubins alone: what else a tenant sends is compiled before. */
 cuda_error cuModuleLoadDataEx(cuda_module *module, const void *image, unsigned int option_count,
 			      cuda_jit_option *options, void **values)
 {
+	const struct double_cubin *cubin = image;
 	struct object *object;
 
 	ENTER_CONTEXT();
-	if (memcmp(image, "\177ELF", 4) != 0 && !strstr(image, ".target")) {
-		for (unsigned int i = 0; i + 1 < option_count; i++)
-			if (options[i] == CUDA_JIT_ERROR_LOG_BUFFER)
-				snprintf(values[i], (size_t)(uintptr_t)values[i + 1],
-					 "the double compiles no such thing\nsecond line\n");
+	(void)option_count;
+	(void)options;
+	(void)values;
+	if (control.fail_module_load)
+		return control.fail_module_load;
+	if (memcmp(image, ELFMAG, SELFMAG) != 0)
 		return CUDA_ERROR_INVALID_IMAGE;
-	}
 	object = object_new(MODULE);
-	object->bytes = control.module_bytes;
+	for (uint16_t i = 0; i < cubin->header.e_shnum; i++)
+		if (cubin->sections[i].sh_type == SHT_NOBITS)
+			object->bytes += blocks_of(cubin->sections[i].sh_size);
 	control.memory += object->bytes;
-	if (memcmp(image, "\177ELF", 4) != 0)
-		read_functions(object, image);
+	if (cubin->header.e_shoff == offsetof(struct double_cubin, sections))
+		read_functions(object, cubin->text);
 	*module = (cuda_module)(void *)object;
 	return CUDA_ERROR_NONE;
 }

@@ -46,7 +46,7 @@ struct object *object_new(enum kind kind)
 	return object;
 }
 
-static uint64_t blocks_of(uint64_t bytes)
+uint64_t blocks_of(uint64_t bytes)
 {
 	return (bytes + BLOCK - 1) / BLOCK * BLOCK;
 }
@@ -276,14 +276,6 @@ cuda_error cuCtxGetStreamPriorityRange(int *least, int *greatest)
 	ENTER_CONTEXT();
 	*least = 0;
 	*greatest = -5;
-	return CUDA_ERROR_NONE;
-}
-
-cuda_error cuMemGetInfo_v2(size_t *available, size_t *total)
-{
-	ENTER_CONTEXT();
-	*total = DOUBLE_MEMORY;
-	*available = DOUBLE_MEMORY - control.memory;
 	return CUDA_ERROR_NONE;
 }
 

@@ -10,17 +10,18 @@
 
 struct double_control {
 	/* To be set. */
-	uint64_t fail_at;      /* the call, counted from 1, that fails; 0: none */
-	uint32_t fail_with;    /* a CUresult */
-	int sticky;	       /* and so does every call after it but the context's end */
-	int pageable;	       /* the attribute */
-	uint32_t busy;	       /* how many queries of a stream with new work say "not ready" */
-	uint64_t local_bytes;  /* of every function */
-	uint64_t module_bytes; /* that every module takes: whole blocks */
+	uint64_t fail_at;	   /* the call, counted from 1, that fails; 0: none */
+	uint32_t fail_with;	   /* a CUresult */
+	int sticky;		   /* and so does every call after it but the context's end */
+	int pageable;		   /* the attribute */
+	uint32_t busy;		   /* how many queries of a stream with new work say "not ready" */
+	uint64_t local_bytes;	   /* of every function */
+	uint64_t module_bytes;	   /* of variables that compiled PTX gets */
+	uint32_t fail_module_load; /* a CUresult that every load gives; 0: none */
 	/* To be read. */
 	uint64_t calls;
 	const char *failed; /* the function that failed by fail_at */
-	uint32_t contexts, modules, streams, events, allocations, registrations;
+	uint32_t contexts, modules, streams, events, allocations, registrations, links;
 	uint64_t memory; /* bytes that they take, in blocks of 2 MiB */
 };
 

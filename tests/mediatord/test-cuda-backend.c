@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "mediatord/worker/cuda_api.h"
+#include "mediatord/worker/cuda_image.h"
 #include "tests/mediatord/cuda-fixture.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -283,25 +284,137 @@ static void built_in_kernels_have_the_documented_arguments(void **state)
 	backend_cuda.close(&backend);
 }
 
+static const char own_ptx[] = ".version 6.4\n.target sm_75\n.visible .entry own() { ret; }\n";
+
+/* Variables of `bytes`, code and constants in blocks of their own. */
+static uint64_t module_footprint(uint64_t bytes)
+{
+	return (bytes + 2 * MIB - 1) / (2 * MIB) * (2 * MIB) + 4 * MIB;
+}
+
 static void only_the_first_builtin_module_is_free(void **state)
 {
 	struct fixture_ledger ledger;
-	struct backend *backend = fixture_open(&ledger, 4 * MIB);
+	struct backend *backend = fixture_open(&ledger, 2 * module_footprint(2 * MIB));
 	uint64_t modules[3] = { 0 }, refused;
 
 	(void)state;
 	control->module_bytes = 2 * MIB;
 	for (uint64_t i = 0; i < 3; i++) {
 		assert_int_equal(backend_cuda.module_builtin(backend, &modules[i]), 0);
-		assert_int_equal(ledger.held, i * 2 * MIB);
+		assert_int_equal(ledger.held, i * module_footprint(2 * MIB));
 	}
 	assert_int_equal(backend_cuda.module_builtin(backend, &refused), 2);
 	assert_int_equal(control->modules, 3);
 	assert_int_equal(backend_cuda.module_unload(backend, modules[0]), 0);
 	assert_int_equal(backend_cuda.module_builtin(backend, &modules[0]), 0);
-	assert_int_equal(ledger.held, 4 * MIB);
+	assert_int_equal(ledger.held, 2 * module_footprint(2 * MIB));
 	for (size_t i = 0; i < 3; i++)
 		assert_int_equal(backend_cuda.module_unload(backend, modules[i]), 0);
+	assert_int_equal(ledger.held, 0);
+	backend_cuda.close(&backend);
+}
+
+/* It never was on the GPU: not even while it was loaded. */
+static void a_module_over_the_quota_is_not_loaded(void **state)
+{
+	struct fixture_ledger ledger;
+	struct backend *backend = fixture_open(&ledger, 512 * MIB);
+	uint64_t module = 0;
+
+	(void)state;
+	control->module_bytes = 508 * MIB + 1;
+	/* Where it was loaded first and looked at then, this would be the driver's error. */
+	control->fail_module_load = CUDA_ERROR_UNKNOWN;
+	assert_int_equal(backend_cuda.module_load(backend, own_ptx, sizeof(own_ptx) - 1, &module),
+			 2);
+	assert_non_null(strstr(backend->detail, "the VM's GPU memory quota"));
+	assert_int_equal(ledger.held, 0);
+	assert_int_equal(control->links, 0);
+	control->fail_module_load = 0;
+	control->module_bytes = 508 * MIB;
+	assert_int_equal(backend_cuda.module_load(backend, own_ptx, sizeof(own_ptx) - 1, &module),
+			 0);
+	assert_int_equal(ledger.held, 512 * MIB);
+	assert_int_equal(backend_cuda.module_unload(backend, module), 0);
+	assert_int_equal(ledger.held, 0);
+	backend_cuda.close(&backend);
+}
+
+static void a_compilers_words_are_kept(void **state)
+{
+	static const char wrong[] = ".version 6.4\nadd.wrong;\n";
+	struct fixture_ledger ledger;
+	struct backend *backend = fixture_open(&ledger, 512 * MIB);
+	uint64_t module = 0;
+
+	(void)state;
+	assert_int_equal(backend_cuda.module_load(backend, wrong, sizeof(wrong) - 1, &module), 200);
+	assert_string_equal(backend->detail, "the double compiles no such thing");
+	assert_int_equal(control->links, 0);
+	backend_cuda.close(&backend);
+}
+
+static void a_fatbins_ptx_is_compiled(void **state)
+{
+	struct {
+		uint8_t header[CUDA_FATBIN_HEADER_BYTES], member[64];
+		char text[128];
+	} fatbin = { .text = "" };
+	struct fixture_ledger ledger;
+	struct backend *backend = fixture_open(&ledger, 512 * MIB);
+	uint64_t module = 0, function = 0;
+
+	(void)state;
+	cuda_image_fatbin_header(fatbin.header, sizeof(fatbin) - sizeof(fatbin.header));
+	fatbin.member[0] = 1;	/* PTX */
+	fatbin.member[4] = 64;	/* header */
+	fatbin.member[8] = 128; /* contents */
+	fatbin.member[28] = 75; /* sm_75 */
+	memcpy(fatbin.text, own_ptx, sizeof(own_ptx));
+	control->module_bytes = MIB;
+	assert_int_equal(backend_cuda.module_load(backend, &fatbin, sizeof(fatbin), &module), 0);
+	assert_int_equal(backend_cuda.module_function(backend, module, "own", &function), 0);
+	assert_int_equal(ledger.held, module_footprint(MIB));
+	fatbin.member[28] = 100; /* sm_100 */
+	assert_int_equal(backend_cuda.module_load(backend, &fatbin, sizeof(fatbin), &module), 209);
+	assert_non_null(strstr(backend->detail, "nothing for this GPU"));
+	backend_cuda.close(&backend);
+}
+
+/* 32 streams and 512 events come with a context; then each such number counts a block. */
+static void streams_and_events_count(void **state)
+{
+	struct fixture_ledger ledger;
+	struct backend *backend = fixture_open(&ledger, 4 * MIB);
+	uint64_t streams[65], events[1025], one;
+
+	(void)state;
+	for (size_t i = 0; i < 64; i++) {
+		assert_int_equal(backend_cuda.stream_create(backend, 1, 0, &streams[i]), 0);
+		assert_int_equal(ledger.held, i < 32 ? 0 : 2 * MIB);
+	}
+	for (size_t i = 0; i < 1024; i++) {
+		assert_int_equal(backend_cuda.event_create(backend, 0, &events[i]), 0);
+		assert_int_equal(ledger.held, i < 512 ? 2 * MIB : 4 * MIB);
+	}
+	assert_int_equal(backend_cuda.stream_create(backend, 1, 0, &one), 2);
+	assert_non_null(strstr(backend->detail, "a stream takes"));
+	assert_int_equal(backend_cuda.event_create(backend, 0, &one), 2);
+	assert_non_null(strstr(backend->detail, "an event takes"));
+	/* What is gone makes room for the next, and the driver keeps its memory until the end. */
+	assert_int_equal(backend_cuda.stream_destroy(backend, streams[0]), 0);
+	assert_int_equal(backend_cuda.stream_create(backend, 1, 0, &streams[0]), 0);
+	assert_int_equal(backend_cuda.event_destroy(backend, events[0]), 0);
+	assert_int_equal(backend_cuda.event_create(backend, 0, &events[0]), 0);
+	assert_int_equal(backend_cuda.context_give_back(backend), 1);
+	for (size_t i = 0; i < 64; i++)
+		assert_int_equal(backend_cuda.stream_destroy(backend, streams[i]), 0);
+	assert_int_equal(backend_cuda.context_give_back(backend), 1);
+	for (size_t i = 0; i < 1024; i++)
+		assert_int_equal(backend_cuda.event_destroy(backend, events[i]), 0);
+	assert_int_equal(ledger.held, 4 * MIB);
+	assert_int_equal(backend_cuda.context_give_back(backend), 0);
 	assert_int_equal(ledger.held, 0);
 	backend_cuda.close(&backend);
 }
@@ -330,7 +443,10 @@ static void local_memory_counts(void **state)
 	assert_int_equal(backend_cuda.module_function(backend, module, "vadd_f32", &function), 0);
 	assert_int_equal(backend_cuda.start_kernel(backend, function, 0, &launch), 2);
 	assert_non_null(strstr(backend->detail, "local memory"));
-	/* It ends with the context. */
+	/* It ends with the context, which stays for a module. */
+	assert_int_equal(backend_cuda.context_give_back(backend), 1);
+	assert_int_equal(backend_cuda.module_unload(backend, module), 0);
+	assert_int_equal(ledger.held, 14 * MIB);
 	assert_int_equal(backend_cuda.context_give_back(backend), 0);
 	assert_int_equal(ledger.held, 0);
 	backend_cuda.close(&backend);
@@ -409,6 +525,10 @@ int main(void)
 		cmocka_unit_test_setup(kernels_take_exactly_their_arguments, set_up),
 		cmocka_unit_test_setup(built_in_kernels_have_the_documented_arguments, set_up),
 		cmocka_unit_test_setup(only_the_first_builtin_module_is_free, set_up),
+		cmocka_unit_test_setup(a_module_over_the_quota_is_not_loaded, set_up),
+		cmocka_unit_test_setup(a_compilers_words_are_kept, set_up),
+		cmocka_unit_test_setup(a_fatbins_ptx_is_compiled, set_up),
+		cmocka_unit_test_setup(streams_and_events_count, set_up),
 		cmocka_unit_test_setup(local_memory_counts, set_up),
 		cmocka_unit_test_setup(a_context_is_given_back_when_it_holds_nothing, set_up),
 		cmocka_unit_test_setup(a_reset_frees_everything, set_up),

@@ -86,6 +86,7 @@ static cuda_error live(struct backend *backend, uint8_t *window)
 	TRY(event_destroy(backend, start));
 	TRY(event_destroy(backend, end));
 	TRY(module_unload(backend, module));
+	TRY(module_unload(backend, builtin));
 	TRY(mem_set(backend, large, 7, 10, 4, stream));
 	TRY(stream_destroy(backend, stream));
 	TRY(synchronize(backend));
@@ -97,6 +98,7 @@ static cuda_error live(struct backend *backend, uint8_t *window)
 	TRY(mem_free(backend, large, &footprint));
 	TRY(context_give_back(backend));
 	TRY(context_take(backend));
+	TRY(mem_alloc(backend, 1, &small));
 #undef TRY
 	return CUDA_ERROR_NONE;
 }
@@ -105,7 +107,8 @@ static cuda_error live(struct backend *backend, uint8_t *window)
 static bool may_fail(const char *name)
 {
 	static const char *const names[] = { "cuDeviceGetPCIBusId", "cuMemFree_v2",
-					     "cuMemHostUnregister", "cuStreamDestroy_v2" };
+					     "cuMemHostUnregister", "cuStreamDestroy_v2",
+					     "cuLinkDestroy" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(name, names[i]) == 0)
@@ -118,6 +121,7 @@ static void attempt(uint64_t at, uint32_t fail_with, int sticky)
 {
 	static uint8_t window[65536];
 	struct backend *backend = NULL;
+	struct fixture_ledger ledger;
 	struct vgpu_error *err = NULL;
 	char number[16];
 	cuda_error error;
@@ -136,6 +140,8 @@ static void attempt(uint64_t at, uint32_t fail_with, int sticky)
 		vgpu_error_free(&err);
 		return;
 	}
+	fixture_ledger_init(&ledger, 64 * MIB);
+	backend->ledger = &ledger.ledger;
 	error = live(backend, window);
 	/* With none failed, it is one that closing makes. */
 	if (at && control->failed
@@ -157,7 +163,7 @@ static void fail_each(uint32_t fail_with, int sticky)
 		if (control->failed && !sticky && strcmp(control->failed, "cuCtxDestroy_v2") == 0)
 			continue;
 		if (control->contexts || control->allocations || control->streams ||
-		    control->modules || control->events || control->registrations)
+		    control->modules || control->events || control->registrations || control->links)
 			fail_msg("call %u, %s: %u contexts are left", (unsigned int)at,
 				 control->failed, control->contexts);
 	} while (at++ == 0 || control->failed);

@@ -12,8 +12,10 @@
 
 #include "mediatord/worker/cuda_image.h"
 
-static enum cuda_image_form form;
-static uint64_t loaded;
+#define CC_90 (9u << 16)
+
+static struct cuda_image chosen;
+static cuda_error error;
 
 /* With memory that ends where the image does, for the sanitizers to see. */
 static const char *check(const void *image, size_t bytes)
@@ -23,10 +25,13 @@ static const char *check(const void *image, size_t bytes)
 
 	assert_non_null(copy);
 	memcpy(copy, image, bytes);
-	if (cuda_image_check(copy, bytes, &form, &loaded, &reason) < 0)
+	error = cuda_image_choose(copy, bytes, CC_90, &chosen, &reason);
+	if (error)
 		assert_non_null(reason);
 	else
 		reason = NULL;
+	/* From where in the image; what it points to is not looked at. */
+	chosen.data = (const void *)((uintptr_t)chosen.data - (uintptr_t)copy);
 	free(copy);
 	return reason;
 }
@@ -46,8 +51,10 @@ static void ptx_is_text(void **state)
 
 	(void)state;
 	assert_null(check(text, sizeof(text) - 1));
-	assert_int_equal(form, CUDA_IMAGE_PTX);
+	assert_int_equal(chosen.form, CUDA_IMAGE_PTX);
+	assert_int_equal(chosen.bytes, sizeof(text) - 1);
 	assert_null(check(text, sizeof(text))); /* with its zero byte */
+	assert_int_equal(chosen.bytes, sizeof(text) - 1);
 	assert_refused(hole, sizeof(hole) - 1, "no PTX");
 	assert_refused("", 0, "no PTX");
 	assert_refused("\0\0\0\0", 4, "no PTX");
@@ -63,27 +70,10 @@ static void a_wrapper_holds_a_pointer(void **state)
 	assert_refused(wrapper, sizeof(wrapper), "address");
 }
 
-static void a_fatbin_says_its_length(void **state)
-{
-	uint8_t image[64] = { 0x50, 0xed, 0x55, 0xba, 1, 0, 16, 0, 48 };
-
-	(void)state;
-	assert_null(check(image, sizeof(image)));
-	assert_int_equal(form, CUDA_IMAGE_FATBIN);
-	assert_refused(image, 63, "longer");
-	assert_refused(image, 15, "header");
-	image[6] = 8; /* a header of 8 bytes */
-	assert_refused(image, sizeof(image), "longer");
-	image[6] = 65;
-	assert_refused(image, sizeof(image), "longer");
-	image[6] = 16;
-	memset(image + 8, 0xff, 8);
-	assert_refused(image, sizeof(image), "longer");
-}
-
 struct cubin {
 	Elf64_Ehdr header;
 	Elf64_Shdr sections[3];
+	Elf64_Phdr segments[2];
 	uint8_t code[128];
 };
 
@@ -91,19 +81,29 @@ static struct cubin cubin(void)
 {
 	struct cubin image = {
 		.header = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB },
+			    .e_type = ET_EXEC,
 			    .e_machine = EM_CUDA,
 			    .e_shoff = offsetof(struct cubin, sections),
 			    .e_shentsize = sizeof(Elf64_Shdr),
-			    .e_shnum = 3 },
+			    .e_shnum = 3,
+			    .e_phoff = offsetof(struct cubin, segments),
+			    .e_phentsize = sizeof(Elf64_Phdr),
+			    .e_phnum = 2 },
 		.sections = { { .sh_type = SHT_NULL },
 			      { .sh_type = SHT_PROGBITS,
 				.sh_flags = SHF_ALLOC | SHF_EXECINSTR,
 				.sh_offset = offsetof(struct cubin, code),
+				.sh_addralign = 128,
 				.sh_size = 128 },
 			      { .sh_type = SHT_NOBITS,
 				.sh_flags = SHF_ALLOC | SHF_WRITE,
 				.sh_offset = 1u << 30,
 				.sh_size = 1000000 } },
+		.segments = { { .p_type = PT_LOAD,
+				.p_offset = offsetof(struct cubin, code),
+				.p_filesz = 128,
+				.p_memsz = 128 },
+			      { .p_type = PT_LOAD, .p_memsz = 1000000 } },
 	};
 
 	return image;
@@ -111,12 +111,21 @@ static struct cubin cubin(void)
 
 static void a_cubin_says_what_it_takes(void **state)
 {
-	const struct cubin image = cubin();
+	struct cubin image = cubin();
 
 	(void)state;
 	assert_null(check(&image, sizeof(image)));
-	assert_int_equal(form, CUDA_IMAGE_CUBIN);
-	assert_int_equal(loaded, 1000128);
+	assert_int_equal(chosen.form, CUDA_IMAGE_CUBIN);
+	/* With what may lie between its sections. */
+	assert_int_equal(chosen.loaded_bytes, 1000128 + 127);
+	/* The driver may go by either. */
+	image.segments[1].p_memsz = 5000000;
+	assert_null(check(&image, sizeof(image)));
+	assert_int_equal(chosen.loaded_bytes, 5000128);
+	image.header.e_shnum = 0;
+	image.header.e_shoff = 0;
+	assert_null(check(&image, sizeof(image)));
+	assert_int_equal(chosen.loaded_bytes, 5000128);
 }
 
 static void every_part_of_a_cubin_is_within(void **state)
@@ -139,18 +148,154 @@ static void every_part_of_a_cubin_is_within(void **state)
 	WITH(header.e_shoff = UINT64_MAX - 64, "headers are not within");
 	WITH(header.e_shnum = UINT16_MAX, "headers are not within");
 	WITH(header.e_shentsize = 8, "unknown size");
-	WITH(header.e_phnum = 1, "unknown size");
+	WITH(header.e_phentsize = 8, "unknown size");
+	WITH(header.e_phnum = UINT16_MAX, "headers are not within");
+	WITH(header.e_phoff = UINT64_MAX, "headers are not within");
+	WITH(header.e_type = ET_REL, "object file");
+	WITH(header.e_shnum = 0, "too many sections");
+	WITH(sections[1].sh_addralign = 3, "alignment");
+	WITH(sections[1].sh_addralign = UINT64_C(1) << 63, "alignment");
+	WITH(segments[0].p_offset = sizeof(image), "segment is not within");
+	WITH(segments[0].p_filesz = UINT64_MAX, "segment is not within");
+	WITH(segments[1].p_memsz = UINT64_MAX, "larger than any memory");
 	WITH(header.e_shstrndx = 3, "no section");
 	WITH(sections[1].sh_offset = sizeof(image), "section is not within");
 	WITH(sections[1].sh_offset = UINT64_MAX, "section is not within");
 	WITH(sections[1].sh_size = UINT64_MAX, "larger than any memory");
 	WITH(sections[2].sh_size = UINT64_MAX, "larger than any memory");
 #undef WITH
-	image = cubin();
-	image.header.e_phnum = 1;
-	image.header.e_phentsize = sizeof(Elf64_Phdr);
-	image.header.e_phoff = sizeof(image);
-	assert_refused(&image, sizeof(image), "headers are not within");
+}
+
+enum {
+	PTX = 1,
+	CUBIN = 2,
+	COMPRESSED = 0x8000,
+	THIS_ONLY = 0x100000
+};
+
+/* A fatbin of up to four members, each of a header and the contents of a cubin or less. */
+struct fatbin {
+	uint8_t header[16];
+	struct {
+		uint16_t kind, version;
+		uint32_t header_bytes;
+		uint64_t bytes;
+		uint32_t compressed_bytes, reserved[2];
+		uint32_t architecture;
+		uint64_t reserved2;
+		uint64_t flags;
+		uint64_t reserved3[2];
+		struct cubin contents;
+	} members[4];
+	uint32_t count;
+};
+
+static void add(struct fatbin *fatbin, uint16_t kind, uint32_t architecture, uint64_t flags)
+{
+	uint32_t i = fatbin->count++;
+
+	memset(&fatbin->members[i], 0, sizeof(fatbin->members[i]));
+	fatbin->members[i].kind = kind;
+	fatbin->members[i].header_bytes = 64;
+	fatbin->members[i].bytes = sizeof(struct cubin);
+	fatbin->members[i].architecture = architecture;
+	fatbin->members[i].flags = flags;
+	if (kind == CUBIN)
+		fatbin->members[i].contents = cubin();
+	cuda_image_fatbin_header(fatbin->header, fatbin->count * sizeof(fatbin->members[0]));
+}
+
+static const char *check_fatbin(const struct fatbin *fatbin)
+{
+	return check(fatbin, sizeof(fatbin->header) + fatbin->count * sizeof(fatbin->members[0]));
+}
+
+/* Which member was chosen. */
+static int member(void)
+{
+	uint64_t at = (uintptr_t)chosen.data - offsetof(struct fatbin, members);
+
+	return (int)(at / sizeof(((struct fatbin *)NULL)->members[0]));
+}
+
+static void a_fatbin_gives_what_fits_the_gpu_best(void **state)
+{
+	struct fatbin fatbin = { .count = 0 };
+
+	(void)state;
+	add(&fatbin, PTX, 90, COMPRESSED);
+	assert_null(check_fatbin(&fatbin));
+	assert_int_equal(chosen.form, CUDA_IMAGE_FATBIN_MEMBER);
+	assert_int_equal((uintptr_t)chosen.data, 16);
+	assert_int_equal(chosen.bytes, sizeof(fatbin.members[0]));
+	add(&fatbin, PTX, 75, 0);
+	assert_null(check_fatbin(&fatbin));
+	assert_int_equal(member(), 0);
+	/* A cubin need not be compiled; those of other GPUs do not fit. */
+	add(&fatbin, CUBIN, 80, 0);
+	assert_null(check_fatbin(&fatbin));
+	assert_int_equal(member(), 0);
+	add(&fatbin, CUBIN, 90, 0);
+	assert_null(check_fatbin(&fatbin));
+	assert_int_equal(chosen.form, CUDA_IMAGE_CUBIN);
+	assert_int_equal(chosen.loaded_bytes, 1000128 + 127);
+	assert_int_equal(member(), 3);
+	/* One that cannot be counted does neither. */
+	fatbin.members[3].flags = COMPRESSED;
+	assert_null(check_fatbin(&fatbin));
+	assert_int_equal(member(), 0);
+	fatbin.count = 0;
+	add(&fatbin, CUBIN, 90, COMPRESSED);
+	assert_non_null(strstr(check_fatbin(&fatbin), "compressed"));
+	assert_int_equal(error, CUDA_ERROR_NOT_SUPPORTED);
+	fatbin.count = 0;
+	add(&fatbin, CUBIN, 86, 0);
+	add(&fatbin, PTX, 100, 0);
+	add(&fatbin, 77, 90, 0);
+	assert_non_null(strstr(check_fatbin(&fatbin), "nothing for this GPU"));
+	assert_int_equal(error, CUDA_ERROR_NO_BINARY_FOR_GPU);
+	/* sm_86 on a GPU of 8.9, and not where it is for that one alone. */
+	assert_int_equal(cuda_image_choose(&fatbin, 16 + sizeof(fatbin.members[0]), 8 << 16 | 9,
+					   &chosen, &(const char *){ NULL }),
+			 CUDA_ERROR_INVALID_IMAGE);
+	cuda_image_fatbin_header(fatbin.header, sizeof(fatbin.members[0]));
+	assert_int_equal(cuda_image_choose(&fatbin, 16 + sizeof(fatbin.members[0]), 8 << 16 | 9,
+					   &chosen, &(const char *){ NULL }),
+			 0);
+	fatbin.members[0].flags = THIS_ONLY;
+	assert_int_equal(cuda_image_choose(&fatbin, 16 + sizeof(fatbin.members[0]), 8 << 16 | 9,
+					   &chosen, &(const char *){ NULL }),
+			 CUDA_ERROR_NO_BINARY_FOR_GPU);
+}
+
+static void every_part_of_a_fatbin_is_within(void **state)
+{
+	struct fatbin whole = { .count = 0 }, fatbin;
+
+	(void)state;
+	add(&whole, PTX, 90, COMPRESSED);
+	add(&whole, CUBIN, 90, 0);
+	for (size_t bytes = 4; bytes < 16 + 2 * sizeof(whole.members[0]); bytes++)
+		assert_non_null(check(&whole, bytes));
+#define WITH(change, word)                                                                         \
+	do {                                                                                       \
+		fatbin = whole;                                                                    \
+		fatbin.change;                                                                     \
+		assert_refused(&fatbin, 16 + 2 * sizeof(fatbin.members[0]), word);                 \
+	} while (0)
+	WITH(header[6] = 8, "longer than the image"); /* a header of 8 bytes */
+	WITH(header[15] = 0x80, "longer than the image");
+	WITH(members[0].header_bytes = 56, "longer than it");
+	WITH(members[0].header_bytes = UINT32_MAX, "longer than it");
+	WITH(members[0].bytes = UINT64_MAX, "longer than it");
+	WITH(members[1].bytes += 8, "longer than it");
+	WITH(members[1].bytes -= 8, "ends within its header");
+	WITH(members[0].bytes += 4, "multiple of 8");
+	WITH(members[0].header_bytes = 68, "multiple of 8");
+	WITH(members[0].compressed_bytes = UINT32_MAX, "longer than it");
+	WITH(members[1].contents.header.e_ident[1] = 'e', "a cubin of the fatbin is none");
+	WITH(members[1].contents.header.e_shoff = UINT64_MAX, "headers are not within");
+#undef WITH
 }
 
 int main(void)
@@ -158,9 +303,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ptx_is_text),
 		cmocka_unit_test(a_wrapper_holds_a_pointer),
-		cmocka_unit_test(a_fatbin_says_its_length),
 		cmocka_unit_test(a_cubin_says_what_it_takes),
 		cmocka_unit_test(every_part_of_a_cubin_is_within),
+		cmocka_unit_test(a_fatbin_gives_what_fits_the_gpu_best),
+		cmocka_unit_test(every_part_of_a_fatbin_is_within),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -69,6 +69,13 @@ endif
 endif
 TESTS += tests/mediatord/check-cuda-api.sh
 dist_check_SCRIPTS += tests/mediatord/check-cuda-api.sh
+if BUILD_TESTS
+if BUILD_MEDIATORD
+check_PROGRAMS += tests/mediatord/show-cuda-image
+TESTS += tests/mediatord/cuda-image-nvcc.sh
+endif
+endif
+dist_check_SCRIPTS += tests/mediatord/cuda-image-nvcc.sh
 EXTRA_DIST += tests/mediatord/check-cuda-api.c
 
 tests_mediatord_test_worker_cuda_SOURCES = tests/mediatord/test-worker-cuda.c
@@ -101,12 +108,19 @@ tests_mediatord_test_cuda_image_SOURCES = tests/mediatord/test-cuda-image.c
 tests_mediatord_test_cuda_image_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_cuda_image_LDADD = mediatord/worker/libworker.la $(CMOCKA_LIBS)
 
+tests_mediatord_show_cuda_image_SOURCES = tests/mediatord/show-cuda-image.c
+tests_mediatord_show_cuda_image_LDADD = mediatord/worker/libworker.la
+
 if FUZZING
 if BUILD_MEDIATORD
-noinst_PROGRAMS += tests/mediatord/fuzz-execute
-FUZZ_TARGETS += tests/mediatord/fuzz-execute
+noinst_PROGRAMS += tests/mediatord/fuzz-cuda-image tests/mediatord/fuzz-execute
+FUZZ_TARGETS += tests/mediatord/fuzz-cuda-image tests/mediatord/fuzz-execute
 endif
 endif
+tests_mediatord_fuzz_cuda_image_SOURCES = tests/mediatord/fuzz-cuda-image.c
+tests_mediatord_fuzz_cuda_image_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_mediatord_fuzz_cuda_image_LDADD = mediatord/worker/libworker.la
+
 tests_mediatord_fuzz_execute_SOURCES = \
 	tests/mediatord/fuzz-execute.c \
 	tests/mediatord/request-maker.h
