@@ -18,9 +18,6 @@ struct sandbox {
 	int keep_fd; /* the one descriptor above standard error that stays open */
 	/* A channel's eventfds, opened since: the one may be read, the other written. Else -1. */
 	int doorbell, completion;
-	/* Memory that others have too, of which the process is to have no more; else NULL. */
-	const void *shared;
-	uint64_t shared_bytes;
 	const struct backend_path *paths; /* of the backend */
 	bool namespaces;		  /* set by sandbox_prepare(): the process has its own */
 	/* Set by sandbox_prepare_gpu(). */

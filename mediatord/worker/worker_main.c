@@ -224,8 +224,6 @@ static int run_confined(struct options *options, struct mediator_socket *mediato
 
 	sandbox->doorbell = map->doorbell;
 	sandbox->completion = map->completion;
-	sandbox->shared = map->region;
-	sandbox->shared_bytes = map->region_bytes;
 	sandbox->paths = (*backend)->paths;
 	if (address_space)
 		address_space += map->region_bytes;

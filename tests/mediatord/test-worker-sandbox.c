@@ -324,38 +324,40 @@ static void shared_memory_cannot_grow(void **state)
 	munmap(first_page, 4096);
 }
 
-/* With a GPU's driver in it, which may move memory of its own. */
-static void shared_memory_cannot_grow_beside_a_driver(void **state)
+/* Beside a GPU's driver neither, whatever mapping it is; realloc() makes do without. */
+static void no_memory_is_moved_beside_a_driver(void **state)
 {
 	int status;
 	pid_t pid;
 
 	(void)state;
-	if (SANDBOX_FOR_SANITIZERS || RUNNING_ON_VALGRIND)
+	if (RUNNING_ON_VALGRIND)
 		skip();
 	first_page = map_first_page();
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		const struct sandbox sandbox = { .gpu = true,
-						 .helper = -1,
-						 .keep_fd = 3,
-						 .doorbell = -1,
-						 .completion = -1,
-						 .shared = first_page,
-						 .shared_bytes = 4096 };
+		const struct sandbox sandbox = {
+			.gpu = true, .helper = -1, .keep_fd = 3, .doorbell = -1, .completion = -1
+		};
 		void *own = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		/* Large enough for a mapping of its own, which realloc() would move. */
+		char *text = malloc(1u << 22);
 
-		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+		if (!text || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 		    sandbox_filter_system_calls(&sandbox, NULL) < 0)
 			_exit(101);
-		if (mremap(own, 4096, 8192, MREMAP_MAYMOVE) == MAP_FAILED)
+		if (mremap(own, 4096, 8192, MREMAP_MAYMOVE) != MAP_FAILED || errno != ENOMEM)
 			_exit(102);
+		text[0] = 'x';
+		text = realloc(text, 1u << 25);
+		if (!text || text[0] != 'x')
+			_exit(103);
 		act_grow_what_is_shared();
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status));
-	assert_int_equal(WTERMSIG(status), SIGSYS);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
 	munmap(first_page, 4096);
 }
 
@@ -420,7 +422,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(forbidden_system_calls_end_it),
 		cmocka_unit_test(shared_memory_cannot_grow),
-		cmocka_unit_test(shared_memory_cannot_grow_beside_a_driver),
+		cmocka_unit_test(no_memory_is_moved_beside_a_driver),
 		cmocka_unit_test(without_root),
 		cmocka_unit_test(a_log_without_a_reader),
 	};
