@@ -38,9 +38,10 @@ struct keeper_worker {
 	 * running. To end the worker's stream, shut the socket down: the keeper has it open too.
 	 */
 	int fds[VGPU_KEEPER_FDS];
-	bool killed; /* before it was running */
-	bool held;   /* the keeper that we are connected to has it, or was sent it */
-	void *owner; /* the caller's, for the functions below */
+	bool killed;	/* before it was running */
+	bool held;	/* the keeper that we are connected to has it, or was sent it */
+	bool forgotten; /* by its owner; the keeper is still to be told, or to see it ended */
+	void *owner;	/* the caller's, for the functions below */
 };
 
 /*
@@ -71,7 +72,7 @@ struct keeper_settings {
  * Connects to the keeper at settings->socket, starting one where nobody listens, and tells of all
  * workers that it has. Blocks, 5 s at most. The settings and their strings stay the caller's and
  * must last. Returns 0 and *client, to be freed with keeper_client_free(), or -1 and err (EBUSY:
- * another mediator is connected).
+ * another mediator is connected), and all workers that were told of are gone.
  */
 int keeper_connect(struct loop *loop, const struct keeper_settings *settings,
 		   const struct keeper_ops *ops, void *opaque, struct keeper_client **client,

@@ -77,7 +77,7 @@ enum vgpu_keeper_fd {
 	VGPU_KEEPER_FD_CONTROL, /* the mediator's end of the worker's socket */
 	VGPU_KEEPER_FD_RECORD,	/* the memfd of struct record */
 	VGPU_KEEPER_FD_GRANT,	/* the memfd of the grant page; the record's again for a mailbox */
-	VGPU_KEEPER_FD_OTHER,	/* SPAWN: the worker's end; KEEP, KEPT: a pidfd, if alive */
+	VGPU_KEEPER_FD_OTHER,	/* SPAWN: the worker's end; KEEP, KEPT: its pidfd */
 	VGPU_KEEPER_FDS
 };
 
@@ -96,7 +96,7 @@ struct vgpu_keeper_spawned {
 	char step[32];	/* of what; ended by a zero byte */
 };
 
-/* KEEP carries four descriptors, and so does KEPT; KEPT of one that has ended, three. */
+/* KEEP and KEPT carry four descriptors. KEEP never says that it ended. */
 struct vgpu_keeper_kept {
 	struct vgpu_keeper_header header;
 	uint64_t worker;

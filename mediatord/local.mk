@@ -21,6 +21,13 @@ mediatord_libmediator_la_SOURCES = \
 	mediatord/grant.c \
 	mediatord/grant.h \
 	mediatord/histogram.h \
+	mediatord/keeper_client.c \
+	mediatord/keeper_client.h \
+	mediatord/keeper_internal.h \
+	mediatord/keeper_protocol.h \
+	mediatord/keeper_start.c \
+	mediatord/keeper_start.h \
+	mediatord/keeper_worker.c \
 	mediatord/ledger.h \
 	mediatord/link.c \
 	mediatord/link.h \
@@ -56,6 +63,7 @@ mediatord_libmediator_la_LIBADD = \
 mediatord_paths = \
 	-DVGPU_RUN_DIR='"$(runstatedir)/vgpu"' \
 	-DVGPU_STATE_DIR='"$(localstatedir)/lib/vgpu"' \
+	-DVGPU_KEEPER_PROGRAM='"$(pkglibexecdir)/vgpu-keeper"' \
 	-DVGPU_WORKER_PROGRAM='"$(pkglibexecdir)/vgpu-worker"' \
 	-DVGPU_CONFIG_FILE='"$(sysconfdir)/vgpu/mediatord.conf"'
 
@@ -108,4 +116,5 @@ mediatord_libplane_la_CFLAGS = $(AM_CFLAGS) $(MICROHTTPD_CFLAGS) $(JANSSON_CFLAG
 mediatord_libplane_la_LIBADD = common/libcommon.la $(MICROHTTPD_LIBS) $(JANSSON_LIBS) \
 	$(SQLITE_LIBS) -lpthread
 
+include mediatord/keeper/local.mk
 include mediatord/worker/local.mk

@@ -21,6 +21,7 @@ enum source_kind {
 	SOURCE_LISTENER, /* struct vm: a device wants to connect */
 	SOURCE_LINK,	 /* struct link */
 	SOURCE_WORKER,	 /* struct worker: its control socket */
+	SOURCE_KEEPER,	 /* struct keeper_client */
 };
 
 /* One descriptor in the loop, which the owner opens and closes. */

@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/uuid.h"
 #include "mediatord/control_queue.h"
+#include "mediatord/keeper_client.h"
 #include "mediatord/link.h"
 #include "mediatord/worker.h"
 
@@ -135,6 +136,9 @@ static void ready(void *opaque, struct source *source)
 	case SOURCE_WORKER:
 		worker_readable(source->owner);
 		break;
+	case SOURCE_KEEPER:
+		keeper_readable(source->owner);
+		break;
 	}
 }
 
@@ -159,6 +163,9 @@ static void due(void *opaque, struct timer *timer)
 	case TIMER_WORKER_START:
 	case TIMER_WORKER_END:
 		worker_due(timer->owner);
+		break;
+	case TIMER_KEEPER:
+		keeper_due(timer->owner);
 		break;
 	}
 }

@@ -67,7 +67,7 @@ int rundir_lock(const char *path, struct vgpu_error **err)
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 		return vgpu_steal_fd(&fd);
 	if (errno == EWOULDBLOCK)
-		return vgpu_error_set(err, EBUSY, "another vgpu-mediatord holds %s; is it running?",
-				      path);
+		return vgpu_error_set(err, EBUSY, "another %s holds %s; is it running?",
+				      program_invocation_short_name, path);
 	return vgpu_error_errno(err, errno, "cannot lock %s", path);
 }

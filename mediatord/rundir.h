@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The folders that sockets live in, and the locks that keep a second mediator out of them. */
+/* The folders that sockets live in, and the locks that keep a second daemon out of them. */
 #ifndef VGPU_MEDIATORD_RUNDIR_H
 #define VGPU_MEDIATORD_RUNDIR_H
 
@@ -16,7 +16,7 @@ int rundir_make_for(const char *path, struct vgpu_error **err);
 /*
  * Takes the lock file at path, which is made where it is not there and stays. Returns a descriptor
  * that holds the lock until it is closed (or its process ends), or -1 and err: EBUSY where another
- * mediator has it.
+ * process has it.
  */
 int rundir_lock(const char *path, struct vgpu_error **err);
 

@@ -16,6 +16,7 @@ enum timer_kind {
 	TIMER_CHANNELS_SAMPLE, /* struct vm: what its channels did is to be read */
 	TIMER_WORKER_START,    /* struct worker: it has not become ready */
 	TIMER_WORKER_END,      /* struct worker: it was killed and is still there */
+	TIMER_KEEPER,	       /* struct keeper_client: connect, or send what is owed */
 };
 
 struct timer {
