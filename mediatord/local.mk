@@ -88,7 +88,17 @@ mediatord_libsched_la_SOURCES = \
 	mediatord/idmap.c \
 	mediatord/idmap.h \
 	mediatord/sched.c \
-	mediatord/sched.h
+	mediatord/sched.h \
+	mediatord/sched_channel.c \
+	mediatord/sched_gpu.c \
+	mediatord/sched_heap.c \
+	mediatord/sched_heap.h \
+	mediatord/sched_internal.h \
+	mediatord/sched_seat.c \
+	mediatord/sched_share.c \
+	mediatord/sched_tenant.c \
+	mediatord/sched_tokens.c \
+	mediatord/sched_turn.c
 
 # The control plane: what is registered, how it is kept, and REST. The daemon adds control.h's
 # functions and the configuration's.

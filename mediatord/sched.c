@@ -1,600 +1,217 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * How it is built: a GPU has one heap of channels for each priority, ordered by the arrival of the
- * channel's oldest waiting job. A channel is in a heap exactly while it has a waiting job and none
- * running, so a decision is the top of the highest heap that is not empty. Everything that a heap
- * can need is allocated when a channel is added: only sched_submit() can run out of memory later,
- * for the job itself.
- */
 #include "mediatord/sched.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "common/clock.h"
-#include "common/protocol.h"
-#include "mediatord/idmap.h"
+#include "mediatord/sched_internal.h"
 
-#define PRIORITIES   (VGPU_PRIORITY_HIGH + 1)
-#define WEIGHT_MAX   10000u
-#define PERCENT_MAX  100u
-#define NOT_IN_HEAP  SIZE_MAX
-#define FIFO_FIRST   8u
-#define BUCKET_TOKEN ((uint64_t)VGPU_NS_PER_SECOND) /* one request; see tenant_refill() */
-
-struct job {
-	uint64_t id;
-	uint64_t arrival; /* a number that grows with every job admitted */
-};
-
-/* Waiting jobs in the order of submission: a ring. */
-struct fifo {
-	struct job *jobs;
-	size_t size; /* of jobs: 0 or a power of two */
-	size_t first;
-	size_t count;
-};
-
-struct tenant {
-	uint32_t id;
-	struct sched_tenant_config config;
-	struct channel *channels; /* a list through channel->next */
-	/* Token bucket. A request costs BUCKET_TOKEN. */
-	uint64_t bucket;
-	int64_t bucket_filled_ns; /* when the bucket had that level */
-	struct sched_tenant_stats stats;
-};
-
-struct channel {
-	uint32_t id;
-	struct tenant *tenant;
-	struct channel *next, **link; /* link: what points here */
-	struct gpu *gpu;
-	struct fifo waiting;
-	size_t heap_index; /* in its GPU's heap of its tenant's priority, or NOT_IN_HEAP */
-};
-
-struct heap {
-	struct channel **channels;
-	size_t count;
-};
-
-struct gpu {
-	uint32_t id;
-	uint32_t pool;
-	size_t channels; /* placed here */
-	size_t heap_size;
-	struct heap heaps[PRIORITIES]; /* each with room for heap_size channels */
-	/* What runs: nothing where running is NULL. */
-	struct channel *running;
-	uint64_t job;
-	int64_t started_ns;
-	bool expired; /* SCHED_EXPIRE was said */
-};
-
-struct sched {
-	struct idmap tenants;
-	struct idmap channels;
-	struct gpu **gpus; /* in the order in which they were added */
-	size_t gpu_count;
-	uint64_t arrivals;
-};
-
-static uint64_t head_arrival(const struct channel *channel)
-{
-	return channel->waiting.jobs[channel->waiting.first].arrival;
-}
-
-/* Adds a job at the end. Returns 0, or -1 with ENOMEM. */
-static int fifo_push(struct fifo *fifo, struct job job)
-{
-	if (fifo->count == fifo->size) {
-		size_t size = fifo->size ? fifo->size * 2 : FIFO_FIRST;
-		struct job *jobs = calloc(size, sizeof(*jobs));
-
-		if (!jobs) {
-			errno = ENOMEM;
-			return -1;
-		}
-		for (size_t i = 0; i < fifo->count; i++)
-			jobs[i] = fifo->jobs[(fifo->first + i) & (fifo->size - 1)];
-		free(fifo->jobs);
-		fifo->jobs = jobs;
-		fifo->size = size;
-		fifo->first = 0;
-	}
-	fifo->jobs[(fifo->first + fifo->count) & (fifo->size - 1)] = job;
-	fifo->count++;
-	return 0;
-}
-
-/* Takes the first job, which must be there. A ring that a burst made large goes when it is empty.
- */
-static struct job fifo_pop(struct fifo *fifo)
-{
-	struct job job = fifo->jobs[fifo->first];
-
-	fifo->first = (fifo->first + 1) & (fifo->size - 1);
-	fifo->count--;
-	if (fifo->count == 0 && fifo->size > FIFO_FIRST) {
-		free(fifo->jobs);
-		*fifo = (struct fifo){ 0 };
-	}
-	return job;
-}
-
-static void heap_place(struct heap *heap, size_t index, struct channel *channel)
-{
-	heap->channels[index] = channel;
-	channel->heap_index = index;
-}
-
-/* Moves the channel at index to where its arrival belongs. */
-static void heap_settle(struct heap *heap, size_t index)
-{
-	struct channel *channel = heap->channels[index];
-	uint64_t arrival = head_arrival(channel);
-
-	while (index > 0) {
-		size_t parent = (index - 1) / 2;
-
-		if (head_arrival(heap->channels[parent]) <= arrival)
-			break;
-		heap_place(heap, index, heap->channels[parent]);
-		index = parent;
-	}
-	for (;;) {
-		size_t child = 2 * index + 1;
-
-		if (child >= heap->count)
-			break;
-		if (child + 1 < heap->count &&
-		    head_arrival(heap->channels[child + 1]) < head_arrival(heap->channels[child]))
-			child++;
-		if (arrival <= head_arrival(heap->channels[child]))
-			break;
-		heap_place(heap, index, heap->channels[child]);
-		index = child;
-	}
-	heap_place(heap, index, channel);
-}
-
-static struct heap *channel_heap(const struct channel *channel)
-{
-	return &channel->gpu->heaps[channel->tenant->config.priority];
-}
-
-/* Puts the channel into its heap where it has a job that may run now. */
-static void channel_enqueue(struct channel *channel)
-{
-	struct heap *heap = channel_heap(channel);
-
-	if (channel->heap_index != NOT_IN_HEAP || channel->waiting.count == 0 ||
-	    channel->gpu->running == channel)
-		return;
-	heap_place(heap, heap->count, channel);
-	heap->count++;
-	heap_settle(heap, heap->count - 1);
-}
-
-/* Takes the channel out of its heap, if it is in. Its waiting jobs must still be there. */
-static void channel_dequeue(struct channel *channel)
-{
-	struct heap *heap = channel_heap(channel);
-	size_t index = channel->heap_index;
-
-	if (index == NOT_IN_HEAP)
-		return;
-	channel->heap_index = NOT_IN_HEAP;
-	heap->count--;
-	if (index == heap->count)
-		return;
-	heap_place(heap, index, heap->channels[heap->count]);
-	heap_settle(heap, index);
-}
+#define PARAM_MAX (3600 * VGPU_NS_PER_SECOND)
 
 struct sched *sched_new(void)
 {
-	return calloc(1, sizeof(struct sched));
+	struct sched *sched = calloc(1, sizeof(*sched));
+
+	if (!sched)
+		return NULL;
+	sched->params = (struct sched_params){
+		.slice_ns = SCHED_SLICE_NS,
+		.yield_ns = SCHED_YIELD_NS,
+		.ageing_ns = SCHED_AGEING_NS,
+		.period_ns = SCHED_PERIOD_NS,
+	};
+	sched->tell_end = &sched->tell;
+	return sched;
 }
 
-static void free_value(void *value, void *opaque)
+static bool param_ok(int64_t value)
 {
+	return value > 0 && value <= PARAM_MAX;
+}
+
+int sched_set_params(struct sched *sched, const struct sched_params *params)
+{
+	if (!param_ok(params->slice_ns) || !param_ok(params->yield_ns) ||
+	    !param_ok(params->ageing_ns) || !param_ok(params->period_ns)) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (sched->tenants.used) {
+		errno = EBUSY;
+		return -1;
+	}
+	sched->params = *params;
+	return 0;
+}
+
+static void free_tenant_value(void *value, void *opaque)
+{
+	struct tenant *tenant = value;
+	struct seat *next;
+
 	(void)opaque;
-	free(value);
+	for (struct seat *seat = tenant->seats; seat; seat = next) {
+		next = seat->next;
+		heap_free(&seat->jobs);
+		free(seat);
+	}
+	free(tenant);
 }
 
 static void free_channel_value(void *value, void *opaque)
 {
-	struct channel *channel = value;
-
 	(void)opaque;
-	free(channel->waiting.jobs);
-	free(channel);
+	channel_free(value);
 }
 
 void sched_free(struct sched **sched)
 {
 	struct sched *s = *sched;
+	struct pool *next;
 
 	*sched = NULL;
 	if (!s)
 		return;
 	idmap_each(&s->channels, free_channel_value, NULL);
-	idmap_each(&s->tenants, free_value, NULL);
+	idmap_each(&s->tenants, free_tenant_value, NULL);
 	idmap_clear(&s->channels);
 	idmap_clear(&s->tenants);
 	for (size_t i = 0; i < s->gpu_count; i++) {
-		for (unsigned int p = 0; p < PRIORITIES; p++)
-			free(s->gpus[i]->heaps[p].channels);
+		for (unsigned int rank = 0; rank < RANKS; rank++)
+			heap_free(&s->gpus[i]->ranks[rank]);
+		heap_free(&s->gpus[i]->timers);
 		free(s->gpus[i]);
 	}
 	free(s->gpus);
+	for (struct pool *pool = s->pools; pool; pool = next) {
+		next = pool->next;
+		free(pool);
+	}
+	heap_free(&s->token_waits);
 	free(s);
 }
 
-int sched_gpu_add(struct sched *sched, uint32_t gpu, uint32_t pool)
+void channel_tell(struct sched *sched, struct channel *channel)
 {
-	struct gpu **gpus, *new;
-
-	for (size_t i = 0; i < sched->gpu_count; i++) {
-		if (sched->gpus[i]->id == gpu) {
-			errno = EEXIST;
-			return -1;
-		}
-	}
-	gpus = reallocarray(sched->gpus, sched->gpu_count + 1, sizeof(*gpus));
-	if (!gpus)
-		return -1;
-	sched->gpus = gpus;
-	new = calloc(1, sizeof(*new));
-	if (!new)
-		return -1;
-	new->id = gpu;
-	new->pool = pool;
-	gpus[sched->gpu_count++] = new;
-	return 0;
-}
-
-static bool pool_has_gpu(const struct sched *sched, uint32_t pool)
-{
-	for (size_t i = 0; i < sched->gpu_count; i++) {
-		if (sched->gpus[i]->pool == pool)
-			return true;
-	}
-	return false;
-}
-
-static bool config_ok(const struct sched_tenant_config *config)
-{
-	return config->priority < PRIORITIES && config->weight >= 1 &&
-	       config->weight <= WEIGHT_MAX && config->time_guaranteed_percent <= PERCENT_MAX &&
-	       config->time_max_percent <= PERCENT_MAX &&
-	       (config->time_max_percent == 0 ||
-		config->time_guaranteed_percent <= config->time_max_percent) &&
-	       config->longest_job_ns >= 0;
-}
-
-/* The most that the bucket holds. Fits: both factors are below 2^32. */
-static uint64_t bucket_size(const struct sched_tenant_config *config)
-{
-	return BUCKET_TOKEN * (config->burst ? config->burst : config->requests_per_second);
-}
-
-/*
- * Brings the bucket up to now. One nanosecond adds requests_per_second units of 1/10^9 request: an
- * integer for every rate, so nothing is ever rounded and nothing drifts.
- */
-static void tenant_refill(struct tenant *tenant, int64_t now_ns)
-{
-	uint64_t size = bucket_size(&tenant->config);
-	uint32_t rate = tenant->config.requests_per_second;
-	uint64_t missing, elapsed;
-
-	if (rate == 0 || now_ns <= tenant->bucket_filled_ns)
+	if (channel->tell_link)
 		return;
-	elapsed = (uint64_t)now_ns - (uint64_t)tenant->bucket_filled_ns;
-	tenant->bucket_filled_ns = now_ns;
-	missing = size - tenant->bucket;
-	/* Compared before multiplying: the product is then at most `missing`. */
-	if (elapsed > missing / rate)
-		tenant->bucket = size;
+	channel->tell_next = NULL;
+	channel->tell_link = sched->tell_end;
+	*sched->tell_end = channel;
+	sched->tell_end = &channel->tell_next;
+}
+
+void channel_untell(struct sched *sched, struct channel *channel)
+{
+	if (!channel->tell_link)
+		return;
+	*channel->tell_link = channel->tell_next;
+	if (channel->tell_next)
+		channel->tell_next->tell_link = channel->tell_link;
 	else
-		tenant->bucket += elapsed * rate;
+		sched->tell_end = channel->tell_link;
+	channel->tell_link = NULL;
 }
 
-int sched_tenant_set(struct sched *sched, uint32_t tenant, const struct sched_tenant_config *config,
-		     int64_t now_ns)
+/* What is to be said of a channel's hold on its GPU. */
+static bool say_hold(struct channel *channel, struct sched_decision *decision)
 {
-	struct tenant *t = idmap_get(&sched->tenants, tenant);
-	bool was_limited;
+	bool contended = channel->seat->gpu->turn.contended;
 
-	if (!config_ok(config) || !pool_has_gpu(sched, config->pool)) {
-		errno = EINVAL;
-		return -1;
+	switch (channel->hold) {
+	case HOLD_NOTHING:
+		return false;
+	case HOLD_GRANTED:
+		if (channel->told == HOLD_GRANTED && channel->told_contended == contended)
+			return false;
+		decision->kind = SCHED_GRANT;
+		if (channel->told == HOLD_GRANTED)
+			decision->kind = contended ? SCHED_CONTEND : SCHED_UNCONTEND;
+		decision->contended = contended;
+		channel->told_contended = contended;
+		break;
+	case HOLD_REVOKED:
+		decision->kind = SCHED_REVOKE;
+		break;
+	case HOLD_KILLED:
+		decision->kind = SCHED_KILL;
+		break;
+	case HOLD_LOST:
+		decision->kind = SCHED_LOST;
+		break;
 	}
-	if (!t) {
-		t = calloc(1, sizeof(*t));
-		if (!t)
-			return -1;
-		if (idmap_add(&sched->tenants, tenant, t) < 0) {
-			free(t);
-			errno = ENOMEM;
-			return -1;
-		}
-		t->id = tenant;
-		t->config = *config;
-		t->bucket = bucket_size(config);
-		t->bucket_filled_ns = now_ns;
-		return 0;
-	}
-	if (config->pool != t->config.pool && t->channels) {
-		errno = EBUSY;
-		return -1;
-	}
-	/* What was earned so far was earned at the old rate. */
-	tenant_refill(t, now_ns);
-	for (struct channel *channel = t->channels; channel; channel = channel->next)
-		channel_dequeue(channel);
-	was_limited = t->config.requests_per_second != 0;
-	t->config = *config;
-	for (struct channel *channel = t->channels; channel; channel = channel->next)
-		channel_enqueue(channel);
-	if (!was_limited || t->bucket > bucket_size(config))
-		t->bucket = bucket_size(config);
-	t->bucket_filled_ns = now_ns;
-	return 0;
+	if (channel->hold != HOLD_GRANTED && channel->told == channel->hold)
+		return false;
+	channel->told = channel->hold;
+	return true;
 }
 
-/* Ends what runs on the GPU, which is charged with at most the time since it started. */
-static void gpu_stop(struct gpu *gpu, int64_t gpu_time_ns, int64_t now_ns)
+/* The next that is to be said of a channel. Of one whose GPU failed it is that alone. */
+static bool say(struct channel *channel, struct sched_decision *decision)
 {
-	struct tenant *tenant = gpu->running->tenant;
-	int64_t elapsed = now_ns > gpu->started_ns ? now_ns - gpu->started_ns : 0;
+	struct gpu *gpu = channel->seat->gpu;
 
-	if (gpu_time_ns > elapsed)
-		gpu_time_ns = elapsed;
-	if (gpu_time_ns > 0)
-		tenant->stats.gpu_time_ns += (uint64_t)gpu_time_ns;
-	tenant->stats.running--;
-	gpu->running = NULL;
+	*decision = (struct sched_decision){
+		.tenant = channel->seat->tenant->id,
+		.channel = channel->id,
+		.gpu = gpu->id,
+	};
+	if (channel->hold == HOLD_LOST)
+		return say_hold(channel, decision);
+	if (channel->tell_run || channel->tell_expire) {
+		decision->kind = channel->tell_run ? SCHED_RUN : SCHED_EXPIRE;
+		decision->job = gpu->turn.job;
+		*(channel->tell_run ? &channel->tell_run : &channel->tell_expire) = false;
+		return true;
+	}
+	if (say_hold(channel, decision))
+		return true;
+	if (channel->tokens == channel->told_tokens)
+		return false;
+	channel->told_tokens = channel->tokens;
+	decision->kind = SCHED_TOKENS;
+	decision->tokens = channel->tokens;
+	return true;
 }
 
-static void channel_destroy(struct sched *sched, struct channel *channel, int64_t now_ns)
-{
-	channel_dequeue(channel);
-	/* What it ran is charged in full, or a tenant could avoid its share by reconnecting. */
-	if (channel->gpu->running == channel)
-		gpu_stop(channel->gpu, INT64_MAX, now_ns);
-	channel->tenant->stats.waiting -= (uint32_t)channel->waiting.count;
-	channel->gpu->channels--;
-	*channel->link = channel->next;
-	if (channel->next)
-		channel->next->link = channel->link;
-	idmap_remove(&sched->channels, channel->id);
-	free_channel_value(channel, NULL);
-}
-
-void sched_tenant_remove(struct sched *sched, uint32_t tenant, int64_t now_ns)
-{
-	struct tenant *t = idmap_remove(&sched->tenants, tenant);
-
-	if (!t)
-		return;
-	while (t->channels)
-		channel_destroy(sched, t->channels, now_ns);
-	free(t);
-}
-
-/* Makes room in each of the GPU's heaps for one channel more. Returns 0, or -1 with ENOMEM. */
-static int gpu_reserve(struct gpu *gpu)
-{
-	size_t size = gpu->heap_size ? gpu->heap_size * 2 : 8;
-
-	if (gpu->channels < gpu->heap_size)
-		return 0;
-	for (unsigned int p = 0; p < PRIORITIES; p++) {
-		struct channel **channels =
-			reallocarray(gpu->heaps[p].channels, size, sizeof(struct channel *));
-
-		if (!channels)
-			return -1;
-		gpu->heaps[p].channels = channels;
-	}
-	gpu->heap_size = size;
-	return 0;
-}
-
-int sched_channel_add(struct sched *sched, uint32_t channel, uint32_t tenant, uint32_t *gpu)
-{
-	struct tenant *t = idmap_get(&sched->tenants, tenant);
-	struct gpu *fewest = NULL;
-	struct channel *c;
-
-	for (size_t i = 0; t && i < sched->gpu_count; i++) {
-		if (sched->gpus[i]->pool == t->config.pool &&
-		    (!fewest || sched->gpus[i]->channels < fewest->channels))
-			fewest = sched->gpus[i];
-	}
-	if (!fewest) {
-		errno = ENOENT;
-		return -1;
-	}
-	if (idmap_get(&sched->channels, channel)) {
-		errno = EEXIST;
-		return -1;
-	}
-	if (gpu_reserve(fewest) < 0)
-		return -1;
-	c = calloc(1, sizeof(*c));
-	if (!c)
-		return -1;
-	if (idmap_add(&sched->channels, channel, c) < 0) {
-		free(c);
-		errno = ENOMEM;
-		return -1;
-	}
-	c->id = channel;
-	c->tenant = t;
-	c->gpu = fewest;
-	c->heap_index = NOT_IN_HEAP;
-	c->next = t->channels;
-	c->link = &t->channels;
-	if (c->next)
-		c->next->link = &c->next;
-	t->channels = c;
-	fewest->channels++;
-	*gpu = fewest->id;
-	return 0;
-}
-
-void sched_channel_remove(struct sched *sched, uint32_t channel, int64_t now_ns)
-{
-	struct channel *c = idmap_get(&sched->channels, channel);
-
-	if (c)
-		channel_destroy(sched, c, now_ns);
-}
-
-enum sched_answer sched_submit(struct sched *sched, uint32_t channel, uint64_t job, int64_t now_ns)
-{
-	struct channel *c = idmap_get(&sched->channels, channel);
-	struct sched_tenant_stats *stats;
-	struct tenant *t;
-
-	if (!c)
-		return SCHED_NO_CHANNEL;
-	t = c->tenant;
-	stats = &t->stats;
-	/* The queue first: a job that does not fit it must not cost a token. */
-	if (t->config.queue_depth &&
-	    (uint64_t)stats->waiting + stats->running >= t->config.queue_depth) {
-		stats->refused_queue_full++;
-		return SCHED_QUEUE_FULL;
-	}
-	tenant_refill(t, now_ns);
-	if (t->config.requests_per_second && t->bucket < BUCKET_TOKEN) {
-		stats->refused_rate_limited++;
-		return SCHED_RATE_LIMITED;
-	}
-	if (stats->waiting == UINT32_MAX ||
-	    fifo_push(&c->waiting, (struct job){ .id = job, .arrival = sched->arrivals }) < 0)
-		return SCHED_NO_MEMORY;
-	sched->arrivals++;
-	if (t->config.requests_per_second)
-		t->bucket -= BUCKET_TOKEN;
-	stats->submitted++;
-	stats->waiting++;
-	channel_enqueue(c);
-	return SCHED_ADMITTED;
-}
-
-void sched_complete(struct sched *sched, uint64_t job, int64_t gpu_time_ns, int64_t now_ns)
+/* A GPU on which something happened, or whose time has come. */
+static struct gpu *find_due(const struct sched *sched, int64_t now_ns)
 {
 	for (size_t i = 0; i < sched->gpu_count; i++) {
 		struct gpu *gpu = sched->gpus[i];
-		struct channel *channel = gpu->running;
 
-		if (!channel || gpu->job != job)
-			continue;
-		if (!gpu->expired)
-			channel->tenant->stats.completed++;
-		gpu_stop(gpu, gpu_time_ns, now_ns);
-		channel_enqueue(channel);
-		return;
+		if (gpu->dirty || (gpu->due_ns != NEVER && gpu->due_ns <= now_ns))
+			return gpu;
 	}
-}
-
-/* When the GPU's running job exceeds its tenant's limit, or -1 for never. */
-static int64_t gpu_deadline(const struct gpu *gpu)
-{
-	int64_t deadline;
-
-	if (!gpu->running || gpu->expired || gpu->running->tenant->config.longest_job_ns == 0)
-		return -1;
-	if (__builtin_add_overflow(gpu->started_ns, gpu->running->tenant->config.longest_job_ns,
-				   &deadline))
-		return -1;
-	return deadline;
-}
-
-static void decide(struct sched_decision *decision, enum sched_decision_kind kind,
-		   const struct gpu *gpu)
-{
-	*decision = (struct sched_decision){
-		.kind = kind,
-		.tenant = gpu->running->tenant->id,
-		.channel = gpu->running->id,
-		.gpu = gpu->id,
-		.job = gpu->job,
-	};
-}
-
-/* Starts the GPU's next job, if there is one. */
-static bool gpu_start(struct gpu *gpu, int64_t now_ns)
-{
-	for (unsigned int p = PRIORITIES; p-- > 0;) {
-		struct channel *channel;
-
-		if (gpu->heaps[p].count == 0)
-			continue;
-		channel = gpu->heaps[p].channels[0];
-		channel_dequeue(channel);
-		gpu->running = channel;
-		gpu->job = fifo_pop(&channel->waiting).id;
-		gpu->started_ns = now_ns;
-		gpu->expired = false;
-		channel->tenant->stats.waiting--;
-		channel->tenant->stats.running++;
-		return true;
-	}
-	return false;
+	return NULL;
 }
 
 bool sched_next(struct sched *sched, int64_t now_ns, struct sched_decision *decision)
 {
-	for (size_t i = 0; i < sched->gpu_count; i++) {
-		struct gpu *gpu = sched->gpus[i];
-		int64_t deadline;
+	struct gpu *gpu;
 
-		if (!gpu->running) {
-			if (!gpu_start(gpu, now_ns))
-				continue;
-			decide(decision, SCHED_RUN, gpu);
-			return true;
+	tokens_due(sched, now_ns);
+	for (;;) {
+		while (sched->tell) {
+			if (say(sched->tell, decision))
+				return true;
+			channel_untell(sched, sched->tell);
 		}
-		deadline = gpu_deadline(gpu);
-		if (deadline < 0 || now_ns < deadline)
-			continue;
-		gpu->expired = true;
-		gpu->running->tenant->stats.expired++;
-		decide(decision, SCHED_EXPIRE, gpu);
-		return true;
+		gpu = find_due(sched, now_ns);
+		if (!gpu)
+			return false;
+		turn_step(sched, gpu, now_ns);
 	}
-	return false;
 }
 
 int64_t sched_deadline(const struct sched *sched)
 {
-	int64_t first = -1;
+	const struct heap_node *tokens = heap_first(&sched->token_waits);
+	int64_t first = tokens ? (int64_t)tokens->key : NEVER;
 
 	for (size_t i = 0; i < sched->gpu_count; i++) {
-		int64_t deadline = gpu_deadline(sched->gpus[i]);
-
-		if (deadline >= 0 && (first < 0 || deadline < first))
-			first = deadline;
+		if (sched->gpus[i]->due_ns < first)
+			first = sched->gpus[i]->due_ns;
 	}
-	return first;
-}
-
-int sched_tenant_stats(const struct sched *sched, uint32_t tenant, struct sched_tenant_stats *stats)
-{
-	const struct tenant *t = idmap_get(&sched->tenants, tenant);
-
-	if (!t) {
-		errno = ENOENT;
-		return -1;
-	}
-	*stats = t->stats;
-	return 0;
+	return first == NEVER ? -1 : first;
 }

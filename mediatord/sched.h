@@ -2,15 +2,19 @@
 /*
  * The scheduler: state, event and time in, decisions out. It is pure: no clock, no I/O, no GPU, no
  * log; the daemon, the tests and a simulator link the same object. Times are nanoseconds of one
- * monotonic clock that the caller reads; they must never go back.
+ * monotonic clock that the caller reads; they must never go back. docs/scheduling.md has the model.
  *
- * A *tenant* is a VM. A *channel* is one ordered stream of a tenant's jobs, served by one worker;
- * it is placed on a GPU of the tenant's pool when it is added, and stays there. A *job* is named by
- * the caller with a number that it never uses twice. After each event, call sched_next() until it
- * returns false, carry out each decision, and call it again at sched_deadline().
+ * A *tenant* is a VM. A *channel* is one worker of a tenant: it is placed on a GPU of the tenant's
+ * pool when it is added, and stays there. Work comes in two ways. A *mailbox* submits its jobs one
+ * by one (sched_submit(), SCHED_RUN, sched_complete()); a job is named by the caller with a number
+ * that it never uses twice. A *ring* takes its work itself while it is granted (sched_want(),
+ * SCHED_GRANT, sched_yielded()).
  *
- * Order: a GPU runs one job at a time. Higher priority first; within one priority the job that
- * arrived first; within one channel always in the order of submission.
+ * A GPU has one *owner* at a time: the tenant whose channels may use it. Its *turn* begins with the
+ * first grant or job and ends when nothing of it is held any more.
+ *
+ * After each event, call sched_next() until it returns false, carry out each decision, and call it
+ * again at sched_deadline().
  */
 #ifndef VGPU_MEDIATORD_SCHED_H
 #define VGPU_MEDIATORD_SCHED_H
@@ -19,24 +23,42 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/clock.h"
+
 struct sched;
+
+#define SCHED_SLICE_NS	(2 * VGPU_NS_PER_MS)
+#define SCHED_YIELD_NS	(500 * VGPU_NS_PER_MS)
+#define SCHED_AGEING_NS VGPU_NS_PER_SECOND
+#define SCHED_PERIOD_NS (100 * VGPU_NS_PER_MS)
+
+/* What holds for all tenants. */
+struct sched_params {
+	int64_t slice_ns;  /* how long a turn lasts while others of the same class wait */
+	int64_t yield_ns;  /* from SCHED_REVOKE to SCHED_KILL, where there is no longest_job_ns */
+	int64_t ageing_ns; /* who waited so long goes ahead of every class for one slice */
+	int64_t period_ns; /* over which the shares of GPU time are kept */
+};
 
 struct sched_tenant_config {
 	uint32_t pool;
 	uint32_t priority; /* VGPU_PRIORITY_* */
 	uint32_t weight;   /* 1 to 10000; part of a GPU's time within one priority */
-	/* Quotas; 0 means no limit. */
+	/*
+	 * Quotas; 0 means no limit. The two shares are of each GPU where the tenant has a channel,
+	 * and counted there alone.
+	 */
 	uint32_t time_guaranteed_percent; /* 0 to 100, at most time_max_percent where that is set */
 	uint32_t time_max_percent;	  /* 0 to 100 */
 	uint32_t requests_per_second;
 	uint32_t burst;		/* requests that may come at once; 0: one second's worth */
-	uint32_t queue_depth;	/* jobs waiting or running */
-	int64_t longest_job_ns; /* from SCHED_RUN on; never negative */
+	uint32_t queue_depth;	/* jobs waiting or running, of sched_submit() */
+	int64_t longest_job_ns; /* from SCHED_RUN on, and from SCHED_REVOKE on; never negative */
 };
 
 enum sched_answer {
 	SCHED_ADMITTED,
-	SCHED_NO_CHANNEL,   /* no such channel */
+	SCHED_NO_CHANNEL,   /* no such channel, or its GPU failed */
 	SCHED_QUEUE_FULL,   /* the tenant has queue_depth jobs already */
 	SCHED_RATE_LIMITED, /* over requests_per_second and burst */
 	SCHED_NO_MEMORY,
@@ -49,30 +71,95 @@ enum sched_decision_kind {
 	 * channel. Said once a job; its GPU stays taken until then.
 	 */
 	SCHED_EXPIRE,
+	/*
+	 * The channel's worker may start work, until SCHED_REVOKE. Where `contended`, it is to
+	 * yield as soon as it has none.
+	 */
+	SCHED_GRANT,
+	/*
+	 * Of a granted channel: others wait now, or wait no longer. Upon SCHED_CONTEND a worker
+	 * that has no work is to yield at once; the caller may see to that itself, as for
+	 * SCHED_REVOKE.
+	 */
+	SCHED_CONTEND,
+	SCHED_UNCONTEND,
+	/*
+	 * The channel's worker may start nothing more, and is to yield. Where it holds nothing, the
+	 * caller may call sched_yielded() at once.
+	 */
+	SCHED_REVOKE,
+	/*
+	 * It has not yielded within its bound: end it, then remove the channel. Said once; its GPU
+	 * stays taken until then.
+	 */
+	SCHED_KILL,
+	/* Its GPU failed: end its worker and its jobs, then remove the channel. Said once. */
+	SCHED_LOST,
+	/* The channel may take submissions until it has taken `tokens` of them since its start. */
+	SCHED_TOKENS,
 };
+
+/* No limit, where SCHED_TOKENS says it. */
+#define SCHED_TOKENS_NO_LIMIT UINT64_MAX
 
 struct sched_decision {
 	enum sched_decision_kind kind;
 	uint32_t tenant;
 	uint32_t channel;
 	uint32_t gpu;
-	uint64_t job;
+	bool contended;	 /* of SCHED_GRANT */
+	uint64_t job;	 /* of SCHED_RUN and SCHED_EXPIRE */
+	uint64_t tokens; /* of SCHED_TOKENS */
 };
 
-/* Returns NULL where there is no memory. */
+/* With the default parameters. Returns NULL where there is no memory. */
 struct sched *sched_new(void);
 void sched_free(struct sched **sched);
+
+/*
+ * Changes the parameters, before there is a tenant. Returns 0, or -1 with EBUSY, or EINVAL where a
+ * value is not positive or beyond an hour.
+ */
+int sched_set_params(struct sched *sched, const struct sched_params *params);
 
 /* Adds a GPU to a pool, its only one. Returns 0, or -1 with EEXIST (in any pool) or ENOMEM. */
 int sched_gpu_add(struct sched *sched, uint32_t gpu, uint32_t pool);
 
 /*
- * Adds a tenant, or changes one at run time. Waiting jobs are ordered by the new values at once and
- * stay even where they are more than a lower queue_depth; longest_job_ns holds for the running jobs
- * too. A new tenant may send its whole burst; a change of the rate neither gives nor takes tokens
- * beyond what a smaller bucket cannot hold.
- * Returns 0, or -1 with EINVAL (a value out of range, no GPU in the pool) or ENOMEM, and nothing is
- * changed. A tenant that has channels cannot change its pool: EBUSY.
+ * The GPU failed: nothing is placed on it, and nothing runs. Each of its channels is told with
+ * SCHED_LOST and does nothing more than wait for its removal; what ran is charged until now.
+ * sched_gpu_restore() opens the GPU to new channels again, once the caller has ended what it had.
+ * Both return 0, or -1 with ENOENT.
+ */
+int sched_gpu_fail(struct sched *sched, uint32_t gpu, int64_t now_ns);
+int sched_gpu_restore(struct sched *sched, uint32_t gpu);
+
+struct sched_gpu_status {
+	bool failed;
+	bool owned;
+	uint32_t owner;	   /* a tenant, where owned */
+	uint32_t waiting;  /* tenants that wait for a turn, without those held by a limit */
+	uint32_t channels; /* placed here */
+	uint32_t guaranteed_percent; /* promised to tenants with channels here */
+	uint64_t turns;
+};
+
+/* Returns 0, or -1 with ENOENT. */
+int sched_gpu_status(const struct sched *sched, uint32_t gpu, struct sched_gpu_status *status);
+
+/*
+ * Adds a tenant, or changes one at run time. Waiting work is ordered by the new values at once;
+ * waiting jobs stay even where they are more than a lower queue_depth; longest_job_ns holds for the
+ * running jobs and for revoked channels too. A new tenant may send its whole burst; a change of the
+ * rate neither gives nor takes tokens beyond what a smaller bucket cannot hold. After a change of
+ * requests_per_second or burst the caller calls sched_want_tokens() for each of the tenant's rings.
+ *
+ * Guarantees are promises: they may not exceed 100 % on any GPU where the tenant has a channel, nor
+ * 100 % for each GPU of the pool, summed over the pool's tenants.
+ *
+ * Returns 0, or -1 and nothing is changed: EINVAL (a value out of range, no GPU in the pool),
+ * ERANGE (the guarantees would add up beyond what there is), EBUSY (a tenant with channels cannot
+ * change its pool) or ENOMEM.
  */
 int sched_tenant_set(struct sched *sched, uint32_t tenant, const struct sched_tenant_config *config,
 		     int64_t now_ns);
@@ -81,14 +168,25 @@ int sched_tenant_set(struct sched *sched, uint32_t tenant, const struct sched_te
 void sched_tenant_remove(struct sched *sched, uint32_t tenant, int64_t now_ns);
 
 /*
- * Adds a channel of a tenant, on the GPU of its pool that has the fewest. Returns 0 and *gpu, or -1
- * with ENOENT (no such tenant), EEXIST or ENOMEM.
+ * Adds a channel of a tenant, on the GPU of its pool that has the fewest, among those that work and
+ * where its guarantee fits. Returns 0 and *gpu, or -1 with ENOENT (no such tenant), EEXIST, ENODEV
+ * (all GPUs of the pool have failed), ERANGE (the tenant's guarantee fits on none) or ENOMEM.
  */
 int sched_channel_add(struct sched *sched, uint32_t channel, uint32_t tenant, uint32_t *gpu);
 
 /*
- * Removes a channel. Its jobs are forgotten; its GPU is free for others, if it was running, and the
- * tenant is charged with the whole time since that job's SCHED_RUN.
+ * Adds a channel whose worker was there before this scheduler, on the GPU where it is: also where
+ * the guarantees no longer fit. `granted` says that it may hold the GPU by a grant of before: the
+ * channel is then granted and contended, and its tenant is the GPU's owner.
+ * Returns 0, or -1 with ENOENT (no such tenant), EEXIST, EINVAL (no such GPU in the tenant's pool),
+ * ENODEV (it has failed), EBUSY (granted, and another tenant owns the GPU) or ENOMEM.
+ */
+int sched_channel_adopt(struct sched *sched, uint32_t channel, uint32_t tenant, uint32_t gpu,
+			bool granted, int64_t now_ns);
+
+/*
+ * Removes a channel. Its jobs are forgotten; its GPU is free for others, if nothing else of its
+ * tenant is there, and the tenant is charged with the whole time since a running job's SCHED_RUN.
  */
 void sched_channel_remove(struct sched *sched, uint32_t channel, int64_t now_ns);
 
@@ -104,6 +202,35 @@ enum sched_answer sched_submit(struct sched *sched, uint32_t channel, uint64_t j
  */
 void sched_complete(struct sched *sched, uint64_t job, int64_t gpu_time_ns, int64_t now_ns);
 
+/*
+ * A ring has work that it is not granted. Of a channel that is granted it is ignored; of one that
+ * was revoked it says that the channel holds nothing, and wants: the worker looked at its grant
+ * again before it knew of the revocation.
+ */
+void sched_want(struct sched *sched, uint32_t channel, int64_t now_ns);
+
+/*
+ * A granted or revoked channel holds nothing on the GPU any more, and starts nothing before it was
+ * granted again. It wants nothing until sched_want(). Ignored of any other channel.
+ */
+void sched_yielded(struct sched *sched, uint32_t channel, int64_t now_ns);
+
+/*
+ * A granted channel's worker says that it used the GPU for so long since the last such call. While
+ * its tenant is alone on the GPU, that is what it is charged with, though never with more than the
+ * time that passed; while others wait it is charged with the time from grant to yield, whatever it
+ * says. Call it before sched_yielded(), and from time to time.
+ */
+void sched_used(struct sched *sched, uint32_t channel, int64_t gpu_time_ns, int64_t now_ns);
+
+/*
+ * A ring's worker has taken `submissions` since its start, and asks for leave to take more: it
+ * comes with SCHED_TOKENS, at once or when its tenant's rate allows it, in batches of about 10 ms.
+ * What it had left goes back to its tenant's bucket first. Call it when the worker asks, when it
+ * starts (with 0), and after its tenant's rate was changed.
+ */
+void sched_want_tokens(struct sched *sched, uint32_t channel, uint64_t submissions, int64_t now_ns);
+
 /* The next decision, or false where there is none for now. */
 bool sched_next(struct sched *sched, int64_t now_ns, struct sched_decision *decision);
 
@@ -117,7 +244,12 @@ struct sched_tenant_stats {
 	uint64_t refused_rate_limited;
 	uint64_t completed; /* without the expired ones */
 	uint64_t expired;
-	uint64_t gpu_time_ns; /* of jobs that ended, however they did */
+	uint64_t gpu_time_ns; /* of jobs that ended, and of sched_used() */
+	uint64_t held_ns;     /* charged to its turns, on all GPUs: see docs/scheduling.md */
+	uint64_t waited_ns;   /* for its turns */
+	uint64_t turns;
+	uint64_t revoked; /* turns that others, or its limit, ended */
+	uint64_t killed;  /* channels that did not yield */
 	uint32_t waiting;
 	uint32_t running;
 };
