@@ -65,17 +65,13 @@ static void become_worker(const char *program, char *const arguments[], int cont
 	failure->errnum = errno;
 }
 
-pid_t spawn_worker(const char *program, int control, uid_t uid, struct vgpu_error **err)
+pid_t spawn_worker(const char *program, int control, struct vgpu_error **err)
 {
-	static char name[] = "vgpu-worker", uid_option[] = "--uid", gid_option[] = "--gid";
-	char id[16];
-	char *arguments[] = { name, uid_option, id, gid_option, id, NULL };
+	static char name[] = "vgpu-worker";
+	char *arguments[] = { name, NULL };
 	volatile struct failure failure = { .step = NULL };
 	pid_t pid;
 
-	if (uid == (uid_t)-1)
-		arguments[1] = NULL;
-	snprintf(id, sizeof(id), "%u", (unsigned int)uid);
 	pid = vfork();
 	if (pid == 0) {
 		become_worker(program, arguments, control, &failure);

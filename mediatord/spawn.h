@@ -10,10 +10,9 @@
 /*
  * Executes program with nothing of ours but standard error and the control socket, which becomes
  * VGPU_WORKER_CONTROL_FD: no environment, no other descriptor, "/" as its directory, a session of
- * its own. Where uid is not (uid_t)-1, it is told to become that uid and gid once it needs its
- * privileges no more (--uid, --gid). control stays the caller's. Returns its pid, or -1 and err.
+ * its own. control stays the caller's. Returns its pid, or -1 and err.
  * Blocks until the program is executed (some hundred microseconds).
  */
-pid_t spawn_worker(const char *program, int control, uid_t uid, struct vgpu_error **err);
+pid_t spawn_worker(const char *program, int control, struct vgpu_error **err);
 
 #endif

@@ -37,7 +37,8 @@ int worker_start(struct vm *vm, uint32_t gpu, struct channel *channel,
 {
 	struct mediator *mediator = vm->mediator;
 	const struct config *config = mediator->config;
-	uid_t uid = mediator->privileged ? config->worker_uid_base + vm->config.vm_id : (uid_t)-1;
+	uint32_t uid = mediator->privileged ? config->worker_uid_base + vm->config.vm_id
+					    : VGPU_WORKER_NO_ID;
 	const struct vgpu_worker_prepare prepare = {
 		.header = { .type = VGPU_WORKER_PREPARE, .length = sizeof(prepare) },
 		.version = VGPU_WORKER_PROTOCOL_VERSION,
@@ -77,7 +78,7 @@ int worker_start(struct vm *vm, uint32_t gpu, struct channel *channel,
 		timers_unreserve(loop_timers(mediator->loop), 1);
 		return vgpu_error_errno(err, errno, "cannot watch the worker's socket");
 	}
-	made->pid = spawn_worker(config->worker, theirs, uid, err);
+	made->pid = spawn_worker(config->worker, theirs, err);
 	if (made->pid < 0) {
 		loop_remove(mediator->loop, &made->source);
 		timers_unreserve(loop_timers(mediator->loop), 1);

@@ -50,8 +50,9 @@ mediatord_worker_libworker_la_SOURCES = \
 	mediatord/worker/ring_map.h \
 	mediatord/worker/sandbox.c \
 	mediatord/worker/sandbox.h \
-	mediatord/worker/sandbox_gpu.c \
+	mediatord/worker/sandbox_root.c \
 	mediatord/worker/sandbox_seccomp.c \
+	mediatord/worker/sandbox_user.c \
 	mediatord/worker/serve.c \
 	mediatord/worker/serve.h
 

@@ -15,23 +15,29 @@
  *                      workers; the kernel's out-of-memory killer prefers it to the mediator
  *     3. namespaces    network (empty: no interface, no abstract sockets), IPC, UTS, mount; where
  *                      the worker is not started as root, inside a user namespace
- *   -- here the backend opens its devices and libraries --
+ *     4. root's maker  a second process, in the same mount namespace, that keeps what stage 7 needs
+ *     5. capabilities  none but CAP_SETUID and CAP_SETGID, for stage 6, and these only where it was
+ *                      started as root; none to be had by execve()
+ *   -- PREPARE: here the backend opens its devices and libraries. A GPU's driver starts threads,
+ *      which have what their process has left; its kernel part allows an administrator more. From
+ *      here on a worker may wait for long: nobody's, warm --
+ *   sandbox_become(), upon START
+ *     6. user          no supplementary groups, then the VM's own uid and gid, in every thread, and
+ *                      with that no capability: one VM's worker can neither signal nor trace
+ *                      another's. /proc has to show it of each thread (sandbox_user.c)
+ *   -- here the channel's memory is mapped --
  *   sandbox_enter()
- *     4. root          an empty, read-only tmpfs; the host's tree is unmounted
- *     5. limits        no core file (it would hold the tenant's data), no new processes, no locked
+ *     7. root          a read-only tmpfs, with nothing in it but what the backend still opens; the
+ *                      host's tree is unmounted (sandbox_root.c)
+ *     8. limits        no core file (it would hold the tenant's data), no new processes, no locked
  *                      memory, few descriptors, a bound to the address space
- *     6. user          no supplementary groups, then the VM's own uid and gid: one VM's worker can
- *                      neither signal nor trace another's
- *     7. capabilities  none, in no set, and none to be had by execve()
- *     8. dumpable      off: no other process of this uid may attach or read /proc/PID/mem
- *     9. system calls  an allowlist; anything else ends the process
+ *     9. dumpable      off: no other process of this uid may attach or read /proc/PID/mem
+ *    10. system calls  an allowlist; anything else ends the process (sandbox_seccomp.c)
  *
- * Stage 3, and so 4, may be impossible (containers, user namespaces switched off): that is said in
+ * Stage 3, and so 7, may be impossible (containers, user namespaces switched off): that is said in
  * the log, and the rest must carry it. Every other stage that fails ends the worker before it
  * reads the tenant's first byte. What each one achieved can be seen in /proc/PID/status and
  * /proc/PID/ns, and a test looks.
- *
- * With a GPU's driver in the process the order is another, and more stays open: sandbox_gpu.c.
  *
  * Not here: limits of the host's CPU time and memory over all workers (a cgroup's task, which
  * belongs to whoever starts the mediator).
@@ -39,8 +45,6 @@
 #include "mediatord/worker/sandbox.h"
 
 #include <fcntl.h>
-#include <grp.h>
-#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -48,7 +52,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include "common/log.h"
 
@@ -137,48 +140,28 @@ static bool enter_namespaces(void)
 	return false;
 }
 
+/* Nothing of what is done to the mounts may travel back to the host. */
+static void leave_mounts(void)
+{
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		vgpu_log_warning("cannot make the mounts private: %s", strerror(errno));
+	/* Shared memory through which others can have a GPU's driver load a library. */
+	else if (mount("none", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		       "size=1m,mode=1777") < 0)
+		vgpu_log_debug("cannot hide /dev/shm: %s", strerror(errno));
+}
+
 int sandbox_prepare(struct sandbox *sandbox, struct vgpu_error **err)
 {
-	if (geteuid() == 0 && !sandbox->has_ids)
-		return vgpu_error_set(err, EPERM,
-				      "a worker that is started as root needs --uid and --gid");
-	if (geteuid() != 0 && sandbox->has_ids &&
-	    (sandbox->uid != geteuid() || sandbox->gid != getegid()))
-		return vgpu_error_set(err, EPERM, "only root may start a worker as uid %u, gid %u",
-				      sandbox->uid, sandbox->gid);
 	if (close_inherited(sandbox->keep_fd, err) < 0)
 		return -1;
 	leave_session();
 	sandbox->namespaces = enter_namespaces();
-	return 0;
-}
-
-/* The two calls that pivot_root(2) describes for a root that no path outside leads to. */
-static int empty_root(const char *place)
-{
-	if (mount("none", place, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY,
-		  "nr_inodes=1,mode=0555") < 0)
-		return -1;
-	if (chdir(place) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
-	    umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
-		return -1;
-	return 0;
-}
-
-static void drop_root(const struct sandbox *sandbox)
-{
-	static const char *const places[] = { "/tmp", "/run", "/proc" };
-
-	if (!sandbox->namespaces)
-		return;
-	/* Nothing of what is done here may travel back to the host. */
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
-		for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
-			if (empty_root(places[i]) == 0)
-				return;
-	/* As with a policy that lets user namespaces be made, but nothing be done in them. */
-	vgpu_log_warning("no empty root directory (%s): the worker goes on without it",
-			 strerror(errno));
+	if (sandbox->namespaces) {
+		leave_mounts();
+		sandbox_start_root_maker(sandbox);
+	}
+	return sandbox_drop_capabilities(err);
 }
 
 static int set_limit(int resource, const char *name, uint64_t value, struct vgpu_error **err)
@@ -216,78 +199,10 @@ static int set_limits(bool gpu, uint64_t address_space_bytes, struct vgpu_error 
 	return 0;
 }
 
-/* While the bounding set still can be changed: what execve() could give back. */
-static int empty_bounding_set(struct vgpu_error **err)
-{
-	for (unsigned long capability = 0;; capability++) {
-		int held = prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
-
-		if (held < 0) /* past the last one that this kernel has */
-			return 0;
-		if (held && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0) {
-			/* Without CAP_SETPCAP; stage 9 and no_new_privs close that way too. */
-			if (errno == EPERM && geteuid() != 0)
-				return 0;
-			return vgpu_error_errno(err, errno, "cannot drop capability %lu",
-						capability);
-		}
-	}
-}
-
-static int change_user(const struct sandbox *sandbox, struct vgpu_error **err)
-{
-	uid_t uids[3];
-	gid_t gids[3];
-
-	if (geteuid() != 0)
-		return 0;
-	if (setgroups(0, NULL) < 0)
-		return vgpu_error_errno(err, errno, "cannot drop supplementary groups");
-	if (setresgid(sandbox->gid, sandbox->gid, sandbox->gid) < 0)
-		return vgpu_error_errno(err, errno, "cannot become gid %u", sandbox->gid);
-	if (setresuid(sandbox->uid, sandbox->uid, sandbox->uid) < 0)
-		return vgpu_error_errno(err, errno, "cannot become uid %u", sandbox->uid);
-	if (getresuid(&uids[0], &uids[1], &uids[2]) < 0 ||
-	    getresgid(&gids[0], &gids[1], &gids[2]) < 0)
-		return vgpu_error_errno(err, errno, "cannot read the ids back");
-	for (int i = 0; i < 3; i++)
-		if (uids[i] != sandbox->uid || gids[i] != sandbox->gid)
-			return vgpu_error_set(err, EPERM, "the ids did not change");
-	return 0;
-}
-
-static int drop_capabilities(struct vgpu_error **err)
-{
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
-
-	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||
-	    syscall(SYS_capset, &header, none) < 0)
-		return vgpu_error_errno(err, errno, "cannot drop capabilities");
-	header.version = _LINUX_CAPABILITY_VERSION_3;
-	if (syscall(SYS_capget, &header, none) < 0)
-		return vgpu_error_errno(err, errno, "cannot read capabilities back");
-	for (size_t i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
-		if (none[i].effective || none[i].permitted || none[i].inheritable)
-			return vgpu_error_set(err, EPERM, "capabilities remain");
-	return 0;
-}
-
-int sandbox_drop_privileges(const struct sandbox *sandbox, struct vgpu_error **err)
-{
-	if (empty_bounding_set(err) < 0 || change_user(sandbox, err) < 0)
-		return -1;
-	return drop_capabilities(err);
-}
-
 int sandbox_enter(struct sandbox *sandbox, uint64_t address_space_bytes, struct vgpu_error **err)
 {
-	if (sandbox->gpu)
-		sandbox_drop_root_gpu(sandbox);
-	else
-		drop_root(sandbox);
-	if (set_limits(sandbox->gpu, address_space_bytes, err) < 0 ||
-	    sandbox_drop_privileges(sandbox, err) < 0)
+	sandbox_enter_root(sandbox);
+	if (set_limits(sandbox->gpu, address_space_bytes, err) < 0)
 		return -1;
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return vgpu_error_errno(err, errno, "cannot become undumpable");

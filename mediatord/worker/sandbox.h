@@ -11,45 +11,44 @@
 #include "mediatord/worker/backend.h"
 
 struct sandbox {
-	/* Who the worker becomes; needed where it is started as root, else without a meaning. */
-	bool has_ids;
-	uid_t uid;
-	gid_t gid;
 	int keep_fd; /* the one descriptor above standard error that stays open */
+	bool gpu;    /* a GPU's driver runs in the process, and needs more */
 	/* A channel's eventfds, opened since: the one may be read, the other written. Else -1. */
 	int doorbell, completion;
-	const struct backend_path *paths; /* of the backend */
-	bool namespaces;		  /* set by sandbox_prepare(): the process has its own */
-	/* Set by sandbox_prepare_gpu(). */
-	bool gpu;
-	int helper; /* the socket to the process that builds the root; else -1 */
-	pid_t helper_pid;
+	const struct backend_path *paths; /* of the backend; NULL: none */
+	/* Set by sandbox_prepare(). */
+	bool namespaces; /* the process has its own */
+	int root_maker;	 /* the socket to the process that makes the root; else -1 */
+	pid_t root_maker_pid;
 };
 
 /*
- * The first half, before anything is read or any thread started: inherited descriptors, the
- * controlling session, and namespaces. Returns 0, or -1 and err; that the host allows no
+ * The first part, before anything is read or any thread started: inherited descriptors, the
+ * controlling session, namespaces, capabilities. Returns 0, or -1 and err; that the host allows no
  * namespaces is a line in the log and no failure.
  */
 int sandbox_prepare(struct sandbox *sandbox, struct vgpu_error **err);
 
 /*
- * After sandbox_prepare(), before a backend with a GPU's driver is opened, still with one thread:
- * see sandbox_gpu.c. Returns 0, or -1 and err.
+ * The second part, once the backend was opened: every thread becomes this user and group and has no
+ * capability left. Both are VGPU_WORKER_NO_ID where the process was not started as root, and
+ * neither is root's where it was. Returns 0, or -1 and err: the process must end.
  */
-int sandbox_prepare_gpu(struct sandbox *sandbox, struct vgpu_error **err);
+int sandbox_become(uint32_t uid, uint32_t gid, struct vgpu_error **err);
 
 /*
- * The second half, once the backend has opened what it needs: empty root, limits, user,
- * capabilities, system calls. address_space_bytes is the limit of the address space, 0 for none.
- * Returns 0, or -1 and err: the process is then half confined, and must end.
+ * The third part, once everything is opened: root, limits, system calls. address_space_bytes is the
+ * limit of the address space, 0 for none. Returns 0, or -1 and err: the process is then half
+ * confined, and must end.
  */
 int sandbox_enter(struct sandbox *sandbox, uint64_t address_space_bytes, struct vgpu_error **err);
 
-/* Stages 6 and 7 of sandbox.c. */
-int sandbox_drop_privileges(const struct sandbox *sandbox, struct vgpu_error **err);
-/* Stage 4 where a GPU's driver runs. */
-void sandbox_drop_root_gpu(struct sandbox *sandbox);
+/* Stage 4 of sandbox.c, and 7, which uses it; see sandbox_root.c. */
+void sandbox_start_root_maker(struct sandbox *sandbox);
+void sandbox_enter_root(struct sandbox *sandbox);
+
+/* Stage 5; see sandbox_user.c. */
+int sandbox_drop_capabilities(struct vgpu_error **err);
 
 /* sandbox_enter()'s last stage; see sandbox_seccomp.c. */
 int sandbox_filter_system_calls(const struct sandbox *sandbox, struct vgpu_error **err);

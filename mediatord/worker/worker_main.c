@@ -25,56 +25,29 @@ struct options {
 
 static void usage(FILE *stream)
 {
-	fputs("Usage: vgpu-worker [--uid UID --gid GID]\n"
+	fputs("Usage: vgpu-worker\n"
 	      "Runs the GPU work of one VM. vgpu-mediatord starts it, with their socket as\n"
 	      "descriptor 3; there is no use in starting it by hand.\n"
 	      "\n"
-	      "  --uid UID      become this user (needed where started as root)\n"
-	      "  --gid GID      become this group (needed where started as root)\n"
 	      "  --no-sandbox   keep every privilege: for debuggers and valgrind only\n"
 	      "  --help         print this text and exit\n"
 	      "  --version      print the version and exit\n",
 	      stream);
 }
 
-/* An id in decimal that is neither root's nor -1. */
-static int parse_id(const char *text, uint32_t *id)
-{
-	unsigned long value;
-	char *end;
-
-	errno = 0;
-	value = strtoul(text, &end, 10);
-	if (errno || end == text || *end || *text < '0' || *text > '9' || value == 0 ||
-	    value >= UINT32_MAX)
-		return -1;
-	*id = (uint32_t)value;
-	return 0;
-}
-
 /* Ends the program on --help, --version and wrong usage. */
 static void parse_options(int argc, char **argv, struct options *options)
 {
 	static const struct option long_options[] = {
-		{ "uid", required_argument, NULL, 'u' },  { "gid", required_argument, NULL, 'g' },
-		{ "no-sandbox", no_argument, NULL, 'n' }, { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },	  { NULL, 0, NULL, 0 },
+		{ "no-sandbox", no_argument, NULL, 'n' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
 	};
-	bool has_uid = false, has_gid = false;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		switch (option) {
-		case 'u':
-		case 'g':
-			if (parse_id(optarg, option == 'u' ? &options->sandbox.uid
-							   : &options->sandbox.gid) < 0) {
-				vgpu_log_error("--%s %s: not a number from 1 to 4294967294",
-					       option == 'u' ? "uid" : "gid", optarg);
-				exit(EX_USAGE);
-			}
-			*(option == 'u' ? &has_uid : &has_gid) = true;
-			break;
 		case 'n':
 			options->confine = false;
 			break;
@@ -93,11 +66,6 @@ static void parse_options(int argc, char **argv, struct options *options)
 		vgpu_log_error("%s: vgpu-worker takes no arguments", argv[optind]);
 		exit(EX_USAGE);
 	}
-	if (has_uid != has_gid) {
-		vgpu_log_error("--uid and --gid go together");
-		exit(EX_USAGE);
-	}
-	options->sandbox.has_ids = has_uid;
 }
 
 static int check_control_socket(int fd, struct vgpu_error **err)
@@ -247,6 +215,8 @@ static int run_prepared(struct options *options, struct mediator_socket *mediato
 
 	if (mediator_receive_start(mediator, &start, fds, err) < 0)
 		return exit_status(*err);
+	if (options->confine && sandbox_become(start.uid, start.gid, err) < 0)
+		return fail(mediator, *err);
 	if (start.region_bytes && ring_map_open(&map, &start, fds, err) < 0)
 		return fail(mediator, *err);
 	status = run_confined(options, mediator, &start, &map, backend, err);
@@ -262,9 +232,7 @@ static int run(struct options *options, struct mediator_socket *mediator, struct
 
 	if (mediator_receive(mediator, VGPU_WORKER_PREPARE, &message, err) < 0)
 		return exit_status(*err);
-	if (options->confine && message.prepare.backend == VGPU_BACKEND_CUDA &&
-	    sandbox_prepare_gpu(&options->sandbox, err) < 0)
-		return fail(mediator, *err);
+	options->sandbox.gpu = message.prepare.backend == VGPU_BACKEND_CUDA;
 	if (open_backend(&message.prepare, &backend, err) < 0)
 		return fail(mediator, *err);
 	mediator->context = true;
@@ -282,7 +250,7 @@ int main(int argc, char **argv)
 	struct options options = { .sandbox = { .keep_fd = VGPU_WORKER_CONTROL_FD,
 						.doorbell = -1,
 						.completion = -1,
-						.helper = -1 },
+						.root_maker = -1 },
 				   .confine = true };
 	struct mediator_socket mediator = { .fd = VGPU_WORKER_CONTROL_FD };
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;

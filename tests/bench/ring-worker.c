@@ -64,14 +64,13 @@ static int make_memory(uint64_t bytes, void **memory)
 
 static void become_worker(const char *program, int socket)
 {
-	const char *const as_root[] = { "vgpu-worker", "--uid",	     "1879048193",
-					"--gid",       "1879048193", NULL };
-	const char *const as_user[] = { "vgpu-worker", NULL };
+	static char name[] = "vgpu-worker";
+	char *const arguments[] = { name, NULL };
 
 	/* Not with dup2() alone: a descriptor that has the number already keeps CLOEXEC. */
 	socket = fcntl(socket, F_DUPFD, 10);
 	dup2(socket, VGPU_WORKER_CONTROL_FD);
-	execv(program, (char *const *)(geteuid() == 0 ? as_root : as_user));
+	execv(program, arguments);
 	_exit(127);
 }
 

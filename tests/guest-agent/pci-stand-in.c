@@ -87,16 +87,15 @@ static int memory(uint64_t bytes, void **mapped)
 
 static void become_worker(int socket)
 {
-	const char *const as_root[] = { "vgpu-worker", "--uid",	     "1879048193",
-					"--gid",       "1879048193", NULL };
-	const char *const as_user[] = { "vgpu-worker", NULL };
+	static char name[] = "vgpu-worker";
+	char *const arguments[] = { name, NULL };
 	const char *top = getenv("top_builddir");
 	char path[4096];
 
 	snprintf(path, sizeof(path), "%s/vgpu-worker", top ? top : ".");
 	socket = fcntl(socket, F_DUPFD, 10);
 	dup2(socket, VGPU_WORKER_CONTROL_FD);
-	execv(path, (char *const *)(geteuid() == 0 ? as_root : as_user));
+	execv(path, arguments);
 	_exit(127);
 }
 

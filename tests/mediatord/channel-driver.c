@@ -63,12 +63,9 @@ struct channel_driver channel_make(uint32_t entries, uint64_t window_bytes,
 void channel_spawn(struct channel_driver *channel, const struct vgpu_worker_start *start,
 		   const int *fds, size_t fd_count)
 {
-	char id[16];
 	const struct vgpu_worker_prepare prepare = driver_prepare();
-	const char *const as_root[] = { "--uid", id, "--gid", id, NULL };
 
-	snprintf(id, sizeof(id), "%u", DRIVER_UID);
-	channel->driver = driver_spawn(geteuid() == 0 ? as_root : NULL);
+	channel->driver = driver_spawn(NULL);
 	driver_send(&channel->driver, &prepare, sizeof(prepare));
 	assert_int_equal(
 		vgpu_packet_send(channel->driver.socket, start, sizeof(*start), fds, fd_count), 0);

@@ -54,6 +54,29 @@ static void assert_no_capabilities(pid_t pid)
 		assert_status(pid, sets[i], "0000000000000000");
 }
 
+/* Its GPU is open, and it is nobody's. */
+static void status_of_a_prepared_worker(void **state)
+{
+	const struct vgpu_worker_prepare prepare = driver_prepare();
+	struct driver driver = driver_spawn(NULL);
+
+	(void)state;
+	driver_send(&driver, &prepare, sizeof(prepare));
+	driver_receive_prepared(&driver);
+	if (geteuid() != 0) {
+		assert_no_capabilities(driver.pid);
+	} else {
+		assert_status(driver.pid, "Uid", "0\t0\t0\t0");
+		/* CAP_SETUID and CAP_SETGID. */
+		assert_status(driver.pid, "CapEff", "00000000000000c0");
+		assert_status(driver.pid, "CapPrm", "00000000000000c0");
+		assert_status(driver.pid, "CapInh", "0000000000000000");
+		assert_status(driver.pid, "CapAmb", "0000000000000000");
+		assert_status(driver.pid, "CapBnd", "0000000000000000");
+	}
+	driver_stop(&driver);
+}
+
 static void status_of_a_running_worker(void **state)
 {
 	struct driver driver = driver_start(0, NULL);
@@ -85,6 +108,25 @@ static void read_link(pid_t pid, const char *name, char *target, size_t size)
 	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
 	length = readlink(path, target, size - 1);
 	target[length < 0 ? 0 : length] = '\0';
+}
+
+/* The process that makes its root has gone when it is ready. */
+static void processes_of_a_running_worker(void **state)
+{
+	struct driver driver = driver_start(0, NULL);
+	char path[64], children[64] = "";
+	FILE *file;
+
+	(void)state;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", driver.pid, driver.pid);
+	file = fopen(path, "r");
+	if (!file) {
+		driver_stop(&driver);
+		skip(); /* a kernel without it */
+	}
+	assert_null(fgets(children, sizeof(children), file));
+	fclose(file);
+	driver_stop(&driver);
 }
 
 static void descriptors_of_a_running_worker(void **state)
@@ -196,7 +238,9 @@ static void limits_of_a_running_worker(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(status_of_a_prepared_worker),
 		cmocka_unit_test(status_of_a_running_worker),
+		cmocka_unit_test(processes_of_a_running_worker),
 		cmocka_unit_test(descriptors_of_a_running_worker),
 		cmocka_unit_test(namespaces_of_a_running_worker),
 		cmocka_unit_test(limits_of_a_running_worker),

@@ -58,17 +58,18 @@ static bool namespaces_possible(uid_t uid)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* Whether do_confined()'s child has a channel's eventfds, as descriptors 4 and 5. */
+/* Whether do_confined()'s child has a channel's eventfds, with these numbers. */
 static bool has_channel;
 
-#define DOORBELL   4
-#define COMPLETION 5
+#define DOORBELL   10
+#define COMPLETION 11
 
 static void open_eventfds(struct sandbox *sandbox)
 {
 	if (!has_channel)
 		return;
-	if (eventfd(1, EFD_NONBLOCK) != DOORBELL || eventfd(1, EFD_NONBLOCK) != COMPLETION)
+	if (dup2(eventfd(1, EFD_NONBLOCK), DOORBELL) < 0 ||
+	    dup2(eventfd(1, EFD_NONBLOCK), COMPLETION) < 0)
 		_exit(104);
 	sandbox->doorbell = DOORBELL;
 	sandbox->completion = COMPLETION;
@@ -88,13 +89,10 @@ static int do_confined(uid_t start_uid, void (*action)(void))
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		struct sandbox sandbox = { .helper = -1,
-					   .has_ids = geteuid() == 0 && start_uid == 0,
-					   .uid = DRIVER_UID,
-					   .gid = DRIVER_UID,
-					   .keep_fd = 3,
-					   .doorbell = -1,
-					   .completion = -1 };
+		struct sandbox sandbox = {
+			.root_maker = -1, .keep_fd = 3, .doorbell = -1, .completion = -1
+		};
+		uint32_t id = geteuid() == 0 && start_uid == 0 ? DRIVER_UID : VGPU_WORKER_NO_ID;
 		struct vgpu_error *err = NULL;
 
 		become(start_uid);
@@ -102,7 +100,8 @@ static int do_confined(uid_t start_uid, void (*action)(void))
 		dup2(10, 3);
 		if (sandbox_prepare(&sandbox, &err) == 0)
 			open_eventfds(&sandbox);
-		if (err || sandbox_enter(&sandbox, UINT64_C(1) << 32, &err) < 0) {
+		if (err || sandbox_become(id, id, &err) < 0 ||
+		    sandbox_enter(&sandbox, UINT64_C(1) << 32, &err) < 0) {
 			fprintf(stderr, "%s\n", err->message);
 			_exit(101);
 		}
@@ -337,9 +336,11 @@ static void no_memory_is_moved_beside_a_driver(void **state)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		const struct sandbox sandbox = {
-			.gpu = true, .helper = -1, .keep_fd = 3, .doorbell = -1, .completion = -1
-		};
+		const struct sandbox sandbox = { .gpu = true,
+						 .root_maker = -1,
+						 .keep_fd = 3,
+						 .doorbell = -1,
+						 .completion = -1 };
 		void *own = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		/* Large enough for a mapping of its own, which realloc() would move. */
 		char *text = malloc(1u << 22);
@@ -394,18 +395,16 @@ static void a_log_without_a_reader(void **state)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		struct sandbox sandbox = { .helper = -1,
-					   .has_ids = geteuid() == 0,
-					   .uid = DRIVER_UID,
-					   .gid = DRIVER_UID,
-					   .keep_fd = 3,
-					   .doorbell = -1,
-					   .completion = -1 };
+		struct sandbox sandbox = {
+			.root_maker = -1, .keep_fd = 3, .doorbell = -1, .completion = -1
+		};
+		uint32_t id = geteuid() == 0 ? DRIVER_UID : VGPU_WORKER_NO_ID;
 
 		dup2(pipes[1], STDERR_FILENO);
 		dup2(pair[1], 10);
 		dup2(10, 3);
-		if (sandbox_prepare(&sandbox, NULL) < 0 || sandbox_enter(&sandbox, 0, NULL) < 0)
+		if (sandbox_prepare(&sandbox, NULL) < 0 || sandbox_become(id, id, NULL) < 0 ||
+		    sandbox_enter(&sandbox, 0, NULL) < 0)
 			_exit(101);
 		_exit(write(STDERR_FILENO, "x", 1) == -1 ? 0 : 1);
 	}

@@ -110,8 +110,6 @@ void driver_receive_ready(struct driver *driver)
 
 struct driver driver_start(uint64_t quota, struct vgpu_worker_prepared *prepared)
 {
-	char id[16];
-	const char *const as_root[] = { "--uid", id, "--gid", id, NULL };
 	const struct vgpu_worker_prepare prepare = driver_prepare();
 	const struct vgpu_worker_start start = {
 		.header = { .type = VGPU_WORKER_START, .length = sizeof(start) },
@@ -122,8 +120,7 @@ struct driver driver_start(uint64_t quota, struct vgpu_worker_prepared *prepared
 	struct vgpu_worker_prepared its;
 	struct driver driver;
 
-	snprintf(id, sizeof(id), "%u", DRIVER_UID);
-	driver = driver_spawn(geteuid() == 0 ? as_root : NULL);
+	driver = driver_spawn(NULL);
 	driver.quota = quota;
 	driver_send(&driver, &prepare, sizeof(prepare));
 	driver_send(&driver, &start, sizeof(start));

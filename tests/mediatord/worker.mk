@@ -7,7 +7,8 @@ mediatord_worker_tests = \
 	tests/mediatord/test-worker-protocol \
 	tests/mediatord/test-worker-proc \
 	tests/mediatord/test-worker-quota \
-	tests/mediatord/test-worker-sandbox
+	tests/mediatord/test-worker-sandbox \
+	tests/mediatord/test-worker-user
 if BUILD_TESTS
 if BUILD_MEDIATORD
 check_PROGRAMS += $(mediatord_worker_tests)
@@ -49,6 +50,10 @@ tests_mediatord_test_worker_proc_LDADD = tests/mediatord/libworkerdriver.la medi
 tests_mediatord_test_worker_sandbox_SOURCES = tests/mediatord/test-worker-sandbox.c
 tests_mediatord_test_worker_sandbox_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_worker_sandbox_LDADD = tests/mediatord/libworkerdriver.la mediatord/worker/libworker.la $(CMOCKA_LIBS)
+
+tests_mediatord_test_worker_user_SOURCES = tests/mediatord/test-worker-user.c
+tests_mediatord_test_worker_user_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_worker_user_LDADD = mediatord/worker/libworker.la $(CMOCKA_LIBS)
 
 tests_mediatord_test_worker_memory_SOURCES = tests/mediatord/test-worker-memory.c
 tests_mediatord_test_worker_memory_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What differs where a GPU's driver runs in the worker.
+ * Stages 4 and 7 of sandbox.c: the new root.
  *
- * The driver starts threads when it is opened, and a thread keeps the capabilities that it was
- * started with. So the worker gives up user and capabilities before that. What still needs them,
- * the new root, is left to a second process that shares the mount namespace: pivot_root(2) moves
- * every process of the namespace.
+ * A new root needs CAP_SYS_ADMIN, which the worker no longer has when it is known what has to be in
+ * it. So it is left to a second process that shares the mount namespace: pivot_root(2) moves every
+ * process of the namespace. That process was forked before the backend was opened and before
+ * anything was read; it waits for one list, from a worker that has read nothing of a tenant's yet,
+ * and ends.
  *
- * The root is not empty: the driver opens device nodes for each new mapping, and a few files when
- * a context is made, checkpointed or restored. These are there, bound one by one; other GPUs' nodes
- * and the rest of /dev, /proc and /sys are not. /proc/self is the worker's own folder: /proc as a
- * whole, with other processes in it, is not there.
+ * With the cpu backend the root is empty. A GPU's driver opens device nodes for each new mapping,
+ * and a few files when a context is made, checkpointed or restored. These are there, bound one by
+ * one; other GPUs' nodes and the rest of /dev, /proc and /sys are not. /proc/self is the worker's
+ * own folder: /proc as a whole, with other processes in it, is not there.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,10 +32,15 @@
 #define ENTRIES_MAX    24
 #define PATH_MAX_BYTES 96
 
-/* One packet from the worker says all of them. */
 struct entry {
 	char path[PATH_MAX_BYTES];
 	uint32_t device;
+};
+
+/* One packet from the worker. */
+struct list {
+	uint32_t count;
+	struct entry entries[ENTRIES_MAX];
 };
 
 /* Makes the folders above path. */
@@ -116,13 +122,13 @@ static int bind_entry(const char *root, const struct entry *entry)
 		     NULL);
 }
 
-static int build_root(const char *place, const struct entry *entries, size_t count)
+static int build_root(const char *place, const struct list *list)
 {
 	if (mount("none", place, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
 		  "size=256k,nr_inodes=128,mode=0555") < 0)
 		return -1;
-	for (size_t i = 0; i < count; i++)
-		if (bind_entry(place, &entries[i]) < 0)
+	for (uint32_t i = 0; i < list->count; i++)
+		if (bind_entry(place, &list->entries[i]) < 0)
 			return -1;
 	if (mount(NULL, place, NULL,
 		  MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
@@ -135,93 +141,75 @@ static int build_root(const char *place, const struct entry *entries, size_t cou
 }
 
 /* The second process: waits for the list, builds the root, answers with an errno, ends. */
-static void run_helper(int socket)
+static void make_root(int socket)
 {
 	static const char *const places[] = { "/tmp", "/run", "/mnt" };
-	struct entry entries[ENTRIES_MAX];
 	int result = EINVAL;
-	ssize_t length;
+	struct list list;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	length = recv(socket, entries, sizeof(entries), 0);
-	if (length <= 0 || length % (ssize_t)sizeof(entries[0]) != 0)
+	/* Where the worker has ended, so has the stream. */
+	if (recv(socket, &list, sizeof(list), 0) != sizeof(list) || list.count > ENTRIES_MAX)
 		_exit(EXIT_FAILURE);
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && result; i++)
-		result = build_root(places[i], entries, (size_t)length / sizeof(entries[0])) < 0
-				 ? errno
-				 : 0;
+		result = build_root(places[i], &list) < 0 ? errno : 0;
 	_exit(send(socket, &result, sizeof(result), MSG_NOSIGNAL) == sizeof(result) ? EXIT_SUCCESS
 										    : EXIT_FAILURE);
 }
 
-static void start_helper(struct sandbox *sandbox)
+void sandbox_start_root_maker(struct sandbox *sandbox)
 {
 	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return;
-	sandbox->helper_pid = fork();
-	if (sandbox->helper_pid == 0) {
+	sandbox->root_maker_pid = fork();
+	if (sandbox->root_maker_pid == 0) {
 		close(pair[0]);
 		close(sandbox->keep_fd);
-		run_helper(pair[1]);
+		make_root(pair[1]);
 	}
 	close(pair[1]);
-	if (sandbox->helper_pid < 0)
+	if (sandbox->root_maker_pid < 0)
 		close(pair[0]);
 	else
-		sandbox->helper = pair[0];
+		sandbox->root_maker = pair[0];
 }
 
-int sandbox_prepare_gpu(struct sandbox *sandbox, struct vgpu_error **err)
+/* Has the second process make the root. Returns 0, or -1 with errno. */
+static int ask_root_maker(struct sandbox *sandbox)
 {
-	sandbox->gpu = true;
-	if (sandbox->namespaces) {
-		/* Nothing of what is done here may travel back to the host. */
-		if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-			vgpu_log_warning("cannot make the mounts private: %s", strerror(errno));
-		/* Shared memory through which others can have the driver load a library. */
-		else if (mount("none", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
-			       "size=1m,mode=1777") < 0)
-			vgpu_log_debug("cannot hide /dev/shm: %s", strerror(errno));
-		start_helper(sandbox);
-	}
-	return sandbox_drop_privileges(sandbox, err);
-}
-
-/* Has the helper build the root. Returns 0, or -1 with errno. */
-static int ask_helper(struct sandbox *sandbox)
-{
-	struct entry entries[ENTRIES_MAX] = { 0 };
-	size_t count = 0;
+	struct list list = { .count = 0 };
 	int result = ECHILD, status;
 	ssize_t length;
 
-	for (const struct backend_path *path = sandbox->paths; path && path->path; path++) {
-		if (count == ENTRIES_MAX) {
-			errno = E2BIG;
-			return -1;
-		}
-		snprintf(entries[count].path, sizeof(entries[count].path), "%s", path->path);
-		entries[count++].device = path->device;
+	for (const struct backend_path *path = sandbox->paths;
+	     path && path->path && list.count < ENTRIES_MAX; path++) {
+		struct entry *entry = &list.entries[list.count];
+
+		snprintf(entry->path, sizeof(entry->path), "%s", path->path);
+		entry->device = path->device;
+		list.count++;
 	}
-	length = send(sandbox->helper, entries, count * sizeof(entries[0]), MSG_NOSIGNAL);
+	length = send(sandbox->root_maker, &list, sizeof(list), MSG_NOSIGNAL);
 	if (length > 0)
-		length = recv(sandbox->helper, &result, sizeof(result), 0);
-	close(sandbox->helper);
-	sandbox->helper = -1;
-	while (waitpid(sandbox->helper_pid, &status, 0) < 0 && errno == EINTR)
+		length = recv(sandbox->root_maker, &result, sizeof(result), 0);
+	close(sandbox->root_maker);
+	sandbox->root_maker = -1;
+	while (waitpid(sandbox->root_maker_pid, &status, 0) < 0 && errno == EINTR)
 		;
 	errno = length == sizeof(result) ? result : ECHILD;
 	return errno ? -1 : 0;
 }
 
-void sandbox_drop_root_gpu(struct sandbox *sandbox)
+void sandbox_enter_root(struct sandbox *sandbox)
 {
-	if (sandbox->helper < 0)
+	if (!sandbox->namespaces)
 		return;
-	if (ask_helper(sandbox) == 0 && chdir("/") == 0)
+	errno = ECHILD;
+	if (sandbox->root_maker >= 0 && ask_root_maker(sandbox) == 0 && chdir("/") == 0)
 		return;
+	/* As with a policy that lets user namespaces be made, but nothing be done in them. */
 	vgpu_log_warning("no root directory of its own (%s): the worker goes on without it",
 			 strerror(errno));
 }
