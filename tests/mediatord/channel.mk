@@ -8,7 +8,8 @@ mediatord_channel_tests = \
 	tests/mediatord/test-channel-refusals \
 	tests/mediatord/test-channel-ring \
 	tests/mediatord/test-channel-sleep \
-	tests/mediatord/test-channel-start
+	tests/mediatord/test-channel-start \
+	tests/mediatord/test-worker-adopt
 if BUILD_TESTS
 check_PROGRAMS += tests/mediatord/test-histogram
 TESTS += tests/mediatord/test-histogram
@@ -59,6 +60,10 @@ tests_mediatord_test_channel_sleep_LDADD = tests/mediatord/libchanneldriver.la
 tests_mediatord_test_channel_start_SOURCES = tests/mediatord/test-channel-start.c
 tests_mediatord_test_channel_start_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_channel_start_LDADD = tests/mediatord/libchanneldriver.la
+
+tests_mediatord_test_worker_adopt_SOURCES = tests/mediatord/test-worker-adopt.c
+tests_mediatord_test_worker_adopt_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_worker_adopt_LDADD = tests/mediatord/libchanneldriver.la
 
 tests_mediatord_test_channel_index_SOURCES = \
 	tests/mediatord/guest-ring.h \
