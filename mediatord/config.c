@@ -18,6 +18,11 @@
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
 
+/* Of an H100, as its driver makes one without being asked for less. */
+#define CONTEXT_BYTES (526 * MIB)
+
+#define MEMORY_COMMITMENT_UNSET UINT32_MAX
+
 void config_profile_defaults(struct config_profile *profile)
 {
 	memset(profile, 0, sizeof(*profile));
@@ -39,7 +44,7 @@ struct config_pool *config_pool_append(struct config *config)
 		return NULL;
 	config->pools = grown;
 	grown += config->pool_count++;
-	memset(grown, 0, sizeof(*grown));
+	*grown = (struct config_pool){ .memory_commitment = MEMORY_COMMITMENT_UNSET };
 	return grown;
 }
 
@@ -63,6 +68,13 @@ static int set_default(char **field, const char *text)
 	return *field ? 0 : -1;
 }
 
+static uint64_t host_memory(void)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
+
+	return pages > 0 && bytes > 0 ? (uint64_t)pages * (uint64_t)bytes : 0;
+}
+
 struct config *config_new(void)
 {
 	struct config *config = calloc(1, sizeof(*config));
@@ -72,11 +84,14 @@ struct config *config_new(void)
 	config->worker_uid_base = 1879048192u;
 	config->backend = VGPU_BACKEND_CPU;
 	config->log_level = VGPU_LOG_INFO;
+	config->software_gpus = 1;
+	config->window_commitment_bytes = host_memory() / 2;
 	if (set_default(&config->control_socket, VGPU_RUN_DIR "/control.sock") < 0 ||
 	    set_default(&config->link_dir, VGPU_RUN_DIR "/link") < 0 ||
 	    set_default(&config->libvirt_run_dir, "/run/libvirt/qemu") < 0 ||
 	    set_default(&config->state, VGPU_STATE_DIR "/state.db") < 0 ||
-	    set_default(&config->worker, VGPU_WORKER_PROGRAM) < 0)
+	    set_default(&config->worker, VGPU_WORKER_PROGRAM) < 0 ||
+	    set_default(&config->gpuinfo, VGPU_GPUINFO_PROGRAM) < 0)
 		config_free(&config);
 	return config;
 }
@@ -90,6 +105,7 @@ void config_free(struct config **config)
 	free((*config)->libvirt_run_dir);
 	free((*config)->state);
 	free((*config)->worker);
+	free((*config)->gpuinfo);
 	free((*config)->pools);
 	free((*config)->profiles);
 	free(*config);
@@ -145,6 +161,10 @@ static int check_pools(const struct config *config, struct vgpu_error **err)
 						      "pools %s and %s have the same letter %c; "
 						      "give one of them another with letter =",
 						      other->name, pool->name, pool->letter);
+			if (pool->all_gpus && other->all_gpus)
+				return vgpu_error_set(err, EINVAL,
+						      "pools %s and %s both have gpus = all",
+						      other->name, pool->name);
 			for (size_t a = 0; a < pool->gpu_count; a++)
 				for (size_t b = 0; b < other->gpu_count; b++)
 					if (pool->gpus[a] == other->gpus[b])
@@ -200,6 +220,59 @@ static int resolve_defaults(struct config *config, const struct config_file_name
 	return 0;
 }
 
+/* What depends on the backend: a software GPU's memory is the host's, and it has no contexts. */
+static void resolve_memory(struct config *config, const struct config_file_names *names)
+{
+	const bool gpu = config->backend == VGPU_BACKEND_CUDA;
+
+	if (!names->has_context_memory)
+		config->context_memory_bytes = gpu ? CONTEXT_BYTES : 0;
+	for (size_t i = 0; i < config->pool_count; i++)
+		if (config->pools[i].memory_commitment == MEMORY_COMMITMENT_UNSET)
+			config->pools[i].memory_commitment = gpu ? 100 : 0;
+}
+
+static bool is_taken(const struct config *config, uint32_t gpu)
+{
+	for (size_t i = 0; i < config->pool_count; i++)
+		for (size_t n = 0; n < config->pools[i].gpu_count; n++)
+			if (config->pools[i].gpus[n] == gpu)
+				return true;
+	return false;
+}
+
+int config_take_gpus(struct config *config, const uint32_t *indices, size_t count,
+		     struct vgpu_error **err)
+{
+	for (size_t i = 0; i < config->pool_count; i++) {
+		struct config_pool *pool = &config->pools[i];
+
+		if (!pool->all_gpus)
+			continue;
+		for (size_t n = 0; n < count && pool->gpu_count < CONFIG_POOL_GPUS_MAX; n++)
+			if (!is_taken(config, indices[n]))
+				pool->gpus[pool->gpu_count++] = indices[n];
+		if (!pool->gpu_count)
+			return vgpu_error_set(err, EINVAL,
+					      "[pool %s] has gpus = all, and this host has none "
+					      "left for it",
+					      pool->name);
+	}
+	return 0;
+}
+
+/* Those of the cpu backend are known without asking anybody. */
+static int take_software_gpus(struct config *config, struct vgpu_error **err)
+{
+	uint32_t indices[CONFIG_SOFTWARE_GPUS_MAX];
+
+	if (config->backend != VGPU_BACKEND_CPU)
+		return 0;
+	for (uint32_t i = 0; i < config->software_gpus; i++)
+		indices[i] = i;
+	return config_take_gpus(config, indices, config->software_gpus, err);
+}
+
 int config_parse(const char *text, size_t length, const char *name, struct config **config,
 		 struct vgpu_error **err)
 {
@@ -218,10 +291,11 @@ int config_parse(const char *text, size_t length, const char *name, struct confi
 			return vgpu_error_set(err, ENOMEM, "%s: out of memory", name);
 		memcpy(pool->name, "A", sizeof("A"));
 		pool->letter = 'A';
-		pool->gpu_count = 1;
+		pool->all_gpus = true;
 	}
+	resolve_memory(made, &names);
 	if (check_paths(made, err) < 0 || check_pools(made, err) < 0 ||
-	    resolve_defaults(made, &names, err) < 0) {
+	    resolve_defaults(made, &names, err) < 0 || take_software_gpus(made, err) < 0) {
 		vgpu_error_prefix(err, "%s", name);
 		return -1;
 	}

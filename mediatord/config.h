@@ -25,12 +25,17 @@
 #define CONFIG_QUEUE_DEPTH_MAX	       65536u
 #define CONFIG_CHANNELS_MAX	       32u
 #define CONFIG_LONGEST_JOB_MS_MAX      86400000u /* a day */
+#define CONFIG_MEMORY_COMMITMENT_MAX   10000u	 /* percent */
+#define CONFIG_SOFTWARE_GPUS_MAX       CONFIG_POOL_GPUS_MAX
 
 struct config_pool {
 	char name[VGPU_POOL_NAME_MAX + 1];
 	char letter;			     /* the POOL_ID register; no two pools have the same */
 	uint32_t gpus[CONFIG_POOL_GPUS_MAX]; /* indices of the backend's GPUs, ascending */
-	size_t gpu_count;		     /* at least 1 */
+	size_t gpu_count;		     /* at least 1, once they are known */
+	bool all_gpus;			     /* those that no other pool names */
+	/* Its VMs are promised at most so many percent of its GPUs' memory; 0: no limit. */
+	uint32_t memory_commitment;
 };
 
 struct config_profile {
@@ -51,10 +56,14 @@ struct config {
 	char *libvirt_run_dir;
 	char *state;
 	char *worker;
+	char *gpuinfo; /* the program vgpu-gpuinfo */
 	uid_t worker_uid_base;
-	uint32_t backend;	    /* VGPU_BACKEND_* */
-	bool allow_pageable_access; /* workers run where kernels can reach a process's memory */
-	int log_level;		    /* VGPU_LOG_* */
+	uint32_t backend;	       /* VGPU_BACKEND_* */
+	bool allow_pageable_access;    /* workers run where kernels can reach a process's memory */
+	uint32_t software_gpus;	       /* that the cpu backend has */
+	uint64_t context_memory_bytes; /* what a context takes of a GPU */
+	uint64_t window_commitment_bytes; /* of windows, on the whole host; 0: no limit */
+	int log_level;			  /* VGPU_LOG_* */
 
 	/* At least one; a pool's index is its number for the scheduler. No GPU is in two. */
 	struct config_pool *pools;
@@ -78,6 +87,13 @@ int config_load(const char *path, bool may_lack, struct config **config, struct 
 /* As config_load(), from memory; name stands for the path in messages. */
 int config_parse(const char *text, size_t length, const char *name, struct config **config,
 		 struct vgpu_error **err);
+
+/*
+ * Gives the pools with `gpus = all` those of these GPUs that no pool names. Returns 0, or -1 and
+ * err where one of them is left without any.
+ */
+int config_take_gpus(struct config *config, const uint32_t *indices, size_t count,
+		     struct vgpu_error **err);
 
 void config_free(struct config **config);
 

@@ -18,7 +18,8 @@
 /* What must hold when a section is over. Returns 0, or -1 and err. */
 static int end_section(struct config_reader *reader)
 {
-	if (reader->section == SECTION_POOL && config_pool_of(reader)->gpu_count == 0)
+	if (reader->section == SECTION_POOL && config_pool_of(reader)->gpu_count == 0 &&
+	    !config_pool_of(reader)->all_gpus)
 		return vgpu_error_set(reader->err, EINVAL,
 				      "[pool %s] has no gpus =", config_pool_of(reader)->name);
 	if (reader->section == SECTION_PROFILE) {

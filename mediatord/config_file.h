@@ -5,10 +5,11 @@
 
 #include "mediatord/config.h"
 
-/* Names that can be resolved only when the whole file was read; "" where not given. */
+/* What can be resolved only when the whole file was read; names are "" where not given. */
 struct config_file_names {
 	char default_pool[VGPU_POOL_NAME_MAX + 1];
 	char default_profile[VGPU_PROFILE_NAME_MAX + 1];
+	bool has_context_memory;
 };
 
 /* config.c's: a configuration with the built-in values but without pools and profiles, or NULL. */

@@ -45,6 +45,28 @@ static int set_worker(struct config_reader *reader, const char *value)
 	return config_value_path(reader->err, value, &reader->config->worker);
 }
 
+static int set_gpuinfo(struct config_reader *reader, const char *value)
+{
+	return config_value_path(reader->err, value, &reader->config->gpuinfo);
+}
+
+static int set_software_gpus(struct config_reader *reader, const char *value)
+{
+	return config_value_number(reader->err, value, 1, CONFIG_SOFTWARE_GPUS_MAX,
+				   &reader->config->software_gpus);
+}
+
+static int set_context_memory(struct config_reader *reader, const char *value)
+{
+	reader->names->has_context_memory = true;
+	return config_value_size(reader->err, value, &reader->config->context_memory_bytes);
+}
+
+static int set_window_commitment(struct config_reader *reader, const char *value)
+{
+	return config_value_size(reader->err, value, &reader->config->window_commitment_bytes);
+}
+
 /* Leaves room for every vm_id above it, and never root or (uid_t)-1. */
 static int set_worker_uid_base(struct config_reader *reader, const char *value)
 {
@@ -118,6 +140,9 @@ static int set_gpus(struct config_reader *reader, const char *value)
 	struct config_pool *pool = config_pool_of(reader);
 	const char *cursor = value;
 
+	pool->all_gpus = strcmp(value, "all") == 0;
+	if (pool->all_gpus)
+		return 0;
 	for (;;) {
 		uint64_t gpu;
 
@@ -143,8 +168,14 @@ static int set_gpus(struct config_reader *reader, const char *value)
 			break;
 	}
 	return vgpu_error_set(reader->err, EINVAL,
-			      "\"%s\" is no list of GPU indices from 0 to %u, as 0,1", value,
-			      CONFIG_GPU_INDEX_MAX);
+			      "\"%s\" is no list of GPU indices from 0 to %u, as 0,1, nor all",
+			      value, CONFIG_GPU_INDEX_MAX);
+}
+
+static int set_memory_commitment(struct config_reader *reader, const char *value)
+{
+	return config_value_number(reader->err, value, 0, CONFIG_MEMORY_COMMITMENT_MAX,
+				   &config_pool_of(reader)->memory_commitment);
 }
 
 static int set_pool(struct config_reader *reader, const char *value)
@@ -235,6 +266,10 @@ const struct config_key config_mediatord_keys[] = {
 	{ "state", set_state },
 	{ "worker", set_worker },
 	{ "worker-uid-base", set_worker_uid_base },
+	{ "gpuinfo", set_gpuinfo },
+	{ "software-gpus", set_software_gpus },
+	{ "context-memory", set_context_memory },
+	{ "window-commitment", set_window_commitment },
 	{ "backend", set_backend },
 	{ "allow-pageable-access", set_allow_pageable_access },
 	{ "default-pool", set_default_pool },
@@ -246,6 +281,7 @@ const struct config_key config_mediatord_keys[] = {
 const struct config_key config_pool_keys[] = {
 	{ "letter", set_letter },
 	{ "gpus", set_gpus },
+	{ "memory-commitment", set_memory_commitment },
 	{ NULL, NULL },
 };
 

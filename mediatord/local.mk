@@ -38,6 +38,8 @@ mediatord_libmediator_la_SOURCES = \
 	mediatord/mediator.h \
 	mediatord/peer.c \
 	mediatord/peer.h \
+	mediatord/pools.c \
+	mediatord/pools.h \
 	mediatord/region.c \
 	mediatord/region.h \
 	mediatord/rundir.c \
@@ -49,6 +51,7 @@ mediatord_libmediator_la_SOURCES = \
 	mediatord/vm.c \
 	mediatord/vm_log.c \
 	mediatord/vm.h \
+	mediatord/software_gpu.h \
 	mediatord/vm_config.h \
 	mediatord/worker.c \
 	mediatord/worker.h \
@@ -65,6 +68,7 @@ mediatord_paths = \
 	-DVGPU_STATE_DIR='"$(localstatedir)/lib/vgpu"' \
 	-DVGPU_KEEPER_PROGRAM='"$(pkglibexecdir)/vgpu-keeper"' \
 	-DVGPU_WORKER_PROGRAM='"$(pkglibexecdir)/vgpu-worker"' \
+	-DVGPU_GPUINFO_PROGRAM='"$(pkglibexecdir)/vgpu-gpuinfo"' \
 	-DVGPU_CONFIG_FILE='"$(sysconfdir)/vgpu/mediatord.conf"'
 
 if BUILD_MEDIATORD
@@ -107,6 +111,10 @@ noinst_LTLIBRARIES += mediatord/libplane.la
 endif
 mediatord_libplane_la_SOURCES = \
 	mediatord/control.h \
+	mediatord/gpu_report.c \
+	mediatord/gpu_report.h \
+	mediatord/gpus.c \
+	mediatord/gpus.h \
 	mediatord/layers.c \
 	mediatord/layers.h \
 	mediatord/problem.c \
@@ -125,6 +133,17 @@ mediatord_libplane_la_CFLAGS = $(AM_CFLAGS) $(MICROHTTPD_CFLAGS) $(JANSSON_CFLAG
 	-pthread
 mediatord_libplane_la_LIBADD = common/libcommon.la $(MICROHTTPD_LIBS) $(JANSSON_LIBS) \
 	$(SQLITE_LIBS) -lpthread
+
+# Asks NVIDIA's driver about the host's GPUs.
+if BUILD_MEDIATORD
+pkglibexec_PROGRAMS += vgpu-gpuinfo
+endif
+vgpu_gpuinfo_SOURCES = \
+	mediatord/gpuinfo/gpuinfo_main.c \
+	mediatord/gpuinfo/nvml_api.h
+vgpu_gpuinfo_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+vgpu_gpuinfo_LDADD = $(JANSSON_LIBS) -ldl
+dist_man_MANS += man/vgpu-gpuinfo.8
 
 include mediatord/keeper/local.mk
 include mediatord/worker/local.mk

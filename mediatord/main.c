@@ -19,6 +19,7 @@
 
 #include "common/log.h"
 #include "mediatord/config.h"
+#include "mediatord/gpus.h"
 #include "mediatord/mediator.h"
 #include "mediatord/registry.h"
 #include "mediatord/rest.h"
@@ -126,6 +127,21 @@ static int take_locks(const struct config *config, struct vgpu_error **err)
 	return 0;
 }
 
+/* The pools' GPUs, as far as the configuration leaves them to the driver. */
+static int take_gpus(struct config *config, struct gpus *gpus, struct vgpu_error **err)
+{
+	VGPU_AUTO_FREE struct gpu_report *report = gpus_snapshot(gpus);
+	uint32_t indices[GPUS_MAX];
+	size_t count = 0;
+
+	if (!report)
+		return vgpu_error_set(err, ENOMEM, "out of memory");
+	for (size_t i = 0; i < report->count; i++)
+		if (report->gpus[i].state == GPU_OK)
+			indices[count++] = report->gpus[i].index;
+	return config_take_gpus(config, indices, count, err);
+}
+
 static void notify(const char *state)
 {
 #ifdef HAVE_SYSTEMD
@@ -135,18 +151,19 @@ static void notify(const char *state)
 #endif
 }
 
-static int serve(const struct config *config, struct vgpu_error **err)
+static int serve(struct config *config, struct vgpu_error **err)
 {
 	/* Ended in the opposite order: REST first, whose calls fail once the loop has ended. */
 	VGPU_CLEANUP(mediator_free) struct mediator *mediator = NULL;
 	VGPU_CLEANUP(state_close) struct state *state = NULL;
 	VGPU_CLEANUP(registry_close) struct registry *registry = NULL;
+	VGPU_CLEANUP(gpus_close) struct gpus *gpus = NULL;
 	VGPU_CLEANUP(rest_stop) struct rest *rest = NULL;
 	int rc;
 
 	if (take_locks(config, err) < 0 || rundir_make_for(config->state, err) < 0 ||
-	    state_open(config->state, &state, err) < 0 ||
-	    mediator_new(config, &mediator, err) < 0 ||
+	    state_open(config->state, &state, err) < 0 || gpus_open(config, &gpus, err) < 0 ||
+	    take_gpus(config, gpus, err) < 0 || mediator_new(config, &mediator, err) < 0 ||
 	    registry_open(config, state, &registry, err) < 0)
 		return -1;
 	if (access(config->worker, X_OK) < 0)

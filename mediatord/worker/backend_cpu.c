@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/bytes.h"
+#include "mediatord/software_gpu.h"
 #include "mediatord/worker/backend_cpu.h"
 
 /* A host has as many software GPUs as its operator names; this bounds a slip of the pen. */
@@ -38,7 +39,6 @@ static void read_cpu_model(char *text, size_t size)
 /* Opens the host's memory: half of it, so that several workers and the host itself have room. */
 static int cpu_open(uint32_t gpu, uint32_t flags, struct backend **backend, struct vgpu_error **err)
 {
-	long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 	struct backend_cpu *cpu;
 	struct backend_info *info;
@@ -48,7 +48,7 @@ static int cpu_open(uint32_t gpu, uint32_t flags, struct backend **backend, stru
 	if (gpu >= GPUS_MAX)
 		return vgpu_error_set(err, ENODEV, "the cpu backend has no GPU %u: 0 to %u", gpu,
 				      GPUS_MAX - 1);
-	if (pages <= 0 || page_bytes <= 0)
+	if (!software_gpu_memory())
 		return vgpu_error_set(err, EIO, "the host does not say how much memory it has");
 	cpu = calloc(1, sizeof(*cpu));
 	if (!cpu)
@@ -59,7 +59,7 @@ static int cpu_open(uint32_t gpu, uint32_t flags, struct backend **backend, stru
 	info->multiprocessors = processors > 0 ? (uint32_t)processors : 1;
 	info->max_threads_per_block = CPU_THREADS_PER_BLOCK_MAX;
 	info->immediate = true;
-	info->memory_bytes = (uint64_t)pages * (uint64_t)page_bytes / 2;
+	info->memory_bytes = software_gpu_memory();
 	/* Small allocations cost about as much again in bookkeeping. */
 	info->address_space_bytes = 2 * info->memory_bytes + (UINT64_C(1) << 30);
 	read_cpu_model(model, sizeof(model));

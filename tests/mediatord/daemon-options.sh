@@ -40,8 +40,8 @@ diff -u "$dir/helped" "$dir/paged" || fail "--help and $page differ in their opt
 [ -s "$dir/paged" ] || fail "$page has no options"
 
 # Every key that the reader knows is in the page and in the example.
-sed -n 's/^\t{ "\([a-z-]*\)", set_.*/\1/p' "$top_srcdir/mediatord/config_file.c" >"$dir/keys"
-[ "$(wc -l <"$dir/keys")" -ge 26 ] || fail "only $(wc -l <"$dir/keys") keys found"
+sed -n 's/^\t{ "\([a-z-]*\)", set_.*/\1/p' "$top_srcdir/mediatord/config_keys.c" >"$dir/keys"
+[ "$(wc -l <"$dir/keys")" -ge 31 ] || fail "only $(wc -l <"$dir/keys") keys found"
 while read -r key; do
 	sed 's/\\-/-/g' "$conf_page" | grep -qw -- "$key" || fail "$conf_page lacks $key"
 	[ "$key" = letter ] || grep -q -- "$key = " "$top_srcdir/data/mediatord.conf" ||

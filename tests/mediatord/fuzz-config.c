@@ -22,7 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    config->default_profile >= config->profile_count)
 		abort();
 	for (size_t i = 0; i < config->pool_count; i++)
-		if (!config->pools[i].gpu_count || !config->pools[i].letter)
+		if ((!config->pools[i].gpu_count && !config->pools[i].all_gpus) ||
+		    !config->pools[i].letter)
 			abort();
 	for (size_t i = 0; i < config->profile_count; i++)
 		if (!config_pool_find(config, config->profiles[i].pool))

@@ -49,6 +49,53 @@ static void an_empty_file_has_the_defaults(void **state)
 	assert_false(config->has_link_group);
 	assert_int_equal(config->log_level, VGPU_LOG_INFO);
 	assert_int_equal(config->worker_uid_base, 1879048192);
+	assert_int_equal(config->software_gpus, 1);
+	/* A software GPU's memory is the host's, and nothing is promised of it. */
+	assert_int_equal(config->context_memory_bytes, 0);
+	assert_int_equal(config->pools[0].memory_commitment, 0);
+	assert_int_equal(config->pools[0].gpu_count, 1);
+	assert_int_equal(config->pools[0].gpus[0], 0);
+	assert_true(config->window_commitment_bytes > 0);
+	config_free(&config);
+}
+
+static void pools_share_out_the_gpus_that_there_are(void **state)
+{
+	static const uint32_t found[] = { 0, 1, 2, 3 };
+	struct config *config = parse("[mediatord]\n"
+				      "backend = cuda\n"
+				      "context-memory = 394MiB\n"
+				      "window-commitment = 0\n"
+				      "gpuinfo = /g\n"
+				      "[pool A]\n"
+				      "gpus = all\n"
+				      "[pool B]\n"
+				      "gpus = 2\n"
+				      "memory-commitment = 150\n");
+	struct vgpu_error *err = NULL;
+
+	(void)state;
+	assert_int_equal(config->context_memory_bytes, UINT64_C(394) << 20);
+	assert_int_equal(config->window_commitment_bytes, 0);
+	assert_string_equal(config->gpuinfo, "/g");
+	assert_int_equal(config->pools[0].memory_commitment, 100);
+	assert_int_equal(config->pools[1].memory_commitment, 150);
+	/* Which there are is the driver's to say. */
+	assert_int_equal(config->pools[0].gpu_count, 0);
+	assert_int_equal(config_take_gpus(config, found + 2, 1, &err), -1);
+	assert_int_equal(err->status, EINVAL);
+	vgpu_error_free(&err);
+	assert_int_equal(config_take_gpus(config, found, 4, NULL), 0);
+	assert_int_equal(config->pools[0].gpu_count, 3);
+	assert_int_equal(config->pools[0].gpus[2], 3);
+	assert_int_equal(config->pools[1].gpu_count, 1);
+	config_free(&config);
+
+	config = parse("[mediatord]\nsoftware-gpus = 2\n[pool B]\ngpus = all\n");
+	assert_int_equal(config->pools[0].gpu_count, 2);
+	config_free(&config);
+	config = parse("[mediatord]\nbackend = cuda\n");
+	assert_int_equal(config->context_memory_bytes, UINT64_C(526) << 20);
 	config_free(&config);
 }
 
@@ -164,6 +211,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_empty_file_has_the_defaults),
+		cmocka_unit_test(pools_share_out_the_gpus_that_there_are),
 		cmocka_unit_test(every_key_is_read),
 		cmocka_unit_test(the_file_can_define_the_default_anew),
 		cmocka_unit_test(a_file_may_lack_only_where_that_is_allowed),
