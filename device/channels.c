@@ -4,13 +4,15 @@
  *
  *   CLOSED    OPEN: OPENING, or FAILED where the device itself says no
  *   OPENING   OPENED: OPEN, or FAILED; CLOSE: CLOSING; link lost: FAILED
- *   OPEN      CLOSE: CLOSING; CLOSED with a reason: FAILED; link lost: FAILED
+ *   OPEN      CLOSE: CLOSING; CLOSED with a reason: FAILED; not resumed: FAILED
  *   FAILED    CLOSE: CLOSED
- *   CLOSING   CLOSED, or an OPENED with an error: CLOSED; link lost: CLOSED
+ *   CLOSING   CLOSED, or an OPENED with an error: CLOSED; not resumed: CLOSED
  *
  * A life of a channel, as far as the mediator knows of one, begins when its OPEN goes into the
  * socket and has a serial from then on. It ends with an OPENED that has an error, with a CLOSED,
- * with a reset, and with the link.
+ * with a reset, and, while it is opening, with the link. What is open stays so without a link: its
+ * worker goes on serving. The next link's RESUME names it, and what is closing, whose CLOSE is
+ * repeated then. A mediator that knows no RESUME has none of them left.
  */
 #include "device/core_private.h"
 
@@ -27,10 +29,13 @@
 
 #define BLOCK_BYTES 0x40u
 
-/* A serial names its channel in the low bits; lives are counted above, over all channels. */
+/*
+ * A serial names its channel in the low bits; lives are counted above, from 1 on, over all channels
+ * and links.
+ */
 #define SERIAL_CHANNEL_MASK (VGPU_CHANNELS_MAX - 1)
 #define SERIAL_LIFE_SHIFT   5
-#define SERIAL_LIFE_MASK    (UINT32_MAX >> SERIAL_LIFE_SHIFT)
+#define SERIAL_LIFE_MAX	    (UINT32_MAX >> SERIAL_LIFE_SHIFT)
 
 VGPU_STATIC_ASSERT(SERIAL_CHANNEL_MASK < 1u << SERIAL_LIFE_SHIFT, "a channel fits its bits");
 VGPU_STATIC_ASSERT(VGPU_REG_CHANNEL_BLOCK(1) - VGPU_REG_CHANNEL_BLOCK(0) == BLOCK_BYTES, "blocks");
@@ -114,6 +119,12 @@ static void fail(struct vgpu_core *core, struct channel *channel, uint32_t error
 	interrupt(core, channel);
 }
 
+static void end_closing(struct vgpu_core *core, struct channel *channel)
+{
+	set_state(core, channel, VGPU_CHANNEL_STATE_CLOSED);
+	interrupt(core, channel);
+}
+
 /* What the device itself can say against an open: VGPU_ERR_*. */
 static uint32_t check_open(const struct vgpu_core *core, const struct channel *channel)
 {
@@ -185,25 +196,38 @@ void channels_link_lost(struct vgpu_core *core)
 	for (unsigned int n = 0; n < VGPU_CHANNELS_MAX; n++) {
 		struct channel *channel = &core->channels.channel[n];
 
-		switch (channel->state) {
-		case VGPU_CHANNEL_STATE_OPENING:
+		if (channel->state == VGPU_CHANNEL_STATE_OPENING)
 			fail(core, channel, VGPU_ERR_UNAVAILABLE);
-			break;
-		case VGPU_CHANNEL_STATE_OPEN:
-			fail(core, channel, VGPU_ERR_CONTEXT_LOST);
-			break;
-		case VGPU_CHANNEL_STATE_CLOSING:
-			/* The mediator closes what belonged to the link. */
-			set_state(core, channel, VGPU_CHANNEL_STATE_CLOSED);
-			interrupt(core, channel);
-			break;
-		}
+		else if (channel->state == VGPU_CHANNEL_STATE_CLOSING)
+			channel->pending = VGPU_MSG_CLOSE; /* it may not have been read */
 	}
 }
 
 void channels_connected(struct channels *channels)
 {
 	channels->lives_before = channels->lives;
+	for (unsigned int n = 0; n < VGPU_CHANNELS_MAX; n++)
+		channels->channel[n].resumed = 0;
+}
+
+bool channels_placed(const struct channels *channels)
+{
+	for (unsigned int n = 0; n < VGPU_CHANNELS_MAX; n++)
+		if (channels->channel[n].placed)
+			return true;
+	return false;
+}
+
+void channels_not_resumed(struct vgpu_core *core)
+{
+	for (unsigned int n = 0; n < VGPU_CHANNELS_MAX; n++) {
+		struct channel *channel = &core->channels.channel[n];
+
+		if (channel->state == VGPU_CHANNEL_STATE_OPEN)
+			fail(core, channel, VGPU_ERR_CONTEXT_LOST);
+		else if (channel->state == VGPU_CHANNEL_STATE_CLOSING)
+			end_closing(core, channel);
+	}
 }
 
 void channels_reset(struct vgpu_core *core)
@@ -220,13 +244,34 @@ void channels_reset(struct vgpu_core *core)
 	}
 }
 
+int channels_send_resume(struct vgpu_core *core)
+{
+	struct vgpu_link_resume resume = { .header = { .type = VGPU_MSG_RESUME } };
+
+	/* No OPEN has gone into this link's socket yet: every serial is of an earlier one. */
+	for (unsigned int n = 0; n < VGPU_CHANNELS_MAX; n++) {
+		if (core->channels.channel[n].serial == 0)
+			continue;
+		resume.channels[resume.count].channel = n;
+		resume.channels[resume.count].serial = core->channels.channel[n].serial;
+		resume.count++;
+	}
+	resume.header.length = (uint32_t)(offsetof(struct vgpu_link_resume, channels) +
+					  resume.count * sizeof(resume.channels[0]));
+	if (vgpu_packet_send(core->link.fd, &resume, resume.header.length, NULL, 0) < 0)
+		return -1;
+	for (unsigned int n = 0; n < VGPU_CHANNELS_MAX; n++)
+		core->channels.channel[n].resumed = core->channels.channel[n].serial;
+	return 0;
+}
+
 int channels_send(struct vgpu_core *core)
 {
 	struct channels *channels = &core->channels;
 
 	for (unsigned int n = 0; n < VGPU_CHANNELS_MAX; n++) {
 		struct channel *channel = &channels->channel[n];
-		uint32_t life = (uint32_t)(channels->lives + 1) & SERIAL_LIFE_MASK;
+		uint32_t life = (uint32_t)(channels->lives % SERIAL_LIFE_MAX) + 1;
 		const struct vgpu_link_open open = {
 			.header = { .type = VGPU_MSG_OPEN, .length = sizeof(open) },
 			.channel = n,
@@ -266,13 +311,15 @@ int channels_send(struct vgpu_core *core)
 	return 0;
 }
 
-/* Whether this link carried an OPEN with this serial for the channel. */
+/* Whether this link carried an OPEN or a RESUME with this serial for the channel. */
 static bool explained(const struct channels *channels, uint32_t channel, uint32_t serial)
 {
-	uint32_t age =
-		((uint32_t)channels->lives - (serial >> SERIAL_LIFE_SHIFT)) & SERIAL_LIFE_MASK;
+	uint32_t life = serial >> SERIAL_LIFE_SHIFT;
+	uint64_t age = (channels->lives + SERIAL_LIFE_MAX - life) % SERIAL_LIFE_MAX;
 
-	return (serial & SERIAL_CHANNEL_MASK) == channel &&
+	if (life == 0 || (serial & SERIAL_CHANNEL_MASK) != channel)
+		return false;
+	return serial == channels->channel[channel].resumed ||
 	       age < channels->lives - channels->lives_before;
 }
 
@@ -286,10 +333,10 @@ static struct channel *find_life(struct channels *channels, uint32_t n, uint32_t
 	struct channel *channel = &channels->channel[n];
 
 	*problem = NULL;
-	if (serial != 0 && channel->serial == serial)
-		return channel;
 	if (!explained(channels, n, serial))
 		*problem = "a message about a channel with a serial that was never sent";
+	else if (channel->serial == serial)
+		return channel;
 	return NULL;
 }
 
@@ -334,8 +381,7 @@ const char *channels_opened(struct vgpu_core *core, const struct vgpu_link_opene
 			fail(core, channel, opened->error_code);
 		} else {
 			/* There is nothing left that a CLOSE could close. */
-			set_state(core, channel, VGPU_CHANNEL_STATE_CLOSED);
-			interrupt(core, channel);
+			end_closing(core, channel);
 		}
 		return NULL;
 	}
@@ -368,8 +414,7 @@ const char *channels_closed(struct vgpu_core *core, const struct vgpu_link_close
 		fail(core, channel, closed->error_code);
 		return NULL;
 	default: /* CLOSING: it may have broken before the mediator read the CLOSE */
-		set_state(core, channel, VGPU_CHANNEL_STATE_CLOSED);
-		interrupt(core, channel);
+		end_closing(core, channel);
 		return NULL;
 	}
 }

@@ -57,9 +57,10 @@ struct link {
 	uint64_t tag;	      /* of the last request; never used twice */
 	bool awaits_response; /* to `tag` */
 	/*
-	 * What waits for room in the socket: at most one of each, and the reset goes first. The
-	 * channels' messages, at most one for each, come last.
+	 * What waits for room in the socket: at most one of each, and the resume or reset goes
+	 * first. The channels' messages, at most one for each, come last.
 	 */
+	bool resume_pending;
 	bool reset_pending;
 	bool request_pending;
 	struct vgpu_link_request request;
@@ -82,6 +83,7 @@ struct channel {
 	int completion;
 	uint32_t pending; /* VGPU_MSG_OPEN or _CLOSE, which waits for room in the socket; or 0 */
 	uint32_t serial;  /* of the life that the mediator knows of; 0 for none */
+	uint32_t resumed; /* the one that this link's RESUME named, also when it has ended; or 0 */
 	bool placed;	  /* `region` is this life's, until the mediator has closed it */
 };
 
@@ -121,10 +123,16 @@ void mailbox_complete(struct vgpu_core *core, uint32_t error, const void *respon
 void channels_init(struct channels *channels);
 /* Closes all, without a message to the mediator, and sets their registers to the reset values. */
 void channels_reset(struct vgpu_core *core);
-/* A new link begins: serials of earlier ones mean nothing on it. */
+/* A new link begins: serials of earlier ones mean nothing on it, but for those that it resumes. */
 void channels_connected(struct channels *channels);
-/* What is open or about to be is lost, and what is closing is closed. */
+/* What was to be opened is lost; what is closing has to be closed on the next link. */
 void channels_link_lost(struct vgpu_core *core);
+/* Whether a mediator may still serve one of them: it is open, or closing. */
+bool channels_placed(const struct channels *channels);
+/* This link's mediator has none of an earlier link: what is open is lost, what closes is closed. */
+void channels_not_resumed(struct vgpu_core *core);
+/* Names those of earlier links to the mediator. Returns 0, or -1 with errno as channels_send(). */
+int channels_send_resume(struct vgpu_core *core);
 /*
  * Sends what is pending. Returns 0, or -1 with errno: EAGAIN where the socket has no room for the
  * rest, another where the link is broken.

@@ -74,6 +74,7 @@ static void close_socket(struct vgpu_core *core)
 
 	link->phase = LINK_WAITING;
 	link->want_write = false;
+	link->resume_pending = false;
 	link->request_pending = false;
 	if (link->fd < 0)
 		return;
@@ -82,7 +83,7 @@ static void close_socket(struct vgpu_core *core)
 	link->fd = -1;
 }
 
-/* Ends the link, and the request under way and the channels with it; the timer connects again. */
+/* Ends the link and the request under way; what is open waits for the next. */
 static void drop(struct vgpu_core *core, const char *problem)
 {
 	struct link *link = &core->link;
@@ -154,45 +155,42 @@ void link_close(struct vgpu_core *core)
 }
 
 /*
- * Sends one message and clears *pending, or leaves it set where the socket is full. Returns false
- * where the link broke and was dropped.
+ * Sends what is pending, in its order, and clears what was sent. Returns 0, or -1 with errno:
+ * EAGAIN where the socket has no room for the rest, another where the link is broken.
  */
-static bool send_pending(struct vgpu_core *core, const struct vgpu_link_header *message,
-			 bool *pending)
+static int send_pending(struct vgpu_core *core)
 {
-	if (vgpu_packet_send(core->link.fd, message, message->length, NULL, 0) == 0) {
-		*pending = false;
-		return true;
-	}
-	if (errno == EAGAIN)
-		return true;
-	drop_errno(core, "cannot send", errno);
-	return false;
+	static const struct vgpu_link_header reset = { .type = VGPU_MSG_RESET,
+						       .length = sizeof(struct vgpu_link_reset) };
+	struct link *link = &core->link;
+	const struct vgpu_link_header *request = &link->request.header;
+
+	if (link->resume_pending && channels_send_resume(core) < 0)
+		return -1;
+	link->resume_pending = false;
+	if (link->reset_pending && vgpu_packet_send(link->fd, &reset, reset.length, NULL, 0) < 0)
+		return -1;
+	link->reset_pending = false;
+	if (link->request_pending &&
+	    vgpu_packet_send(link->fd, request, request->length, NULL, 0) < 0)
+		return -1;
+	link->request_pending = false;
+	return channels_send(core);
 }
 
 /* Also watches for room for what remains. */
 void link_flush(struct vgpu_core *core)
 {
-	static const struct vgpu_link_header reset = { .type = VGPU_MSG_RESET,
-						       .length = sizeof(struct vgpu_link_reset) };
 	struct link *link = &core->link;
-	bool want_write, channels_wait = false;
+	bool want_write;
 
 	if (link->phase != LINK_WELCOMED && link->phase != LINK_UP)
 		return;
-	if (link->reset_pending && !send_pending(core, &reset, &link->reset_pending))
+	want_write = send_pending(core) < 0;
+	if (want_write && errno != EAGAIN) {
+		drop_errno(core, "cannot send", errno);
 		return;
-	if (!link->reset_pending && link->request_pending &&
-	    !send_pending(core, &link->request.header, &link->request_pending))
-		return;
-	if (!link->reset_pending && !link->request_pending && channels_send(core) < 0) {
-		if (errno != EAGAIN) {
-			drop_errno(core, "cannot send", errno);
-			return;
-		}
-		channels_wait = true;
 	}
-	want_write = link->reset_pending || link->request_pending || channels_wait;
 	if (want_write != link->want_write) {
 		link->want_write = want_write;
 		core->ops.watch(core->opaque, link->fd, true, want_write);
@@ -218,6 +216,7 @@ void link_reset(struct vgpu_core *core)
 {
 	struct link *link = &core->link;
 
+	link->resume_pending = false;
 	link->request_pending = false;
 	link->awaits_response = false;
 	link->reset_pending = true;
@@ -236,15 +235,21 @@ static void handle_refused(struct vgpu_core *core, struct vgpu_link_refused *ref
 	drop(core, problem);
 }
 
-static void handle_welcome(struct vgpu_core *core)
+static void handle_welcome(struct vgpu_core *core, const struct vgpu_link_welcome *welcome)
 {
-	core->link.phase = LINK_WELCOMED;
+	struct link *link = &core->link;
+	bool in_use = core->report.in_use || channels_placed(&core->channels);
+
+	link->phase = LINK_WELCOMED;
+	link->resume_pending = in_use && welcome->version >= VGPU_LINK_VERSION_RESUME;
+	if (!link->resume_pending)
+		channels_not_resumed(core);
 	/*
 	 * A guest that holds nothing wants nothing kept: this also repeats a RESET that an earlier
 	 * mediator may have died with, and frees what another process left behind for this VM.
 	 */
-	if (!core->report.in_use)
-		core->link.reset_pending = true;
+	if (!link->resume_pending && !core->report.in_use)
+		link->reset_pending = true;
 	link_flush(core);
 }
 
@@ -304,7 +309,7 @@ static bool receive(struct vgpu_core *core)
 	}
 	switch (message.header.type) {
 	case VGPU_MSG_WELCOME:
-		handle_welcome(core);
+		handle_welcome(core, &message.welcome);
 		break;
 	case VGPU_MSG_REFUSED:
 		handle_refused(core, &message.refused);

@@ -74,7 +74,7 @@ const char *link_message_check(const union vgpu_link_message *message, size_t le
 			return "a second WELCOME";
 		if (length != sizeof(message->welcome))
 			return "a WELCOME of the wrong size";
-		if (message->welcome.version != VGPU_LINK_VERSION)
+		if (message->welcome.version < 1 || message->welcome.version > VGPU_LINK_VERSION)
 			return "a WELCOME with a protocol version that was not offered";
 		return NULL;
 	case VGPU_MSG_REFUSED:

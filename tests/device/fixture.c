@@ -244,13 +244,19 @@ void make_response(struct vgpu_link_response *response, uint64_t tag, uint32_t e
 		memcpy(response->data, data, length);
 }
 
-void mediator_welcome(struct fixture *fixture)
+void mediator_welcome_version(struct fixture *fixture, uint32_t version)
 {
 	struct vgpu_link_welcome welcome;
 
 	make_welcome(&welcome);
+	welcome.version = version;
 	mediator_send(fixture, &welcome, sizeof(welcome));
 	device_run(fixture);
+}
+
+void mediator_welcome(struct fixture *fixture)
+{
+	mediator_welcome_version(fixture, VGPU_LINK_VERSION);
 }
 
 void mediator_config(struct fixture *fixture, uint64_t context)
@@ -280,6 +286,19 @@ void mediator_expect(struct fixture *fixture, uint32_t type, union vgpu_link_mes
 	assert_true(length > 0);
 	assert_int_equal(message->header.length, length);
 	assert_int_equal(message->header.type, type);
+}
+
+void mediator_expect_resume(struct fixture *fixture, uint32_t count,
+			    struct vgpu_link_resume *resume)
+{
+	union vgpu_link_message message;
+
+	mediator_expect(fixture, VGPU_MSG_RESUME, &message);
+	assert_int_equal(message.resume.count, count);
+	assert_int_equal(message.resume.reserved, 0);
+	assert_int_equal(message.header.length, offsetof(struct vgpu_link_resume, channels) +
+							count * sizeof(resume->channels[0]));
+	*resume = message.resume;
 }
 
 void mediator_expect_open(struct fixture *fixture, struct vgpu_link_open *open,
@@ -357,13 +376,25 @@ bool mediator_has_nothing(struct fixture *fixture)
 	       errno == EAGAIN;
 }
 
+void link_lose(struct fixture *fixture)
+{
+	mediator_stop(fixture);
+	device_run(fixture);
+	assert_int_equal(guest_read(fixture, VGPU_REG_LINK_STATE), VGPU_LINK_DOWN);
+}
+
+void link_begin(struct fixture *fixture)
+{
+	mediator_start(fixture);
+	device_sleep(fixture, VGPU_NS_PER_SECOND);
+	mediator_accept(fixture);
+}
+
 void link_up(struct fixture *fixture)
 {
 	union vgpu_link_message message;
 
-	mediator_start(fixture);
-	device_sleep(fixture, VGPU_NS_PER_SECOND);
-	mediator_accept(fixture);
+	link_begin(fixture);
 	mediator_welcome(fixture);
 	mediator_expect(fixture, VGPU_MSG_RESET, &message);
 	mediator_config(fixture, 1);

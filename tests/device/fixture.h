@@ -65,11 +65,15 @@ void make_response(struct vgpu_link_response *response, uint64_t tag, uint32_t e
 		   const void *data, uint32_t length);
 /* Sends such a message and lets the device take it. */
 void mediator_welcome(struct fixture *fixture);
+void mediator_welcome_version(struct fixture *fixture, uint32_t version);
 void mediator_config(struct fixture *fixture, uint64_t context);
 void mediator_respond(struct fixture *fixture, uint64_t tag, uint32_t error, const void *data,
 		      uint32_t length);
 /* Takes the next message, which must be there; *message holds it afterwards. */
 void mediator_expect(struct fixture *fixture, uint32_t type, union vgpu_link_message *message);
+/* Takes the next message, a RESUME of so many channels. */
+void mediator_expect_resume(struct fixture *fixture, uint32_t count,
+			    struct vgpu_link_resume *resume);
 /* Takes the next message, an OPEN with two eventfds, which go to fds and are the caller's. */
 void mediator_expect_open(struct fixture *fixture, struct vgpu_link_open *open,
 			  struct eventfds *fds);
@@ -85,6 +89,10 @@ bool mediator_has_nothing(struct fixture *fixture);
 
 /* Starts the mediator and brings the link up with context 1; the first RESET is taken. */
 void link_up(struct fixture *fixture);
+/* Ends the mediator and its link. */
+void link_lose(struct fixture *fixture);
+/* Starts the mediator and takes the connection; WELCOME is to come. */
+void link_begin(struct fixture *fixture);
 
 /* Writes RING_ENTRIES, WINDOW_BYTES and OPEN. */
 void guest_open(struct fixture *fixture, unsigned int channel, uint32_t entries,

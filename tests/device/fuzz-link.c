@@ -30,6 +30,7 @@ static void require(bool condition)
 struct seen {
 	uint64_t tag;
 	struct vgpu_link_open open[CHANNELS]; /* the last of each */
+	bool told;			      /* something, on this link */
 };
 
 static bool name_ends(struct fixture *fixture, uint32_t offset, uint32_t bytes)
@@ -48,8 +49,7 @@ static void check_channels(struct fixture *fixture, uint32_t link)
 		bool open = state == VGPU_CHANNEL_STATE_OPEN;
 
 		require(state <= VGPU_CHANNEL_STATE_CLOSING);
-		require(state == VGPU_CHANNEL_STATE_CLOSED || state == VGPU_CHANNEL_STATE_FAILED ||
-			link == VGPU_LINK_UP);
+		require(state != VGPU_CHANNEL_STATE_OPENING || link == VGPU_LINK_UP);
 		require(error <= 0xff && (state != VGPU_CHANNEL_STATE_FAILED || error != 0));
 		require((fixture->hooked[n].doorbell >= 0) == open);
 		require((fixture->hooked[n].completion >= 0) == open);
@@ -88,6 +88,22 @@ static void check(struct fixture *fixture)
 	check_channels(fixture, link);
 }
 
+/* A RESUME comes first on its link. Its serials stand for those of OPENs that were never read. */
+static void check_resume(struct seen *seen, const struct vgpu_link_resume *resume)
+{
+	require(!seen->told);
+	require(resume->count <= CHANNELS);
+	require(resume->header.length == offsetof(struct vgpu_link_resume, channels) +
+						 resume->count * sizeof(resume->channels[0]));
+	for (uint32_t i = 0; i < resume->count; i++) {
+		uint32_t channel = resume->channels[i].channel;
+
+		require(channel < CHANNELS && resume->channels[i].serial != 0);
+		require(i == 0 || channel > resume->channels[i - 1].channel);
+		seen->open[channel].serial = resume->channels[i].serial;
+	}
+}
+
 /* Reads everything that the device sent; returns false where the connection has ended. */
 static bool drain(struct fixture *fixture, struct seen *seen)
 {
@@ -102,6 +118,9 @@ static bool drain(struct fixture *fixture, struct seen *seen)
 		while (count > 0)
 			close(fds[--count]);
 		require(message.header.length == (uint32_t)length);
+		if (message.header.type == VGPU_MSG_RESUME)
+			check_resume(seen, &message.resume);
+		seen->told = message.header.type != VGPU_MSG_HELLO;
 		if (message.header.type == VGPU_MSG_REQUEST)
 			seen->tag = message.request.tag;
 		if (message.header.type == VGPU_MSG_OPEN) {
@@ -166,7 +185,7 @@ static size_t take_message(const uint8_t **data, size_t *size, uint8_t repair, u
 	if (repair & 4)
 		message->response.tag = tag;
 	if (repair & 8 && message->header.type == VGPU_MSG_WELCOME)
-		message->welcome.version = VGPU_LINK_VERSION;
+		message->welcome.version = 1 + message->welcome.version % VGPU_LINK_VERSION;
 	if (repair & 8 && message->header.type == VGPU_MSG_CONFIG) {
 		message->config.priority %= 3;
 		message->config.worker_state %= 4;
@@ -182,7 +201,7 @@ static size_t take_message(const uint8_t **data, size_t *size, uint8_t repair, u
 }
 
 /* The shortest way to a link that is up, which chance alone finds too seldom. */
-static void go_up(struct fixture *fixture, struct seen *seen)
+static void go_up(struct fixture *fixture, struct seen *seen, uint32_t version)
 {
 	struct vgpu_link_welcome welcome;
 	struct vgpu_link_config config;
@@ -194,6 +213,7 @@ static void go_up(struct fixture *fixture, struct seen *seen)
 	if (fixture->peer < 0)
 		return;
 	make_welcome(&welcome);
+	welcome.version = version;
 	make_config(&config, seen->tag);
 	vgpu_packet_send(fixture->peer, &welcome, sizeof(welcome), NULL, 0);
 	vgpu_packet_send(fixture->peer, &config, sizeof(config), NULL, 0);
@@ -315,7 +335,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			break;
 		case 3:
 			if (repair & 1)
-				go_up(fixture, &seen);
+				go_up(fixture, &seen, repair & 2 ? 1 : VGPU_LINK_VERSION);
 			else
 				serve(fixture, &seen);
 			break;

@@ -4,6 +4,8 @@ device_tests = \
 	tests/device/test-channels \
 	tests/device/test-channels-hostile \
 	tests/device/test-channels-reset \
+	tests/device/test-channels-resume \
+	tests/device/test-channels-resume-hostile \
 	tests/device/test-creation \
 	tests/device/test-hostile-mediator \
 	tests/device/test-link \
@@ -32,6 +34,14 @@ tests_device_test_channels_hostile_LDADD = tests/device/libfixture.la
 tests_device_test_channels_reset_SOURCES = tests/device/test-channels-reset.c
 tests_device_test_channels_reset_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_device_test_channels_reset_LDADD = tests/device/libfixture.la
+
+tests_device_test_channels_resume_SOURCES = tests/device/test-channels-resume.c
+tests_device_test_channels_resume_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_device_test_channels_resume_LDADD = tests/device/libfixture.la
+
+tests_device_test_channels_resume_hostile_SOURCES = tests/device/test-channels-resume-hostile.c
+tests_device_test_channels_resume_hostile_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_device_test_channels_resume_hostile_LDADD = tests/device/libfixture.la
 
 tests_device_test_creation_SOURCES = tests/device/test-creation.c
 tests_device_test_creation_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR Apache-2.0 */
-/* Channels over resets, lost links and a socket without room; no descriptor is left behind. */
+/* Channels over resets and a socket without room; no descriptor is left behind. */
 #include "tests/device/fixture.h"
 
 #include <fcntl.h>
@@ -67,41 +67,6 @@ static void a_reset_closes_all(void **state)
 	/* RESET says it all. */
 	mediator_expect(fixture, VGPU_MSG_RESET, &message);
 	assert_true(mediator_has_nothing(fixture));
-}
-
-static void a_lost_link_fails_what_is_open(void **state)
-{
-	struct fixture *fixture = *state;
-	struct vgpu_link_open open;
-	unsigned int before;
-
-	link_up(fixture);
-	before = descriptors_open();
-	one_in_each_state(fixture);
-	for (unsigned int n = 0; n < 5; n++)
-		fixture->woken[n] = 0;
-	mediator_stop(fixture);
-	device_run(fixture);
-	assert_channel(fixture, 0, VGPU_CHANNEL_STATE_CLOSED, VGPU_ERR_NONE);
-	assert_channel(fixture, 1, VGPU_CHANNEL_STATE_FAILED, VGPU_ERR_UNAVAILABLE);
-	assert_channel(fixture, 2, VGPU_CHANNEL_STATE_FAILED, VGPU_ERR_CONTEXT_LOST);
-	assert_channel(fixture, 3, VGPU_CHANNEL_STATE_FAILED, VGPU_ERR_CHANNEL_LIMIT);
-	assert_channel(fixture, 4, VGPU_CHANNEL_STATE_CLOSED, VGPU_ERR_NONE);
-	/* Whom it concerns was woken. */
-	for (unsigned int n = 0; n < 5; n++)
-		assert_int_equal(fixture->woken[n], n == 1 || n == 2 || n == 4);
-	/* The listener, the peer and the link's socket are gone as well. */
-	assert_int_equal(descriptors_open(), before - 3);
-
-	/* Nothing opens without a link, and everything does with the next one. */
-	guest_open(fixture, 0, CHANNEL_ENTRIES, CHANNEL_WINDOW);
-	assert_channel(fixture, 0, VGPU_CHANNEL_STATE_FAILED, VGPU_ERR_UNAVAILABLE);
-	for (unsigned int n = 0; n < 4; n++)
-		guest_control(fixture, n, VGPU_CHANNEL_CLOSE);
-	link_up(fixture);
-	assert_true(mediator_has_nothing(fixture));
-	for (unsigned int n = 0; n < 5; n++)
-		channel_up(fixture, n, n * CHANNEL_REGION, &open, NULL);
 }
 
 static void nothing_opens_before_the_link_is_up(void **state)
@@ -357,7 +322,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_reset_closes_all),
-		TEST(a_lost_link_fails_what_is_open),
 		TEST(nothing_opens_before_the_link_is_up),
 		TEST(a_full_socket_keeps_one_message_a_channel),
 		TEST(a_close_waits_for_room),

@@ -65,10 +65,16 @@ static void headers(void **state)
 
 static void types(void **state)
 {
-	static const uint32_t unknown[] = {
-		0,  VGPU_MSG_HELLO, VGPU_MSG_REQUEST, VGPU_MSG_RESET, VGPU_MSG_OPEN, VGPU_MSG_CLOSE,
-		13, 0x7fffffff,	    0xffffffff
-	};
+	static const uint32_t unknown[] = { 0,
+					    VGPU_MSG_HELLO,
+					    VGPU_MSG_REQUEST,
+					    VGPU_MSG_RESET,
+					    VGPU_MSG_OPEN,
+					    VGPU_MSG_CLOSE,
+					    VGPU_MSG_RESUME,
+					    14,
+					    0x7fffffff,
+					    0xffffffff };
 	struct fixture *fixture = *state;
 
 	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
@@ -120,9 +126,11 @@ static void welcomes(void **state)
 		uint32_t more;
 	} message = { .more = 0 };
 
-	for (uint32_t version = 0; version <= 2; version += 2) {
+	static const uint32_t versions[] = { 0, VGPU_LINK_VERSION + 1, 0xffffffff };
+
+	for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
 		make_welcome(&message.welcome);
-		message.welcome.version = version;
+		message.welcome.version = versions[i];
 		connect_link(fixture);
 		mediator_send(fixture, &message, sizeof(message.welcome));
 		assert_dropped(fixture, "version that was not offered");

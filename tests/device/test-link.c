@@ -320,6 +320,7 @@ static void reconnect(struct fixture *fixture, uint64_t context)
 static void a_restarted_mediator_keeps_the_generation_where_it_kept_the_memory(void **state)
 {
 	struct fixture *fixture = *state;
+	struct vgpu_link_resume resume;
 	uint32_t generation;
 
 	link_up(fixture);
@@ -328,6 +329,7 @@ static void a_restarted_mediator_keeps_the_generation_where_it_kept_the_memory(v
 	reconnect(fixture, 1);
 	assert_int_equal(guest_read(fixture, VGPU_REG_GENERATION), generation);
 	/* Nothing is reset that the guest still holds. */
+	mediator_expect_resume(fixture, 0, &resume);
 	assert_true(mediator_has_nothing(fixture));
 	reconnect(fixture, 9);
 	assert_int_equal(guest_read(fixture, VGPU_REG_GENERATION), generation + 1);

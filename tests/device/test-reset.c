@@ -157,6 +157,7 @@ static void a_reset_is_repeated_until_a_response_came(void **state)
 	mediator_stop(fixture);
 	device_run(fixture);
 	reconnect(fixture);
+	mediator_expect(fixture, VGPU_MSG_RESUME, &message);
 	assert_true(mediator_has_nothing(fixture));
 }
 

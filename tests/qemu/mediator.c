@@ -155,6 +155,22 @@ void mediator_receive_reset(struct mediator *mediator)
 	assert_int_equal(message.header.type, VGPU_MSG_RESET);
 }
 
+void mediator_receive_resume(struct mediator *mediator, uint32_t count,
+			     const struct vgpu_link_open opens[])
+{
+	union vgpu_link_message message;
+
+	receive(mediator, &message);
+	assert_int_equal(message.header.type, VGPU_MSG_RESUME);
+	assert_int_equal(message.resume.count, count);
+	assert_int_equal(message.header.length, offsetof(struct vgpu_link_resume, channels) +
+							count * sizeof(message.resume.channels[0]));
+	for (uint32_t i = 0; i < count; i++) {
+		assert_int_equal(message.resume.channels[i].channel, opens[i].channel);
+		assert_int_equal(message.resume.channels[i].serial, opens[i].serial);
+	}
+}
+
 void mediator_respond(struct mediator *mediator, uint64_t tag, uint32_t error, const void *bytes,
 		      uint32_t length)
 {

@@ -30,6 +30,9 @@ void mediator_serve(struct mediator *mediator);
 /* Waits for the next message that is not a RESET, or for a RESET. */
 void mediator_receive_request(struct mediator *mediator, struct vgpu_link_request *request);
 void mediator_receive_reset(struct mediator *mediator);
+/* Waits for a RESUME, which must name this many channels: those of these OPENs, in their order. */
+void mediator_receive_resume(struct mediator *mediator, uint32_t count,
+			     const struct vgpu_link_open opens[]);
 void mediator_respond(struct mediator *mediator, uint64_t tag, uint32_t error, const void *bytes,
 		      uint32_t length);
 
