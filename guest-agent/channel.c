@@ -57,6 +57,23 @@ static void reg_write64(struct vgpu_channel *channel, uint32_t offset, uint64_t 
 	reg_write(channel, offset + 4, (uint32_t)(value >> 32));
 }
 
+/*
+ * Whether there is a mediator that could open or close a channel now. An unplugged device has none;
+ * its state says so.
+ */
+static bool link_is_up(struct vgpu_channel *channel, int64_t deadline)
+{
+	struct transport *transport = channel->vgpu->transport;
+	uint32_t state;
+
+	HANDLE_LOCK(channel->vgpu);
+
+	if (transport->ops->await_link)
+		transport->ops->await_link(transport, deadline);
+	state = transport->ops->read(transport, VGPU_REG_LINK_STATE);
+	return state == VGPU_LINK_UP || state > VGPU_LINK_REFUSED;
+}
+
 /* Waits until the channel is neither opening nor closing; *state is what it is then. */
 static enum vgpu_result settle(struct vgpu_channel *channel, int64_t deadline, uint32_t *state)
 {
@@ -313,6 +330,9 @@ static enum vgpu_result open_channel(struct vgpu_channel *channel, uint32_t entr
 				      " bytes: no vGPU has "
 				      "that much",
 				      window_bytes);
+	/* Before what would wait for it: channels that are closing stay so without a mediator. */
+	if (!link_is_up(channel, deadline))
+		return refused(channel, VGPU_ERR_UNAVAILABLE);
 	owner_close_abandoned(channel->vgpu, deadline);
 	result = claim(channel, deadline);
 	if (result != VGPU_OK)
@@ -379,6 +399,7 @@ enum vgpu_result vgpu_channel_open(struct vgpu *vgpu, uint32_t entries, uint64_t
 
 void vgpu_channel_close(struct vgpu_channel *channel)
 {
+	int64_t deadline = vgpu_now_ns() + CLOSE_TIMEOUT_NS;
 	struct vgpu_channel **at;
 
 	if (!channel)
@@ -390,8 +411,11 @@ void vgpu_channel_close(struct vgpu_channel *channel)
 			at = &(*at)->next;
 		*at = channel->next;
 	}
+	/* Without a mediator the device tells the next one; that is not waited for. */
+	if (!link_is_up(channel, deadline))
+		deadline = 0;
 	/* One that cannot be closed now is closed by its next opener. */
-	close_number(channel, vgpu_now_ns() + CLOSE_TIMEOUT_NS);
+	close_number(channel, deadline);
 	unclaim(channel);
 	channel_free(channel);
 }

@@ -28,6 +28,11 @@ struct transport_ops {
 	 * at deadline.
 	 */
 	void (*wait)(struct transport *transport, int64_t since, int64_t deadline);
+	/*
+	 * Waits a short time for a link that may be on its way up, until deadline at most. NULL
+	 * where the device sees to its link by itself.
+	 */
+	void (*await_link)(struct transport *transport, int64_t deadline);
 	/* Handles what came meanwhile, without waiting. NULL where there is nothing to do. */
 	void (*refresh)(struct transport *transport);
 	/* A request was answered after this time: lets wait() adapt. NULL where it does not. */

@@ -4,7 +4,7 @@
  * and no privileges are needed, so that tests and host tools use the same code as guests.
  *
  * The core runs only while a function of the library does. What the mediator sends meanwhile waits
- * in the socket.
+ * in the socket, and so does a mediator that was restarted.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -178,13 +178,18 @@ static void local_refresh(struct transport *transport)
 	pump(local_of(transport), 0);
 }
 
-static enum vgpu_result local_lock(struct transport *transport, int64_t deadline)
+static void local_await_link(struct transport *transport, int64_t deadline)
 {
 	struct local *local = local_of(transport);
 
 	/* What came while nobody looked, such as the end of the link. */
 	pump(local, 0);
 	wait_link(local, deadline);
+}
+
+static enum vgpu_result local_lock(struct transport *transport, int64_t deadline)
+{
+	local_await_link(transport, deadline);
 	return VGPU_OK;
 }
 
@@ -275,6 +280,7 @@ static const struct transport_ops local_ops = {
 	.lock = local_lock,
 	.unlock = local_unlock,
 	.wait = local_wait,
+	.await_link = local_await_link,
 	.refresh = local_refresh,
 	.problem = local_problem,
 	.enter = local_enter,

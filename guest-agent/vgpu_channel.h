@@ -25,6 +25,12 @@
  *
  * A channel that broke returns VGPU_E_CONTEXT_LOST, or why it broke, from every function. Close it
  * then and open another.
+ *
+ * The host's mediator may be restarted: an open channel does not notice. While it is away,
+ * vgpu_channel_open() returns VGPU_E_UNAVAILABLE. What needs device memory (loading a module, too)
+ * waits for it, for the handle's timeout at most. vgpu_channel_close() returns, but what the
+ * channel held is free only when the mediator is there again. A channel whose process on the host
+ * is killed meanwhile gives no answer until then: VGPU_E_TIMEOUT before, VGPU_E_CONTEXT_LOST after.
  */
 #ifndef VGPU_CHANNEL_H
 #define VGPU_CHANNEL_H
@@ -60,9 +66,9 @@ typedef uint32_t vgpu_event;
  *   flags         0 or VGPU_CHANNEL_CHECK
  *   channel       set to the channel, which the caller closes; NULL on failure
  *
- * VGPU_E_CHANNEL_LIMIT where the VM has as many as it may, VGPU_E_WINDOW_LIMIT where its quota or
- * the device's memory has no room for the window, VGPU_E_UNSUPPORTED where the device has no
- * channels, and as vgpu_open().
+ * VGPU_E_UNAVAILABLE where there is no mediator, VGPU_E_CHANNEL_LIMIT where the VM has as many as
+ * it may, VGPU_E_WINDOW_LIMIT where its quota or the device's memory has no room for the window,
+ * VGPU_E_UNSUPPORTED where the device has no channels, and as vgpu_open().
  */
 VGPU_API enum vgpu_result vgpu_channel_open(struct vgpu *vgpu, uint32_t entries,
 					    uint64_t window_bytes, unsigned int flags,

@@ -246,6 +246,32 @@ static void test_a_worker_that_dies(void **state)
 	vgpu_close(vgpu);
 }
 
+/* What is open goes on; to open or close, a mediator is needed, and not waited for. */
+static void test_a_mediator_that_is_away(void **state)
+{
+	volatile uint32_t *link = &stand_in.registers[VGPU_REG_LINK_STATE / 4];
+	struct vgpu_channel *channels[3];
+	struct vgpu *vgpu = open_device();
+	pid_t worker;
+
+	(void)state;
+	MUST(vgpu_channel_open(vgpu, 0, 4096, 0, &channels[0]));
+	MUST(vgpu_channel_open(vgpu, 0, 4096, 0, &channels[1]));
+	*link = VGPU_LINK_DOWN;
+	MUST(vgpu_channel_nop(channels[0]));
+	worker = stand_in_worker(&stand_in, 1);
+	kill(worker, SIGSTOP); /* what is closing stays so */
+	vgpu_channel_close(channels[1]);
+	assert_int_equal(state_of(1), VGPU_CHANNEL_STATE_CLOSING);
+	MUST_FAIL(vgpu_channel_open(vgpu, 0, 4096, 0, &channels[2]), VGPU_E_UNAVAILABLE, 0);
+	kill(worker, SIGCONT);
+	*link = VGPU_LINK_UP;
+	MUST(vgpu_channel_open(vgpu, 0, 4096, 0, &channels[2]));
+	channel_check_kernels(channels[0]);
+	channel_check_kernels(channels[2]);
+	vgpu_close(vgpu);
+}
+
 /* A worker that stands still: the call ends in time, and its late answer hurts nobody. */
 static void test_a_worker_that_is_slow(void **state)
 {
@@ -312,6 +338,7 @@ int main(void)
 		cmocka_unit_test(test_all_channels_in_use),
 		cmocka_unit_test(test_a_window_that_does_not_fit),
 		cmocka_unit_test(test_a_worker_that_dies),
+		cmocka_unit_test(test_a_mediator_that_is_away),
 		cmocka_unit_test(test_a_worker_that_is_slow),
 		cmocka_unit_test(test_a_worker_that_lies),
 	};
