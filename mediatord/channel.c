@@ -13,10 +13,6 @@
 #include "mediatord/vm.h"
 #include "mediatord/worker.h"
 
-/* What a VM's guest can make us start in a row, and on average. Beyond it, an OPEN waits. */
-#define STARTS_AT_ONCE	  64
-#define START_INTERVAL_NS (20 * VGPU_NS_PER_MS)
-
 /* USAGE is sent as often, where there is news; where there is none, they are looked for less. */
 #define SAMPLE_FIRST_NS (100 * VGPU_NS_PER_MS)
 #define SAMPLE_LAST_NS	(1600 * VGPU_NS_PER_MS)
@@ -223,7 +219,7 @@ static uint32_t check_quotas(const struct vm *vm, uint64_t bytes, bool *wait)
 /* Whether a worker may be started now, as far as their number in a time goes. */
 static bool start_allowed(struct vm *vm, int64_t now)
 {
-	int64_t earliest = vm->channels.starts_ns - STARTS_AT_ONCE * START_INTERVAL_NS;
+	int64_t earliest = pace_earliest(&vm->channels.pace);
 
 	if (earliest <= now)
 		return true;
@@ -271,9 +267,7 @@ static uint32_t try_start(struct channel *channel)
 		return VGPU_ERR_WINDOW_LIMIT;
 	}
 	ledger_reserve(&vm->channels.window, channel->region.bytes, 0);
-	if (vm->channels.starts_ns < now)
-		vm->channels.starts_ns = now;
-	vm->channels.starts_ns += START_INTERVAL_NS;
+	pace_start(&vm->channels.pace, now);
 	if (start_worker(channel, &err) < 0) {
 		vm_log(vm, VGPU_LOG_ERROR, "channel %u: %s", channel->number, err->message);
 		unschedule(channel);

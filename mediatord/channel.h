@@ -22,6 +22,7 @@
 #include "mediatord/backoff.h"
 #include "mediatord/grant.h"
 #include "mediatord/ledger.h"
+#include "mediatord/pace.h"
 #include "mediatord/region.h"
 #include "mediatord/timer.h"
 #include "mediatord/vm_config.h"
@@ -65,7 +66,7 @@ struct channels {
 	struct region_map bar;
 	struct ledger window; /* bytes of regions */
 	struct backoff backoff;
-	int64_t starts_ns;   /* when the starts so far are paid for, at the rate that is allowed */
+	struct pace pace;    /* of starts */
 	struct timer start;  /* one that waits may be started */
 	struct timer sample; /* what the workers did is to be read */
 	int64_t sample_interval_ns;

@@ -36,6 +36,7 @@ mediatord_libmediator_la_SOURCES = \
 	mediatord/loop.h \
 	mediatord/mediator.c \
 	mediatord/mediator.h \
+	mediatord/pace.h \
 	mediatord/peer.c \
 	mediatord/peer.h \
 	mediatord/pools.c \

@@ -154,6 +154,9 @@ static void due(void *opaque, struct timer *timer)
 	case TIMER_LINK_REPORT:
 		vm_report(timer->owner);
 		break;
+	case TIMER_MAILBOX_START:
+		vm_want_worker(timer->owner);
+		break;
 	case TIMER_CHANNELS_START:
 		channels_advance(timer->owner);
 		break;

@@ -18,8 +18,8 @@
 /* Where the quota says "no limit": a tenant must not fill the mediator's memory. */
 #define QUEUE_DEPTH_MAX CONFIG_QUEUE_DEPTH_MAX
 
-/* The report's, and those of the channels. */
-#define TIMERS (1 + CHANNELS_TIMERS)
+/* The mailbox's, the report's, and those of the channels. */
+#define TIMERS (2 + CHANNELS_TIMERS)
 
 static void set_label(struct vm *vm)
 {
@@ -75,6 +75,7 @@ int vm_new(struct mediator *mediator, const struct vm_config *config, struct vm 
 	made->listen_fd = -1;
 	made->queue_end = &made->queue;
 	vm_log_init(made);
+	made->start = (struct timer){ .kind = TIMER_MAILBOX_START, .owner = made };
 	made->report = (struct timer){ .kind = TIMER_LINK_REPORT, .owner = made };
 	made->context = mediator_new_context(mediator);
 	channels_init(made);
@@ -103,6 +104,7 @@ void vm_free(struct vm **vm)
 	if ((*vm)->worker)
 		(*vm)->worker->vm = NULL;
 	sched_tenant_remove(mediator->sched, (*vm)->config.vm_id, vgpu_now_ns());
+	timer_cancel(loop_timers(mediator->loop), &(*vm)->start);
 	timer_cancel(loop_timers(mediator->loop), &(*vm)->report);
 	timers_unreserve(loop_timers(mediator->loop), TIMERS);
 	free(*vm);
@@ -311,19 +313,26 @@ static void submit(struct vm *vm, struct job *job)
 	}
 }
 
-/* There is a pending request and no worker: starts one, or refuses the request. */
-static void want_worker(struct vm *vm)
+void vm_want_worker(struct vm *vm)
 {
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
 	struct sched *sched = vm->mediator->sched;
+	int64_t now = vgpu_now_ns();
 	uint32_t gpu;
 
-	if (backoff_waits(&vm->backoff, vgpu_now_ns())) {
+	if (!vm->pending || vm->worker)
+		return;
+	if (backoff_waits(&vm->backoff, now)) {
 		refuse_pending(vm, VGPU_ERR_UNAVAILABLE,
 			       "the VM's worker failed several times; the mediator waits before "
 			       "it starts another");
 		return;
 	}
+	if (pace_earliest(&vm->pace) > now) {
+		timer_set(loop_timers(vm->mediator->loop), &vm->start, pace_earliest(&vm->pace));
+		return;
+	}
+	pace_start(&vm->pace, now);
 	if (sched_channel_add(sched, vm->config.vm_id, vm->config.vm_id, &gpu) < 0) {
 		vgpu_log_error("%s: cannot schedule its worker: %s", vm->label, strerror(errno));
 		refuse_pending(vm, VGPU_ERR_UNAVAILABLE, "the mediator is out of memory");
@@ -375,8 +384,7 @@ void vm_request(struct vm *vm, uint64_t tag, const uint8_t *bytes, uint32_t leng
 	}
 	/* One request is outstanding at most, so there is none waiting here. */
 	vm->pending = job;
-	if (!vm->worker)
-		want_worker(vm);
+	vm_want_worker(vm);
 }
 
 /*
@@ -579,8 +587,7 @@ void vm_worker_gone(struct vm *vm)
 	}
 	/* A request may have arrived while it was ending. */
 	vm_report(vm);
-	if (vm->pending)
-		want_worker(vm);
+	vm_want_worker(vm);
 }
 
 void vm_worker_stuck(struct vm *vm)

@@ -21,6 +21,7 @@
 #include "mediatord/channel.h"
 #include "mediatord/ledger.h"
 #include "mediatord/mediator.h"
+#include "mediatord/pace.h"
 #include "mediatord/vm_config.h"
 
 struct link;
@@ -62,6 +63,8 @@ struct vm {
 	struct worker *worker;	/* the mailbox's, or NULL */
 	struct backoff backoff; /* of workers lost in a row, none of which completed a job */
 	bool start_failed;	/* the last could not be started */
+	struct pace pace;	/* of starts: a reset ends the worker, and a guest can have many */
+	struct timer start;	/* one that is wanted may be started */
 	uint64_t context;
 	char gpu_name[VGPU_GPU_NAME_BYTES]; /* of the last ready worker */
 
@@ -121,6 +124,12 @@ void vm_worker_lost(struct vm *vm, const char *text);
 void vm_worker_gone(struct vm *vm);
 /* It was killed long ago and is still there. */
 void vm_worker_stuck(struct vm *vm);
+
+/*
+ * Where a request waits and there is no worker, starts one, now or when that is allowed, or refuses
+ * the request. May drop the link.
+ */
+void vm_want_worker(struct vm *vm);
 
 /* vm_log.c */
 void vm_log_init(struct vm *vm);

@@ -367,6 +367,30 @@ static void a_device_that_resets_for_ever_does_not_fill_the_log(void **state)
 	assert_int_equal(filled, before);
 }
 
+static void resets_in_a_flood_are_slowed_down_and_all_requests_answered(void **state)
+{
+	struct harness *harness = *state;
+	struct client client;
+	int64_t start_ns = vgpu_now_ns();
+
+	client_open(&client, harness->link_path);
+	for (int i = 0; i < 100; i++) {
+		reset(&client);
+		assert_int_equal(client_nop(&client), VGPU_ERR_NONE);
+	}
+	/* 64 workers at once, and the other 36 at 50 a second. */
+	assert_true(vgpu_now_ns() - start_ns > 600 * VGPU_NS_PER_MS);
+	/* One that waits goes with its request. */
+	for (int i = 0; i < 10; i++) {
+		uint8_t bytes[VGPU_MAILBOX_BYTES];
+
+		client_submit(&client, bytes, client_request(bytes, VGPU_OP_NOP, 0, NULL, 0));
+		reset(&client);
+	}
+	assert_int_equal(client_nop(&client), VGPU_ERR_NONE);
+	client_close(&client);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, harness_setup, harness_teardown)
@@ -381,6 +405,7 @@ int main(void)
 		TEST(a_vm_changes_while_it_runs),
 		TEST(a_device_that_comes_back_is_not_taken_for_a_second_one),
 		TEST(a_device_that_resets_for_ever_does_not_fill_the_log),
+		TEST(resets_in_a_flood_are_slowed_down_and_all_requests_answered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
