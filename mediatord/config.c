@@ -82,6 +82,7 @@ struct config *config_new(void)
 	if (!config)
 		return NULL;
 	config->worker_uid_base = 1879048192u;
+	config->keeper_wait_seconds = 60;
 	config->backend = VGPU_BACKEND_CPU;
 	config->log_level = VGPU_LOG_INFO;
 	config->software_gpus = 1;
@@ -106,6 +107,8 @@ void config_free(struct config **config)
 	free((*config)->state);
 	free((*config)->worker);
 	free((*config)->gpuinfo);
+	free((*config)->keeper);
+	free((*config)->keeper_socket);
 	free((*config)->pools);
 	free((*config)->profiles);
 	free(*config);
@@ -145,6 +148,12 @@ static int check_paths(const struct config *config, struct vgpu_error **err)
 				      "control-socket: %zu bytes are too long for the path of a "
 				      "socket; at most %zu",
 				      strlen(config->control_socket), path_max);
+	/* The keeper makes it under the name with ".new" first. */
+	if (strlen(config->keeper_socket) > path_max - strlen(".new"))
+		return vgpu_error_set(err, EINVAL,
+				      "keeper-socket: %zu bytes are too long for the path of a "
+				      "socket; at most %zu",
+				      strlen(config->keeper_socket), path_max - strlen(".new"));
 	return 0;
 }
 
@@ -273,6 +282,18 @@ static int take_software_gpus(struct config *config, struct vgpu_error **err)
 	return config_take_gpus(config, indices, config->software_gpus, err);
 }
 
+/* Gives *field, where it has none, the path of name in the folder of another path. */
+static int default_beside(char **field, const char *other, const char *name)
+{
+	const int length = (int)(strrchr(other, '/') - other);
+
+	if (*field)
+		return 0;
+	if (asprintf(field, "%.*s/%s", length, other, name) < 0)
+		*field = NULL;
+	return *field ? 0 : -1;
+}
+
 int config_parse(const char *text, size_t length, const char *name, struct config **config,
 		 struct vgpu_error **err)
 {
@@ -294,6 +315,9 @@ int config_parse(const char *text, size_t length, const char *name, struct confi
 		pool->all_gpus = true;
 	}
 	resolve_memory(made, &names);
+	if (default_beside(&made->keeper, made->worker, "vgpu-keeper") < 0 ||
+	    default_beside(&made->keeper_socket, made->control_socket, "keeper.sock") < 0)
+		return vgpu_error_set(err, ENOMEM, "%s: out of memory", name);
 	if (check_paths(made, err) < 0 || check_pools(made, err) < 0 ||
 	    resolve_defaults(made, &names, err) < 0 || take_software_gpus(made, err) < 0) {
 		vgpu_error_prefix(err, "%s", name);

@@ -57,6 +57,9 @@ struct config {
 	char *state;
 	char *worker;
 	char *gpuinfo; /* the program vgpu-gpuinfo */
+	char *keeper;  /* the program, where no service manager runs one */
+	char *keeper_socket;
+	uint32_t keeper_wait_seconds; /* of one that the mediator starts; at least 1 */
 	uid_t worker_uid_base;
 	uint32_t backend;	       /* VGPU_BACKEND_* */
 	bool allow_pageable_access;    /* workers run where kernels can reach a process's memory */

@@ -67,6 +67,30 @@ static int set_window_commitment(struct config_reader *reader, const char *value
 	return config_value_size(reader->err, value, &reader->config->window_commitment_bytes);
 }
 
+static int set_keeper(struct config_reader *reader, const char *value)
+{
+	return config_value_path(reader->err, value, &reader->config->keeper);
+}
+
+static int set_keeper_socket(struct config_reader *reader, const char *value)
+{
+	return config_value_path(reader->err, value, &reader->config->keeper_socket);
+}
+
+/* Never for ever: that is for a keeper that somebody else ends. */
+static int set_keeper_wait(struct config_reader *reader, const char *value)
+{
+	uint32_t ms;
+
+	if (config_value_duration(reader->err, value, &ms) < 0)
+		return -1;
+	if (ms == 0 || ms % 1000)
+		return vgpu_error_set(reader->err, EINVAL,
+				      "\"%s\" is no whole number of seconds, 1 at least", value);
+	reader->config->keeper_wait_seconds = ms / 1000;
+	return 0;
+}
+
 /* Leaves room for every vm_id above it, and never root or (uid_t)-1. */
 static int set_worker_uid_base(struct config_reader *reader, const char *value)
 {
@@ -265,6 +289,9 @@ const struct config_key config_mediatord_keys[] = {
 	{ "libvirt-run-dir", set_libvirt_run_dir },
 	{ "state", set_state },
 	{ "worker", set_worker },
+	{ "keeper", set_keeper },
+	{ "keeper-socket", set_keeper_socket },
+	{ "keeper-wait", set_keeper_wait },
 	{ "worker-uid-base", set_worker_uid_base },
 	{ "gpuinfo", set_gpuinfo },
 	{ "software-gpus", set_software_gpus },

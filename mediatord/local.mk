@@ -67,7 +67,6 @@ mediatord_libmediator_la_LIBADD = \
 mediatord_paths = \
 	-DVGPU_RUN_DIR='"$(runstatedir)/vgpu"' \
 	-DVGPU_STATE_DIR='"$(localstatedir)/lib/vgpu"' \
-	-DVGPU_KEEPER_PROGRAM='"$(pkglibexecdir)/vgpu-keeper"' \
 	-DVGPU_WORKER_PROGRAM='"$(pkglibexecdir)/vgpu-worker"' \
 	-DVGPU_GPUINFO_PROGRAM='"$(pkglibexecdir)/vgpu-gpuinfo"' \
 	-DVGPU_CONFIG_FILE='"$(sysconfdir)/vgpu/mediatord.conf"'

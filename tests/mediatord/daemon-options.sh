@@ -41,7 +41,7 @@ diff -u "$dir/helped" "$dir/paged" || fail "--help and $page differ in their opt
 
 # Every key that the reader knows is in the page and in the example.
 sed -n 's/^\t{ "\([a-z-]*\)", set_.*/\1/p' "$top_srcdir/mediatord/config_keys.c" >"$dir/keys"
-[ "$(wc -l <"$dir/keys")" -ge 31 ] || fail "only $(wc -l <"$dir/keys") keys found"
+[ "$(wc -l <"$dir/keys")" -ge 34 ] || fail "only $(wc -l <"$dir/keys") keys found"
 while read -r key; do
 	sed 's/\\-/-/g' "$conf_page" | grep -qw -- "$key" || fail "$conf_page lacks $key"
 	[ "$key" = letter ] || grep -q -- "$key = " "$top_srcdir/data/mediatord.conf" ||

@@ -49,6 +49,7 @@ static void an_empty_file_has_the_defaults(void **state)
 	assert_false(config->has_link_group);
 	assert_int_equal(config->log_level, VGPU_LOG_INFO);
 	assert_int_equal(config->worker_uid_base, 1879048192);
+	assert_int_equal(config->keeper_wait_seconds, 60);
 	assert_int_equal(config->software_gpus, 1);
 	/* A software GPU's memory is the host's, and nothing is promised of it. */
 	assert_int_equal(config->context_memory_bytes, 0);
@@ -110,6 +111,9 @@ static void every_key_is_read(void **state)
 				      "libvirt-run-dir = /l\n"
 				      "state = /s\n"
 				      "worker = /w\n"
+				      "keeper = /k\n"
+				      "keeper-socket = /run/k.sock\n"
+				      "keeper-wait = 90s\n"
 				      "worker-uid-base = 5000\n"
 				      "backend = cuda\n"
 				      "allow-pageable-access = yes\n"
@@ -149,6 +153,9 @@ static void every_key_is_read(void **state)
 	assert_string_equal(config->libvirt_run_dir, "/l");
 	assert_string_equal(config->state, "/s");
 	assert_string_equal(config->worker, "/w");
+	assert_string_equal(config->keeper, "/k");
+	assert_string_equal(config->keeper_socket, "/run/k.sock");
+	assert_int_equal(config->keeper_wait_seconds, 90);
 	assert_int_equal(config->worker_uid_base, 5000);
 	assert_int_equal(config->backend, VGPU_BACKEND_CUDA);
 	assert_true(config->allow_pageable_access);
@@ -176,6 +183,17 @@ static void every_key_is_read(void **state)
 	assert_int_equal(small->quotas.longest_job_ms, 0);
 	/* The built-in profile is there beside them. */
 	assert_non_null(config_profile_find(config, "default"));
+	config_free(&config);
+}
+
+static void the_keeper_is_beside_worker_and_control_socket(void **state)
+{
+	struct config *config =
+		parse("[mediatord]\nworker = /lib/v/worker\ncontrol-socket = /c.sock\n");
+
+	(void)state;
+	assert_string_equal(config->keeper, "/lib/v/vgpu-keeper");
+	assert_string_equal(config->keeper_socket, "/keeper.sock");
 	config_free(&config);
 }
 
@@ -213,6 +231,7 @@ int main(void)
 		cmocka_unit_test(an_empty_file_has_the_defaults),
 		cmocka_unit_test(pools_share_out_the_gpus_that_there_are),
 		cmocka_unit_test(every_key_is_read),
+		cmocka_unit_test(the_keeper_is_beside_worker_and_control_socket),
 		cmocka_unit_test(the_file_can_define_the_default_anew),
 		cmocka_unit_test(a_file_may_lack_only_where_that_is_allowed),
 	};
