@@ -21,18 +21,21 @@ uninstall-mediatord-conf:
 dist_doc_DATA += data/openapi.yaml
 
 # Also /usr/local/lib/systemd/system is one of systemd's folders.
-EXTRA_DIST += data/vgpu-agent.service.in data/vgpu-mediatord.service.in
+EXTRA_DIST += data/vgpu-agent.service.in data/vgpu-keeper.service.in data/vgpu-mediatord.service.in
 if HAVE_SYSTEMD
 systemdunitdir = $(prefix)/lib/systemd/system
 nodist_systemdunit_DATA = data/vgpu-agent.service
 if BUILD_MEDIATORD
-nodist_systemdunit_DATA += data/vgpu-mediatord.service
+nodist_systemdunit_DATA += data/vgpu-keeper.service data/vgpu-mediatord.service
 endif
 endif
-CLEANFILES += data/vgpu-agent.service data/vgpu-mediatord.service
+CLEANFILES += data/vgpu-agent.service data/vgpu-keeper.service data/vgpu-mediatord.service
 data/vgpu-agent.service: $(srcdir)/data/vgpu-agent.service.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) data && $(SED) 's|@bindir[@]|$(bindir)|g' \
 		"$(srcdir)/data/vgpu-agent.service.in" >$@.tmp && mv $@.tmp $@
+data/vgpu-keeper.service: $(srcdir)/data/vgpu-keeper.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) data && $(SED) 's|@pkglibexecdir[@]|$(pkglibexecdir)|g' \
+		"$(srcdir)/data/vgpu-keeper.service.in" >$@.tmp && mv $@.tmp $@
 data/vgpu-mediatord.service: $(srcdir)/data/vgpu-mediatord.service.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) data && $(SED) 's|@sbindir[@]|$(sbindir)|g' \
 		"$(srcdir)/data/vgpu-mediatord.service.in" >$@.tmp && mv $@.tmp $@
