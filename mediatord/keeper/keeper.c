@@ -148,7 +148,7 @@ static void handle_signals(struct keeper *keeper)
 		return;
 	vgpu_log_info("%s: ending; %u workers are alive",
 		      info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM", keeper->alive);
-	if (keeper->mediator.fd >= 0)
+	if (session_is_up(keeper))
 		keeper->stopped = true;
 	else
 		keeper_stop(keeper);

@@ -39,12 +39,12 @@ void session_end(struct keeper *keeper)
 	vgpu_log_info("the mediator is gone; %u workers are alive", keeper->alive);
 }
 
-static bool went(int fd)
+bool session_is_up(const struct keeper *keeper)
 {
-	struct pollfd state = { .fd = fd };
+	struct pollfd state = { .fd = keeper->mediator.fd };
 
 	/* A hang-up shows also before what it sent last was read. */
-	return poll(&state, 1, 0) == 1 && (state.revents & POLLHUP);
+	return keeper->mediator.fd >= 0 && !(poll(&state, 1, 0) == 1 && (state.revents & POLLHUP));
 }
 
 /* The peer of a caller's socket, for the log and for whether it may be the mediator. */
@@ -108,7 +108,7 @@ void session_hello(struct keeper *keeper, struct source *caller)
 		close(fd);
 		return;
 	}
-	if (keeper->mediator.fd >= 0 && went(keeper->mediator.fd))
+	if (keeper->mediator.fd >= 0 && !session_is_up(keeper))
 		session_end(keeper);
 	if (!is_ours(fd, &peer))
 		refuse(fd, VGPU_KEEPER_REFUSED_PEER, "it has another uid");

@@ -8,6 +8,9 @@
 /* A caller said HELLO: it is refused, or becomes the mediator. Ends its place among the callers. */
 void session_hello(struct keeper *keeper, struct source *caller);
 
+/* Whether a mediator is connected, and has not hung up. */
+bool session_is_up(const struct keeper *keeper);
+
 /* Its socket is readable: takes one message. */
 void session_readable(struct keeper *keeper);
 

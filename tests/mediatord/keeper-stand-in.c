@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * In a worker's place: answers each packet of its control socket with its pid, or exits with the
+ * status that an "x" and a byte name. It ends with the stream.
+ */
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "mediatord/worker_protocol.h"
+
+int main(void)
+{
+	const pid_t pid = getpid();
+	unsigned char packet[16];
+	ssize_t length;
+
+	while ((length = recv(VGPU_WORKER_CONTROL_FD, packet, sizeof(packet), 0)) > 0) {
+		if (packet[0] == 'x' && length == 2)
+			return packet[1];
+		if (send(VGPU_WORKER_CONTROL_FD, &pid, sizeof(pid), MSG_NOSIGNAL) < 0)
+			return 1;
+	}
+	return 0;
+}
