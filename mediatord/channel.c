@@ -492,6 +492,7 @@ uint32_t channels_status(const struct vm *vm, struct vm_channel_status status[VG
 		if (channel->worker) {
 			entry->worker_pid = channel->worker->pid;
 			entry->memory_used_bytes = channel->worker->memory.used;
+			entry->context = channel->worker->context;
 			memcpy(entry->gpu_name, channel->worker->gpu_name, sizeof(entry->gpu_name));
 		}
 		count++;

@@ -87,6 +87,7 @@ struct config *config_new(void)
 	config->log_level = VGPU_LOG_INFO;
 	config->software_gpus = 1;
 	config->window_commitment_bytes = host_memory() / 2;
+	config->context_idle_ms = CONFIG_CONTEXT_IDLE_MS;
 	if (set_default(&config->control_socket, VGPU_RUN_DIR "/control.sock") < 0 ||
 	    set_default(&config->link_dir, VGPU_RUN_DIR "/link") < 0 ||
 	    set_default(&config->libvirt_run_dir, "/run/libvirt/qemu") < 0 ||

@@ -14,6 +14,9 @@
 #define CONFIG_POOL_GPUS_MAX 64u
 #define CONFIG_GPU_INDEX_MAX 1023u
 
+/* context-idle's default. */
+#define CONFIG_CONTEXT_IDLE_MS 10000u
+
 /* vm_ids are from 1 to this: a worker's uid is worker-uid-base + vm_id. */
 #define CONFIG_VM_ID_MAX 0xffffffu
 
@@ -61,10 +64,11 @@ struct config {
 	char *keeper_socket;
 	uint32_t keeper_wait_seconds; /* of one that the mediator starts; at least 1 */
 	uid_t worker_uid_base;
-	uint32_t backend;	       /* VGPU_BACKEND_* */
-	bool allow_pageable_access;    /* workers run where kernels can reach a process's memory */
-	uint32_t software_gpus;	       /* that the cpu backend has */
-	uint64_t context_memory_bytes; /* what a context takes of a GPU */
+	uint32_t backend;	    /* VGPU_BACKEND_* */
+	uint32_t context_idle_ms;   /* a channel gives its context back after so long; 0: never */
+	bool allow_pageable_access; /* workers run where kernels can reach a process's memory */
+	uint32_t software_gpus;	    /* that the cpu backend has */
+	uint64_t context_memory_bytes;	  /* what a context takes of a GPU */
 	uint64_t window_commitment_bytes; /* of windows, on the whole host; 0: no limit */
 	int log_level;			  /* VGPU_LOG_* */
 

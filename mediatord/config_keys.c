@@ -118,6 +118,11 @@ static int set_allow_pageable_access(struct config_reader *reader, const char *v
 	return 0;
 }
 
+static int set_context_idle(struct config_reader *reader, const char *value)
+{
+	return config_value_duration(reader->err, value, &reader->config->context_idle_ms);
+}
+
 static int set_default_pool(struct config_reader *reader, const char *value)
 {
 	return config_value_name(reader->err, value, reader->names->default_pool,
@@ -299,6 +304,7 @@ const struct config_key config_mediatord_keys[] = {
 	{ "window-commitment", set_window_commitment },
 	{ "backend", set_backend },
 	{ "allow-pageable-access", set_allow_pageable_access },
+	{ "context-idle", set_context_idle },
 	{ "default-pool", set_default_pool },
 	{ "default-profile", set_default_profile },
 	{ "log-level", set_log_level },

@@ -45,13 +45,13 @@ static json_t *channels_to_json(const struct vm_status *status)
 	for (uint32_t i = 0; i < status->channel_count; i++) {
 		const struct vm_channel_status *channel = &status->channels[i];
 		json_t *json = json_pack(
-			"{s:I, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:o}", "channel",
+			"{s:I, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "channel",
 			(json_int_t)channel->number, "state", channel_state_name(channel->state),
 			"worker_pid", pid_to_json(channel->worker_pid), "region_bytes",
 			(json_int_t)channel->region_bytes, "submissions",
 			(json_int_t)channel->submissions, "errors", (json_int_t)channel->errors,
 			"gpu_time_ns", (json_int_t)channel->gpu_time_ns, "memory_used_bytes",
-			(json_int_t)channel->memory_used_bytes, "gpu",
+			(json_int_t)channel->memory_used_bytes, "context", channel->context, "gpu",
 			channel->gpu_name[0] ? problem_text_to_json(channel->gpu_name)
 					     : json_null());
 

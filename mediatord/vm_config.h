@@ -51,6 +51,7 @@ struct vm_channel_status {
 	uint64_t errors;
 	uint64_t gpu_time_ns;
 	uint64_t memory_used_bytes;
+	bool context; /* it has one on the GPU */
 	char gpu_name[VGPU_GPU_NAME_BYTES];
 };
 

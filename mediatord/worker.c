@@ -54,6 +54,7 @@ int worker_start(struct vm *vm, uint32_t gpu, struct channel *channel,
 		.region = rings ? rings->region : 0,
 		.region_bytes = rings ? rings->region_bytes : 0,
 		.entries = rings ? rings->entries : 0,
+		.idle_ms = rings ? config->context_idle_ms : 0,
 	};
 	VGPU_AUTO_FREE struct worker *made = calloc(1, sizeof(*made));
 	VGPU_AUTO_CLOSE int ours = -1;
@@ -200,6 +201,7 @@ static const char *handle_prepared(struct worker *worker,
 		return "another version of the protocol; mediator and worker are not from the "
 		       "same installation";
 	worker->prepared = true;
+	worker->context = true;
 	/* It goes to logs, JSON and the guest: nothing but printable ASCII. */
 	for (size_t i = 0; prepared->gpu_name[i]; i++)
 		worker->gpu_name[i] = prepared->gpu_name[i] < 0x20 || prepared->gpu_name[i] > 0x7e
@@ -246,6 +248,42 @@ static const char *handle_failed(struct worker *worker, const struct vgpu_worker
 	return NULL;
 }
 
+uint32_t worker_contexts(const struct mediator *mediator, uint32_t gpu)
+{
+	uint32_t count = 0;
+
+	for (const struct worker *worker = mediator->workers; worker; worker = worker->next)
+		count += worker->gpu == gpu && worker->context;
+	return count;
+}
+
+/* Whether the worker's GPU has room for one more context. */
+static bool context_allowed(const struct worker *worker)
+{
+	worker_log(worker, VGPU_LOG_DEBUG, "takes a context on GPU %u, beside %u others",
+		   worker->gpu, worker_contexts(worker->mediator, worker->gpu));
+	return true;
+}
+
+/* A channel's context, which no quota is about. */
+static const char *handle_context(struct worker *worker, const struct vgpu_worker_reserve *reserve)
+{
+	struct vgpu_worker_reserved answer = {
+		.header = { .type = VGPU_WORKER_RESERVED, .length = sizeof(answer) },
+		.number = reserve->number,
+	};
+
+	if (!worker->channel || reserve->bytes)
+		return "a malformed RESERVE";
+	if (worker->context)
+		return "a RESERVE of a context where it has one";
+	answer.granted = context_allowed(worker);
+	worker->context = answer.granted;
+	if (vgpu_packet_send(worker->fd, &answer, sizeof(answer), NULL, 0) < 0)
+		return "RESERVE upon RESERVE, without reading the answers";
+	return NULL;
+}
+
 static const char *handle_reserve(struct worker *worker, const struct vgpu_worker_reserve *reserve,
 				  size_t length)
 {
@@ -255,6 +293,8 @@ static const char *handle_reserve(struct worker *worker, const struct vgpu_worke
 	};
 	struct vm *vm = worker->vm;
 
+	if (length == sizeof(*reserve) && reserve->kind == VGPU_WORKER_KIND_CONTEXT)
+		return handle_context(worker, reserve);
 	if (length != sizeof(*reserve) || reserve->kind != VGPU_WORKER_KIND_MEMORY)
 		return "a malformed RESERVE";
 	if (!worker->channel && (!vm->queue || !vm->queue->run_ns))
@@ -275,6 +315,12 @@ static const char *handle_reserve(struct worker *worker, const struct vgpu_worke
 static const char *handle_release(struct worker *worker, const struct vgpu_worker_release *release,
 				  size_t length)
 {
+	if (length == sizeof(*release) && release->kind == VGPU_WORKER_KIND_CONTEXT) {
+		if (!worker->channel || !worker->context || release->bytes)
+			return "a RELEASE of a context that it does not have";
+		worker->context = false;
+		return NULL;
+	}
 	if (length != sizeof(*release) || release->kind != VGPU_WORKER_KIND_MEMORY)
 		return "a malformed RELEASE";
 	if (!ledger_release(&worker->memory, release->bytes))

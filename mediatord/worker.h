@@ -44,6 +44,7 @@ struct worker {
 	enum worker_state state;
 	pid_t pid;
 	bool prepared; /* PREPARED came */
+	bool context;  /* it has one on its GPU; from PREPARED on, and until it was reaped */
 	bool reaped;
 	uint32_t gpu;
 	int fd; /* control socket; -1 when ending */
@@ -80,6 +81,9 @@ void worker_kill(struct worker *worker);
 /* As vm_log(), about a worker; also of a VM that was deleted. */
 void worker_log(const struct worker *worker, int level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* How many contexts there are on a GPU, each of which takes hundreds of MiB of it. */
+uint32_t worker_contexts(const struct mediator *mediator, uint32_t gpu);
 
 /* Its control socket has packets, or it closed it. */
 void worker_readable(struct worker *worker);

@@ -54,6 +54,7 @@ static int cpu_open(uint32_t gpu, uint32_t flags, struct backend **backend, stru
 	if (!cpu)
 		return vgpu_error_errno(err, ENOMEM, "cannot open GPU %u", gpu);
 	cpu->backend.ops = &backend_cpu;
+	cpu->context = true;
 	info = &cpu->backend.info;
 	info->id = VGPU_BACKEND_CPU;
 	info->multiprocessors = processors > 0 ? (uint32_t)processors : 1;
@@ -103,6 +104,8 @@ static cuda_error cpu_mem_alloc(struct backend *backend, uint64_t bytes, uint64_
 
 	if (cpu->sticky)
 		return cpu_sticky(cpu);
+	if (!cpu->context)
+		return CUDA_ERROR_INVALID_CONTEXT;
 	if (memory_cpu_alloc(&cpu->memory, bytes, pointer) == 0)
 		return CUDA_ERROR_NONE;
 	if (!vgpu_range_ok(cpu->memory.used_bytes, bytes, cpu->memory.limit_bytes))

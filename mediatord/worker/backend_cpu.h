@@ -23,6 +23,7 @@ struct backend_cpu {
 	cuda_error sticky;
 	char fault[sizeof(((struct backend *)NULL)->detail)]; /* where sticky came from */
 	/* For channels. */
+	bool context;
 	struct cpu_event *events;
 	uint64_t objects; /* modules and streams made: they are nothing but a number */
 };

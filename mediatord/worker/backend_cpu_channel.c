@@ -33,13 +33,25 @@ cuda_error cpu_window_register(struct backend *backend, void *memory, uint64_t b
 
 cuda_error cpu_context_take(struct backend *backend)
 {
-	(void)backend;
+	struct backend_cpu *cpu = cpu_of(backend);
+
+	if (cpu->sticky)
+		return cpu_sticky(cpu);
+	cpu->context = true;
 	return CUDA_ERROR_NONE;
 }
 
 cuda_error cpu_context_give_back(struct backend *backend)
 {
-	cpu_free_events(cpu_of(backend));
+	struct backend_cpu *cpu = cpu_of(backend);
+
+	if (cpu->sticky)
+		return cpu_sticky(cpu);
+	if (cpu->memory.used_bytes || cpu->events) {
+		backend_explain(backend, "the context holds memory or events");
+		return CUDA_ERROR_INVALID_VALUE;
+	}
+	cpu->context = false;
 	return CUDA_ERROR_NONE;
 }
 
@@ -141,6 +153,8 @@ static cuda_error new_object(struct backend *backend, uint64_t *object)
 
 	if (cpu->sticky)
 		return cpu_sticky(cpu);
+	if (!cpu->context)
+		return CUDA_ERROR_INVALID_CONTEXT;
 	*object = ++cpu->objects;
 	return CUDA_ERROR_NONE;
 }
@@ -298,6 +312,8 @@ cuda_error cpu_event_create(struct backend *backend, uint32_t flags, uint64_t *e
 
 	if (cpu->sticky)
 		return cpu_sticky(cpu);
+	if (!cpu->context)
+		return CUDA_ERROR_INVALID_CONTEXT;
 	made = calloc(1, sizeof(*made));
 	if (!made)
 		return CUDA_ERROR_OUT_OF_MEMORY;

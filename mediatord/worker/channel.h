@@ -37,6 +37,10 @@ struct channel {
 	struct handle_table handles[HANDLE_KINDS];
 	/* The first error of a submission without a reply: the next synchronisation gives it. */
 	cuda_error kept;
+	/* There is a context; one that holds nothing is given back after so long. 0: never. */
+	bool context;
+	uint32_t idle_ms;
+	int64_t nothing_since_ns; /* 0: it holds something, or was not looked at since */
 	/* Asynchronous work was started, and was not seen to end; since when. */
 	bool busy;
 	int64_t busy_since_ns;
@@ -81,8 +85,8 @@ enum channel_outcome {
 
 /*
  * Opens a channel: becomes the backend's ledger, takes its context and registers the window.
- * backend, mediator, grant, window and window_bytes are the caller's to set before, and to keep.
- * Returns 0, or -1 and err.
+ * backend, mediator, grant, window, window_bytes and idle_ms are the caller's to set before, and
+ * the pointers to keep. Returns 0, or -1 and err.
  */
 int channel_open(struct channel *channel, struct vgpu_error **err);
 
@@ -110,6 +114,24 @@ int channel_execute(struct channel *channel, const struct vgpu_submission *submi
 
 /* Whether a wait is over; then *status is what its completion is to say. Does not block. */
 bool channel_poll(struct channel *channel, const struct channel_wait *wait, cuda_error *status);
+
+/* The context that a channel begins with, which nobody is asked about, and its window. */
+cuda_error channel_context_first(struct channel *channel);
+
+/*
+ * Takes a context where this operation needs one and there is none. Returns 0 and *error, which is
+ * CUDA_ERROR_OUT_OF_MEMORY where the mediator does not allow it; or -1 and err: the ledger is gone.
+ */
+int channel_take_context(struct channel *channel, uint16_t opcode, cuda_error *error,
+			 struct vgpu_error **err);
+
+/*
+ * To be called when there is nothing to do, and no wait pending: gives the context back where it
+ * has held nothing for long enough. *due_ns is when to call again, in CLOCK_MONOTONIC's time, or 0.
+ * Returns 0, or -1 and err: the ledger is gone.
+ */
+int channel_idle_due(struct channel *channel, int64_t now_ns, int64_t *due_ns,
+		     struct vgpu_error **err);
 
 /* For the mediator, in the grant page. */
 void channel_count_submission(struct channel *channel);

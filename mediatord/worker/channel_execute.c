@@ -58,21 +58,22 @@ static int ledger_release(void *opaque, uint64_t bytes, struct vgpu_error **err)
 
 int channel_open(struct channel *channel, struct vgpu_error **err)
 {
-	struct backend *backend = channel->backend;
 	cuda_error error;
 
-	channel->ledger = (struct memory_ledger){ ledger_reserve, ledger_release, channel };
-	backend->ledger = &channel->ledger;
+	channel->ledger = (struct memory_ledger){
+		.reserve = ledger_reserve,
+		.release = ledger_release,
+		.opaque = channel,
+	};
+	channel->backend->ledger = &channel->ledger;
 
 	for (int kind = 0; kind < HANDLE_KINDS; kind++)
 		if (handle_table_open(&channel->handles[kind], (enum handle_kind)kind) < 0)
 			return vgpu_error_set(err, ENOMEM, "no memory for the channel's tables");
-	error = backend->ops->context_take(backend);
+	error = channel_context_first(channel);
 	if (error)
-		return open_failed(channel, error, "cannot make a context on the GPU", err);
-	error = backend->ops->window_register(backend, channel->window, channel->window_bytes);
-	if (error)
-		return open_failed(channel, error, "cannot register the window", err);
+		return open_failed(channel, error,
+				   "cannot make a context on the GPU with the window", err);
 	return 0;
 }
 
@@ -413,7 +414,8 @@ static void execute_stream(struct channel *channel, const struct channel_request
 			handle_remove(&channel->handles[HANDLE_STREAM], request->handle);
 		break;
 	case VGPU_RING_STREAM_QUERY:
-		result->status = ops->stream_query(backend, request->stream);
+		if (channel->context)
+			result->status = ops->stream_query(backend, request->stream);
 		break;
 	default: /* STREAM_WAIT_EVENT */
 		result->status = ops->stream_wait_event(backend, request->stream, request->event);
@@ -472,7 +474,9 @@ bool channel_poll(struct channel *channel, const struct channel_wait *wait, cuda
 			return true;
 		}
 	}
-	if (wait->opcode == VGPU_RING_CONTEXT_SYNCHRONIZE)
+	if (!channel->context)
+		*status = CUDA_ERROR_NONE;
+	else if (wait->opcode == VGPU_RING_CONTEXT_SYNCHRONIZE)
 		*status = backend->ops->context_query(backend);
 	else if (kind == HANDLE_EVENT)
 		*status = backend->ops->event_query(backend, handle->object);
@@ -564,7 +568,9 @@ int channel_execute(struct channel *channel, const struct vgpu_submission *submi
 		vgpu_log_debug("operation 0x%04x: %s", request.opcode, reason);
 	} else {
 		channel->backend->detail[0] = '\0';
-		outcome = execute_operation(channel, &request, result, wait, err);
+		outcome = channel_take_context(channel, request.opcode, &result->status, err);
+		if (outcome == 0 && !result->status)
+			outcome = execute_operation(channel, &request, result, wait, err);
 	}
 	if (outcome == CHANNEL_DONE && result->status) {
 		memset(result->value, 0, sizeof(result->value));

@@ -49,6 +49,7 @@ uint32_t handle_add(struct handle_table *table, uint64_t object)
 	}
 	uses = handle->uses % USES_MAX + 1;
 	*handle = (struct handle){ .object = object, .uses = uses };
+	table->count++;
 	return handle_number(table, handle);
 }
 
@@ -71,6 +72,7 @@ void handle_remove(struct handle_table *table, struct handle *handle)
 	else
 		table->first_free = place;
 	table->last_free = place;
+	table->count--;
 }
 
 struct handle *handle_next(const struct handle_table *table, uint32_t *slot)

@@ -33,6 +33,7 @@ struct handle_table {
 	enum handle_kind kind;
 	struct handle *slots; /* HANDLES_MAX; its pages are touched as they are needed */
 	uint32_t fresh;	      /* slots from here on were never used */
+	uint32_t count;	      /* of slots in use */
 	/* First in, first out, so that a number stays unused for as long as it can. */
 	uint32_t first_free, last_free; /* slot + 1; 0: none */
 };

@@ -20,6 +20,7 @@ mediatord_worker_libworker_la_SOURCES = \
 	mediatord/worker/backend_cuda_module.c \
 	mediatord/worker/backend_cuda_stream.c \
 	mediatord/worker/channel.h \
+	mediatord/worker/channel_context.c \
 	mediatord/worker/channel_execute.c \
 	mediatord/worker/channel_validate.c \
 	mediatord/worker/cuda_api.c \

@@ -334,15 +334,38 @@ int mediator_reserve(void *opaque, uint64_t bytes, struct vgpu_error **err)
 	return reserve(opaque, VGPU_WORKER_KIND_MEMORY, bytes, err);
 }
 
-int mediator_release(void *opaque, uint64_t bytes, struct vgpu_error **err)
+static int release(struct mediator_socket *mediator, uint32_t kind, uint64_t bytes,
+		   struct vgpu_error **err)
 {
-	struct mediator_socket *mediator = opaque;
-	const struct vgpu_worker_release release = {
-		.header = { .type = VGPU_WORKER_RELEASE, .length = sizeof(release) },
-		.kind = VGPU_WORKER_KIND_MEMORY,
+	const struct vgpu_worker_release message = {
+		.header = { .type = VGPU_WORKER_RELEASE, .length = sizeof(message) },
+		.kind = kind,
 		.bytes = bytes,
 	};
 
 	mediator->held_bytes -= bytes;
-	return send_message(mediator, &release, sizeof(release), err);
+	return send_message(mediator, &message, sizeof(message), err);
+}
+
+int mediator_release(void *opaque, uint64_t bytes, struct vgpu_error **err)
+{
+	return release(opaque, VGPU_WORKER_KIND_MEMORY, bytes, err);
+}
+
+int mediator_take_context(void *opaque, struct vgpu_error **err)
+{
+	struct mediator_socket *mediator = opaque;
+	int granted = reserve(mediator, VGPU_WORKER_KIND_CONTEXT, 0, err);
+
+	if (granted > 0)
+		mediator->context = true;
+	return granted;
+}
+
+int mediator_give_context_back(void *opaque, struct vgpu_error **err)
+{
+	struct mediator_socket *mediator = opaque;
+
+	mediator->context = false;
+	return release(mediator, VGPU_WORKER_KIND_CONTEXT, 0, err);
 }

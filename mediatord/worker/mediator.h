@@ -57,5 +57,7 @@ int mediator_send_done(const struct mediator_socket *mediator, uint64_t job,
 /* The mediator as a ledger, which may also end the channel; opaque is its mediator_socket. */
 int mediator_reserve(void *opaque, uint64_t bytes, struct vgpu_error **err);
 int mediator_release(void *opaque, uint64_t bytes, struct vgpu_error **err);
+int mediator_take_context(void *opaque, struct vgpu_error **err);
+int mediator_give_context_back(void *opaque, struct vgpu_error **err);
 
 #endif

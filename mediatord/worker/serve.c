@@ -209,8 +209,11 @@ static int spin(struct server *server, bool take, struct vgpu_error **err)
 	}
 }
 
-/* What ends a sleep besides descriptors; returns the time, or NULL for none. */
-static const struct timespec *sleep_limit(const struct server *server, bool take,
+/*
+ * What ends a sleep besides descriptors; returns the time, or NULL for none. due_ns is when the
+ * channel wants to be looked at, or 0.
+ */
+static const struct timespec *sleep_limit(const struct server *server, bool take, int64_t due_ns,
 					  struct timespec *limit)
 {
 	int64_t longest = 0;
@@ -224,8 +227,13 @@ static const struct timespec *sleep_limit(const struct server *server, bool take
 	} else if (!take && ring_waiting(&server->ring)) {
 		/* Room in the completion ring: nobody rings for that. */
 		longest = SLEEP_OBSTACLE_NS;
+	} else if (due_ns) {
+		longest = due_ns - vgpu_now_ns();
+		if (longest < SLEEP_BUSY_MIN_NS)
+			longest = SLEEP_BUSY_MIN_NS;
 	}
-	*limit = (struct timespec){ .tv_nsec = longest };
+	*limit = (struct timespec){ .tv_sec = longest / VGPU_NS_PER_SECOND,
+				    .tv_nsec = longest % VGPU_NS_PER_SECOND };
 	return longest ? limit : NULL;
 }
 
@@ -251,17 +259,21 @@ static int sleep_until(struct server *server, const struct timespec *limit, stru
 static int idle(struct server *server, bool take, struct vgpu_error **err)
 {
 	struct timespec limit;
+	int64_t due_ns = 0;
 	int found = spin(server, take, err);
 
 	if (found)
 		return found < 0 ? -1 : 0;
 	channel_settle(&server->channel);
+	if (!server->pending.count &&
+	    channel_idle_due(&server->channel, vgpu_now_ns(), &due_ns, err) < 0)
+		return -1;
 	if (!server->slept_since_ns)
 		server->slept_since_ns = vgpu_now_ns();
 	ring_sleeps(&server->ring);
 	/* A submission that was published before the guest could see that we sleep. */
 	if (!take || !ring_waiting(&server->ring))
-		found = sleep_until(server, sleep_limit(server, take, &limit), err);
+		found = sleep_until(server, sleep_limit(server, take, due_ns, &limit), err);
 	ring_awake(&server->ring);
 	return found;
 }

@@ -146,9 +146,9 @@ static int run_jobs(struct mediator_socket *mediator, const struct vgpu_worker_s
 }
 
 /* Serves a channel. At END the backend goes first, since it holds the window. */
-static int run_channel(struct mediator_socket *mediator, struct ring_map *map,
-		       const struct memory_ledger *ledger, struct backend **backend,
-		       long processors, struct vgpu_error **err)
+static int run_channel(struct mediator_socket *mediator, const struct vgpu_worker_start *start,
+		       struct ring_map *map, const struct memory_ledger *ledger,
+		       struct backend **backend, long processors, struct vgpu_error **err)
 {
 	struct server server = {
 		.mediator = mediator,
@@ -158,7 +158,8 @@ static int run_channel(struct mediator_socket *mediator, struct ring_map *map,
 			     .mediator = ledger,
 			     .grant = map->grant,
 			     .window = map->window,
-			     .window_bytes = map->window_bytes },
+			     .window_bytes = map->window_bytes,
+			     .idle_ms = start->idle_ms },
 	};
 	VGPU_AUTO_ERROR struct vgpu_error *ignored = NULL;
 	int status;
@@ -184,6 +185,8 @@ static int run_confined(struct options *options, struct mediator_socket *mediato
 {
 	const struct memory_ledger ledger = { .reserve = mediator_reserve,
 					      .release = mediator_release,
+					      .take_context = mediator_take_context,
+					      .give_context_back = mediator_give_context_back,
 					      .opaque = mediator };
 	struct sandbox *sandbox = &options->sandbox;
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
@@ -198,7 +201,7 @@ static int run_confined(struct options *options, struct mediator_socket *mediato
 	if (options->confine && sandbox_enter(sandbox, address_space, err) < 0)
 		return fail(mediator, *err);
 	if (map->region)
-		return run_channel(mediator, map, &ledger, backend, processors, err);
+		return run_channel(mediator, start, map, &ledger, backend, processors, err);
 	status = run_jobs(mediator, start, &ledger, *backend, err);
 	/* Here, where its ledger still is. */
 	(*backend)->ops->close(backend);

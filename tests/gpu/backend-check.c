@@ -38,7 +38,7 @@ static int release(void *opaque, uint64_t bytes, struct vgpu_error **err)
 	return 0;
 }
 
-static const struct memory_ledger ledger = { reserve, release, NULL };
+static const struct memory_ledger ledger = { .reserve = reserve, .release = release };
 
 uint64_t alloc(uint64_t bytes)
 {

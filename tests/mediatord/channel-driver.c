@@ -45,6 +45,7 @@ struct channel_driver channel_make(uint32_t entries, uint64_t window_bytes,
 	assert_true(channel.fds[1] >= 0 && channel.fds[2] >= 0);
 	channel.bar = bar;
 	channel.grant = page;
+	channel.context = true;
 	channel.grant->grant = VGPU_GRANT_RUN;
 	channel.grant->tokens = VGPU_GRANT_NO_LIMIT;
 	guest_ring_init(&channel.ring, channel.bar + CHANNEL_REGION, entries, channel.fds[1],
@@ -95,6 +96,14 @@ static void reserve(struct channel_driver *channel, const struct vgpu_worker_res
 		.granted = !driver->quota || bytes <= driver->quota - driver->reserved,
 	};
 
+	if (reserve->kind == VGPU_WORKER_KIND_CONTEXT) {
+		assert_false(channel->context);
+		assert_int_equal(bytes, 0);
+		answer.granted = channel->context = !channel->refuses_context;
+		channel->contexts_taken += answer.granted;
+		driver_send(driver, &answer, sizeof(answer));
+		return;
+	}
 	driver->reserves++;
 	if (answer.granted)
 		driver->reserved += bytes;
@@ -122,6 +131,11 @@ bool channel_ledger(struct channel_driver *channel)
 		}
 		assert_int_equal(message.header.type, VGPU_WORKER_RELEASE);
 		assert_int_equal(length, sizeof(message.release));
+		if (message.release.kind == VGPU_WORKER_KIND_CONTEXT) {
+			assert_true(channel->context);
+			channel->context = false;
+			continue;
+		}
 		assert_true(message.release.bytes <= channel->driver.reserved);
 		channel->driver.reserved -= message.release.bytes;
 		channel->grant->released_bytes += message.release.bytes;

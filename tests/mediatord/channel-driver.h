@@ -20,6 +20,9 @@ struct channel_driver {
 	uint64_t bar_bytes;
 	uint64_t region_bytes;
 	struct vgpu_grant_page *grant;
+	/* The context: whether the worker has one, how often it took one again, and may it? */
+	bool context, refuses_context;
+	uint32_t contexts_taken;
 	int fds[4]; /* as START carries them */
 };
 

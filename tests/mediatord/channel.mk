@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Channels: a real worker whose mediator and guest are the test, and its parts alone.
 mediatord_channel_tests = \
+	tests/mediatord/test-channel-context \
 	tests/mediatord/test-channel-errors \
 	tests/mediatord/test-channel-index \
 	tests/mediatord/test-channel-operations \
@@ -36,6 +37,12 @@ tests_mediatord_libchanneldriver_la_LIBADD = \
 	common/libcommon.la \
 	$(CMOCKA_LIBS) \
 	-lpthread
+
+tests_mediatord_test_channel_context_SOURCES = tests/mediatord/test-channel-context.c
+tests_mediatord_test_channel_context_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_channel_context_LDADD = \
+	mediatord/worker/libworker.la \
+	tests/mediatord/libchanneldriver.la
 
 tests_mediatord_test_channel_errors_SOURCES = tests/mediatord/test-channel-errors.c
 tests_mediatord_test_channel_errors_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

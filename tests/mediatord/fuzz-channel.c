@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "mediatord/worker/channel.h"
 
 #define QUOTA	     (UINT64_C(1) << 20)
@@ -59,6 +60,20 @@ static int release(void *opaque, uint64_t bytes, struct vgpu_error **err)
 	if (bytes == 0 || bytes > *held)
 		abort();
 	*held -= bytes;
+	return 0;
+}
+
+static int take_context(void *opaque, struct vgpu_error **err)
+{
+	(void)err;
+	/* Some are refused. */
+	return *(uint64_t *)opaque % 3 != 2;
+}
+
+static int give_context_back(void *opaque, struct vgpu_error **err)
+{
+	(void)opaque;
+	(void)err;
 	return 0;
 }
 
@@ -155,12 +170,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static uint8_t memory[GUARD_BYTES + WINDOW_BYTES + GUARD_BYTES];
 	uint64_t held = 0, values[VALUES_MAX] = { 0 };
-	const struct memory_ledger ledger = { reserve, release, &held };
+	const struct memory_ledger ledger = { .reserve = reserve,
+					      .release = release,
+					      .take_context = take_context,
+					      .give_context_back = give_context_back,
+					      .opaque = &held };
 	struct vgpu_grant_page grant = { .grant = VGPU_GRANT_RUN, .quota_bytes = QUOTA };
 	struct channel channel = { .mediator = &ledger,
 				   .grant = &grant,
 				   .window = memory + GUARD_BYTES,
-				   .window_bytes = WINDOW_BYTES };
+				   .window_bytes = WINDOW_BYTES,
+				   .idle_ms = 1 };
+	int64_t now_ns = 1, due_ns;
 	struct input input = { data, size };
 	size_t next = 0;
 
@@ -177,6 +198,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		    CHANNEL_DONE)
 			abort();
 		check_step(&channel, &result, held);
+		/* Every third step it has been idle for long enough, if it holds nothing. */
+		now_ns += VGPU_NS_PER_MS / 2;
+		if (channel_idle_due(&channel, now_ns, &due_ns, NULL) < 0 ||
+		    (!channel.context && held))
+			abort();
 		if (!result.status && result.value[0])
 			values[next++ % VALUES_MAX] = result.value[0];
 	}

@@ -141,7 +141,9 @@ static struct made_request take_request(struct input *input, const uint64_t *poi
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint64_t held = 0, pointers[POINTERS_MAX] = { 0 };
-	const struct memory_ledger ledger = { reserve, release, &held };
+	const struct memory_ledger ledger = { .reserve = reserve,
+					      .release = release,
+					      .opaque = &held };
 	struct executor executor = { .ledger = &ledger, .quota_bytes = QUOTA };
 	struct input input = { data, size };
 	struct made_request reset = make_request(VGPU_OP_CONTEXT_RESET, 0, NULL, 0);

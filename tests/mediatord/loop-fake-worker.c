@@ -65,12 +65,13 @@ static void done(uint64_t job, uint64_t gpu_time_ns, uint32_t error, const uint3
 	done_with(job, gpu_time_ns, error, results, count, NULL, 0);
 }
 
-static bool reserve(uint64_t bytes)
+static bool reserve(uint32_t kind, uint64_t bytes)
 {
 	static uint32_t number;
 	struct vgpu_worker_reserve message = {
 		.header = { .type = VGPU_WORKER_RESERVE, .length = sizeof(message) },
 		.number = number + 1,
+		.kind = kind,
 		.bytes = bytes,
 	};
 	union vgpu_worker_message answer;
@@ -83,10 +84,11 @@ static bool reserve(uint64_t bytes)
 	return answer.reserved.granted;
 }
 
-static void release(uint64_t bytes)
+static void release(uint32_t kind, uint64_t bytes)
 {
 	struct vgpu_worker_release message = {
 		.header = { .type = VGPU_WORKER_RELEASE, .length = sizeof(message) },
+		.kind = kind,
 		.bytes = bytes,
 	};
 
@@ -102,7 +104,7 @@ static void misbehave(const char *name, uint64_t job)
 	if (strcmp(name, FAKE_SLOW) == 0)
 		usleep(200000);
 	if (strcmp(name, FAKE_OVER_RELEASE) == 0)
-		release(1 << 20);
+		release(VGPU_WORKER_KIND_MEMORY, 1 << 20);
 	if (strcmp(name, FAKE_OTHER_JOB) == 0)
 		done(job + 1, 0, VGPU_ERR_NONE, NULL, 0);
 	if (strcmp(name, FAKE_ERROR) == 0)
@@ -154,7 +156,7 @@ static void run(const struct vgpu_worker_job *job)
 		exit(2);
 	switch (request.opcode) {
 	case VGPU_OP_MEMORY_ALLOC:
-		if (reserve(request.alloc.bytes)) {
+		if (reserve(VGPU_WORKER_KIND_MEMORY, request.alloc.bytes)) {
 			uint32_t pointer[2] = { (uint32_t)request.alloc.bytes,
 						(uint32_t)(request.alloc.bytes >> 32) };
 
@@ -165,7 +167,7 @@ static void run(const struct vgpu_worker_job *job)
 		}
 		return;
 	case VGPU_OP_MEMORY_FREE:
-		release(request.free.pointer);
+		release(VGPU_WORKER_KIND_MEMORY, request.free.pointer);
 		held -= request.free.pointer;
 		break;
 	case VGPU_OP_GET_DEVICE_INFO:
@@ -182,7 +184,7 @@ static void run(const struct vgpu_worker_job *job)
 		}
 		break;
 	case VGPU_OP_CONTEXT_RESET:
-		release(held);
+		release(VGPU_WORKER_KIND_MEMORY, held);
 		held = 0;
 		kept = false;
 		break;
@@ -242,9 +244,14 @@ static uint64_t carry_out(struct rings *rings, uint32_t kind, uint64_t argument)
 
 	switch (kind) {
 	case ORDER_RESERVE:
-		return reserve(argument);
+		return reserve(VGPU_WORKER_KIND_MEMORY, argument);
 	case ORDER_RELEASE:
-		release(argument);
+		release(VGPU_WORKER_KIND_MEMORY, argument);
+		return 0;
+	case ORDER_CONTEXT:
+		if (argument)
+			return reserve(VGPU_WORKER_KIND_CONTEXT, 0);
+		release(VGPU_WORKER_KIND_CONTEXT, 0);
 		return 0;
 	case ORDER_COUNT:
 		grant->submissions += argument;

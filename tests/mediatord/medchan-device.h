@@ -26,6 +26,7 @@
 #define ORDER_ECHO	  10u /* answers with the argument */
 #define ORDER_DESCRIPTORS 11u /* answers with the number of descriptors that came with START */
 #define ORDER_SHRINK	  12u /* tries to cut the grant page short; answers whether it could */
+#define ORDER_CONTEXT	  14u /* 1: asks for a context, and answers as RESERVE; 0: gives it back */
 #define ORDER_FAIL_AT_END 13u /* at the end sends FAILED, and a while later answers with 13 */
 
 /* At the start of a channel's region. */

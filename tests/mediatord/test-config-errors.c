@@ -53,6 +53,7 @@ static void each_names_its_line(void **state)
 		{ "[mediatord]\nkeeper-wait = 1500ms\n", "f:2: keeper-wait: \"1500ms\" is no" },
 		{ "[mediatord]\nkeeper-wait = 60\n", "f:2: keeper-wait: \"60\" is no duration" },
 		{ "[mediatord]\nbackend = opencl\n", "f:2: backend: \"opencl\" is no backend" },
+		{ "[mediatord]\ncontext-idle = 10\n", "f:2: context-idle: \"10\" is no duration" },
 		{ "[mediatord]\nallow-pageable-access = 1\n",
 		  "f:2: allow-pageable-access: \"1\" is neither yes nor no" },
 		{ "[mediatord]\ndefault-pool = Z\n", "f: default-pool: there is no [pool Z]" },

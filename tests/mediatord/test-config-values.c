@@ -46,6 +46,7 @@ static void an_empty_file_has_the_defaults(void **state)
 	assert_int_equal(profile->quotas.requests_per_second, 0);
 	assert_int_equal(config->backend, VGPU_BACKEND_CPU);
 	assert_false(config->allow_pageable_access);
+	assert_int_equal(config->context_idle_ms, 10000);
 	assert_false(config->has_link_group);
 	assert_int_equal(config->log_level, VGPU_LOG_INFO);
 	assert_int_equal(config->worker_uid_base, 1879048192);
@@ -117,6 +118,7 @@ static void every_key_is_read(void **state)
 				      "worker-uid-base = 5000\n"
 				      "backend = cuda\n"
 				      "allow-pageable-access = yes\n"
+				      "context-idle = 2500ms\n"
 				      "default-pool = B2\n"
 				      "default-profile = gold\n"
 				      "log-level=debug\n"
@@ -159,6 +161,7 @@ static void every_key_is_read(void **state)
 	assert_int_equal(config->worker_uid_base, 5000);
 	assert_int_equal(config->backend, VGPU_BACKEND_CUDA);
 	assert_true(config->allow_pageable_access);
+	assert_int_equal(config->context_idle_ms, 2500);
 	assert_int_equal(config->log_level, VGPU_LOG_DEBUG);
 	assert_int_equal(config->pool_count, 2);
 	assert_int_equal(config->default_pool, 1);

@@ -123,6 +123,7 @@ static void rest_shows_every_channel_as_its_description_says(void **state)
 	assert_int_equal(json_integer_value(json_object_get(channel, "submissions")), 3);
 	assert_int_equal(json_integer_value(json_object_get(channel, "errors")), 1);
 	assert_true(json_integer_value(json_object_get(channel, "memory_used_bytes")) >= 1 << 20);
+	assert_true(json_is_true(json_object_get(channel, "context")));
 	assert_true(json_is_string(json_object_get(channel, "gpu")));
 
 	/* Every name that is shown is in the document. */

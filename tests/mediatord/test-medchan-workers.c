@@ -282,6 +282,40 @@ static void another_vm_id_ends_all_workers(void **state)
 	device_close(&device);
 }
 
+/* A context counts from the start on, and not while it is given back. */
+static void a_context_counts_while_it_is_there(void **state)
+{
+	struct harness *harness = *state;
+	struct vm_status status;
+	struct device device;
+
+	device_open(&device, harness->link_path);
+	device_open_channel(&device, 0);
+	assert_true(channel_status(harness, 0).context);
+	device_ask(&device, 0, ORDER_CONTEXT, 0);
+	harness_wait(harness, status, !status.channels[0].context);
+	assert_int_equal(device_ask(&device, 0, ORDER_CONTEXT, 1), 1);
+	assert_true(channel_status(harness, 0).context);
+	assert_int_equal(harness_status(harness).memory_used_bytes, 0);
+	device_close(&device);
+}
+
+static void one_context_is_all_that_a_worker_has(void **state)
+{
+	struct harness *harness = *state;
+	struct device device;
+
+	device_open(&device, harness->link_path);
+	device_open_channel(&device, 0);
+	device_open_channel(&device, 1);
+	device_order(&device, 0, ORDER_CONTEXT, 1);
+	assert_int_equal(device_closed(&device, 0), VGPU_ERR_CONTEXT_LOST);
+	device_ask(&device, 1, ORDER_CONTEXT, 0);
+	device_order(&device, 1, ORDER_CONTEXT, 0);
+	assert_int_equal(device_closed(&device, 1), VGPU_ERR_CONTEXT_LOST);
+	device_close(&device);
+}
+
 static void a_deleted_vm_leaves_no_worker(void **state)
 {
 	struct harness *harness = *state;
@@ -316,6 +350,8 @@ int main(void)
 		TEST(workers_that_cannot_start_are_an_answer_and_not_a_loop),
 		TEST(a_lost_link_reaps_all_of_its_workers),
 		TEST(another_vm_id_ends_all_workers),
+		TEST(a_context_counts_while_it_is_there),
+		TEST(one_context_is_all_that_a_worker_has),
 		TEST(a_deleted_vm_leaves_no_worker),
 	};
 

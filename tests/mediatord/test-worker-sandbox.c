@@ -343,7 +343,7 @@ static void no_memory_is_moved_beside_a_driver(void **state)
 						 .completion = -1 };
 		void *own = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		/* Large enough for a mapping of its own, which realloc() would move. */
-		char *text = malloc(1u << 22);
+		char *text = malloc(1u << 22), *longer;
 
 		if (!text || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 		    sandbox_filter_system_calls(&sandbox, NULL) < 0)
@@ -351,8 +351,8 @@ static void no_memory_is_moved_beside_a_driver(void **state)
 		if (mremap(own, 4096, 8192, MREMAP_MAYMOVE) != MAP_FAILED || errno != ENOMEM)
 			_exit(102);
 		text[0] = 'x';
-		text = realloc(text, 1u << 25);
-		if (!text || text[0] != 'x')
+		longer = realloc(text, 1u << 25);
+		if (!longer || longer[0] != 'x')
 			_exit(103);
 		act_grow_what_is_shared();
 	}
