@@ -114,8 +114,10 @@ struct vgpu_completion {
  *   CONTEXT_SYNCHRONIZE    -                                            -
  *
  * MEM_SET, the copies and LAUNCH only start their work on the stream: they complete when it was
- * started, as CUDA's Async functions return. The window's bytes must stay as they are until the
- * stream was synchronised.
+ * started, as CUDA's Async functions return. The window's bytes of a copy must stay as they are
+ * until the stream was synchronised. What else a submission refers to in the window (images, names,
+ * a launch's parameters) the worker has read when it takes the next submission, which is when
+ * submission_head has gone beyond that one: by then at the latest the guest may overwrite it.
  */
 #define VGPU_RING_NOP			 0x0000u
 #define VGPU_RING_DEVICE_INFO		 0x0001u

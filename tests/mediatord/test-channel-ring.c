@@ -38,6 +38,59 @@ static void goes_round_many_times(void **state)
 	channel_end(&channel);
 }
 
+/* Parameters may be overwritten when the submission after theirs was taken. */
+static void what_was_read_may_be_overwritten(void **state)
+{
+	enum {
+		LAUNCHES = 2000,
+		PLACES = 2
+	};
+	struct channel_driver channel = channel_begin(CHANNEL_ENTRIES, CHANNEL_WINDOW, 0);
+	uint64_t function = channel_function(&channel, "saxpy_f32"), x, y;
+	float one = 1, *made = (float *)(void *)channel.ring.window;
+	uint32_t before;
+
+	(void)state;
+	x = channel_must(&channel, VGPU_RING_MEM_ALLOC, sizeof(one), 0, 0, 0, 0);
+	y = channel_must(&channel, VGPU_RING_MEM_ALLOC, LAUNCHES * sizeof(one), 0, 0, 0, 0);
+	memcpy(channel.ring.window, &one, sizeof(one));
+	channel_must(&channel, VGPU_RING_COPY_HTOD, x, 0, sizeof(one), 0, 0);
+	channel_must(&channel, VGPU_RING_CONTEXT_SYNCHRONIZE, 0, 0, 0, 0, 0);
+	before = channel.ring.submitted;
+	for (uint32_t i = 0; i < LAUNCHES; i++) {
+		const struct {
+			uint64_t x, y;
+			float a, unused;
+			uint64_t n;
+		} parameters = { x, y + i * sizeof(float), (float)(i + 1), 0, 1 };
+		const struct vgpu_launch launch = {
+			.function = (uint32_t)function,
+			.grid = { 1, 1, 1 },
+			.block = { 1, 1, 1 },
+			.parameter_bytes = sizeof(parameters),
+			.parameters = i % PLACES * sizeof(parameters),
+		};
+		struct vgpu_submission submission = { .opcode = VGPU_RING_LAUNCH,
+						      .flags = VGPU_SUBMIT_NO_REPLY };
+
+		/* Launch i - PLACES was here, and the one after it is i - PLACES + 1. */
+		while (i >= PLACES &&
+		       __atomic_load_n(&channel.ring.control->submission_head, __ATOMIC_ACQUIRE) -
+				       before <
+			       i - PLACES + 2)
+			sched_yield();
+		memcpy(channel.ring.window + launch.parameters, &parameters, sizeof(parameters));
+		memcpy(submission.argument, &launch, sizeof(launch));
+		guest_ring_submit(&channel.ring, &submission);
+	}
+	channel_must(&channel, VGPU_RING_CONTEXT_SYNCHRONIZE, 0, 0, 0, 0, 0);
+	channel_must(&channel, VGPU_RING_COPY_DTOH, 0, y, LAUNCHES * sizeof(float), 0, 0);
+	channel_must(&channel, VGPU_RING_CONTEXT_SYNCHRONIZE, 0, 0, 0, 0, 0);
+	for (int i = 0; i < LAUNCHES; i++)
+		assert_true(made[i] == (float)(i + 1));
+	channel_end(&channel);
+}
+
 static void largest_and_smallest_ring(void **state)
 {
 	static const uint32_t entries[] = { VGPU_RING_ENTRIES_MIN, VGPU_RING_ENTRIES_MAX };
@@ -264,6 +317,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(goes_round_many_times),
+		cmocka_unit_test(what_was_read_may_be_overwritten),
 		cmocka_unit_test(largest_and_smallest_ring),
 		cmocka_unit_test(room_without_replies),
 		cmocka_unit_test(completion_ring_is_full),
