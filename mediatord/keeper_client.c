@@ -409,6 +409,11 @@ void keeper_client_free(struct keeper_client **client)
 	*client = NULL;
 }
 
+bool keeper_is_there(const struct keeper_client *client)
+{
+	return client->state == CLIENT_UP;
+}
+
 bool keeper_stays(const struct keeper_client *client)
 {
 	return client->stays;
@@ -425,6 +430,6 @@ void keeper_end(struct keeper_client *client)
 	if (client->state != CLIENT_UP)
 		return;
 	poll(&poll_fd, 1, END_MS);
-	if (keeper_send_plain(client->fd, VGPU_KEEPER_END, 0) < 0)
+	if (keeper_client_send(client->fd, VGPU_KEEPER_END, 0) < 0)
 		vgpu_log_warning("cannot end the keeper: %s", strerror(errno));
 }

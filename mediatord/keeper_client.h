@@ -84,6 +84,9 @@ int keeper_connect(struct loop *loop, const struct keeper_settings *settings,
  */
 void keeper_client_free(struct keeper_client **client);
 
+/* Whether a keeper takes SPAWNs now; otherwise they wait for the next one. */
+bool keeper_is_there(const struct keeper_client *client);
+
 /*
  * Whether the keeper outlives a mediator that is stopped: a service manager runs it. Another ends
  * with the mediator: keeper_end().

@@ -62,6 +62,6 @@ void keeper_workers_flush(struct keeper_client *client);
 
 void keeper_close_fds(int *fds, size_t count);
 /* Sends END or FORGET. Returns 0, or -1 with errno. */
-int keeper_send_plain(int fd, uint32_t type, uint64_t number);
+int keeper_client_send(int fd, uint32_t type, uint64_t number);
 
 #endif

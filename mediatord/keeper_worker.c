@@ -152,7 +152,7 @@ static int send_keep(struct keeper_worker *worker)
 	return 0;
 }
 
-int keeper_send_plain(int fd, uint32_t type, uint64_t number)
+int keeper_client_send(int fd, uint32_t type, uint64_t number)
 {
 	const struct vgpu_keeper_plain message = {
 		.header = { .type = type, .length = sizeof(message) },
@@ -172,7 +172,7 @@ static int send_for(struct keeper_worker *worker)
 	if (worker->state != KEEPER_WORKER_ENDED || !worker->forgotten)
 		return 0;
 	if (worker->held &&
-	    keeper_send_plain(worker->client->fd, VGPU_KEEPER_FORGET, worker->number) < 0)
+	    keeper_client_send(worker->client->fd, VGPU_KEEPER_FORGET, worker->number) < 0)
 		return -1;
 	keeper_worker_free(worker);
 	return 0;

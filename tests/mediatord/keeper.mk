@@ -3,7 +3,8 @@
 mediatord_keeper_tests = \
 	tests/mediatord/test-keeper-spawn \
 	tests/mediatord/test-keeper-restart \
-	tests/mediatord/test-keeper-refusals
+	tests/mediatord/test-keeper-refusals \
+	tests/mediatord/test-keeper-client
 if BUILD_TESTS
 if BUILD_MEDIATORD
 check_PROGRAMS += $(mediatord_keeper_tests) tests/mediatord/keeper-stand-in
@@ -33,3 +34,10 @@ tests_mediatord_test_keeper_restart_LDADD = tests/mediatord/libkeeperdriver.la
 tests_mediatord_test_keeper_refusals_SOURCES = tests/mediatord/test-keeper-refusals.c
 tests_mediatord_test_keeper_refusals_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_keeper_refusals_LDADD = tests/mediatord/libkeeperdriver.la
+
+tests_mediatord_test_keeper_client_SOURCES = \
+	tests/mediatord/keeper-mediator.c \
+	tests/mediatord/keeper-mediator.h \
+	tests/mediatord/test-keeper-client.c
+tests_mediatord_test_keeper_client_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_keeper_client_LDADD = tests/mediatord/libkeeperdriver.la
