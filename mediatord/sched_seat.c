@@ -142,8 +142,12 @@ void seat_wait(const struct sched *sched, struct seat *seat, int64_t since_ns, i
 	}
 	if (seat->exhausted)
 		return;
-	if (gpu->turn.owner)
+	if (gpu->turn.owner) {
 		seat_settle(sched, gpu->turn.owner, now_ns);
+		/* What its rings do not say before others come, these are not to gain by. */
+		if (gpu->waiting == 0 && !gpu->turn.running)
+			gpu->turn.owner->unclaimed_ns = 0;
+	}
 	seat->wait_since_ns = since_ns;
 	seat->rank = seat->behind ? RANK_BEHIND : seat->tenant->config.priority;
 	/* Those who are behind take turns: their shares say how much each gets. */

@@ -11,6 +11,7 @@ FUZZ_TARGETS =
 include tests/common/local.mk
 include tests/device/local.mk
 include tests/mediatord/local.mk
+include tests/schedsim/local.mk
 include tests/gpu/local.mk
 include tests/guest-agent/local.mk
 include tests/xml/local.mk

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Changes at run time hold at once; a GPU that fails costs its channels only. */
+#include "tests/schedsim/sim-check.h"
+
+static void a_new_weight_holds_at_once(void **state)
+{
+	struct sim_result *result = simulate("run 4s\n"
+					     "gpu 0\n"
+					     "tenant a weight 100\n"
+					     "tenant b weight 100\n"
+					     "load a ring closed 4 job 500us\n"
+					     "load b ring closed 4 job 500us\n"
+					     "at 2s tenant a weight 300\n");
+
+	(void)state;
+	assert_share(result, "a", 62.5, 0.5); /* half of the time 50, half 75 */
+	sim_free(&result);
+}
+
+static void a_new_class_holds_at_once(void **state)
+{
+	struct sim_result *result = simulate("run 4s\n"
+					     "ageing 10s\n"
+					     "gpu 0\n"
+					     "tenant a class low\n"
+					     "tenant b class medium\n"
+					     "load a ring closed 4 job 500us\n"
+					     "load b ring closed 4 job 500us\n"
+					     "at 1s tenant a class high\n"
+					     "at 3s tenant a class medium\n");
+
+	(void)state;
+	assert_share(result, "a", 62.5, 0.5); /* 0, twice 100, 50 */
+	sim_free(&result);
+}
+
+static void a_new_maximum_holds_at_once(void **state)
+{
+	struct sim_result *result = simulate("run 4s\n"
+					     "gpu 0\n"
+					     "tenant a\n"
+					     "load a ring closed 4 job 200us\n"
+					     "at 1s tenant a max 20\n"
+					     "at 3s tenant a max 0\n");
+
+	(void)state;
+	assert_share(result, "a", 60, 1);
+	sim_free(&result);
+}
+
+static void a_new_guarantee_holds_at_once_or_is_refused(void **state)
+{
+	struct sim_result *result = simulate("run 4s\n"
+					     "ageing 10s\n"
+					     "gpu 0\n"
+					     "tenant a class low\n"
+					     "tenant b class high guaranteed 50\n"
+					     "load a ring closed 4 job 500us\n"
+					     "load b ring closed 4 job 500us\n"
+					     "at 2s tenant a guaranteed 40\n"
+					     "at 3s tenant a guaranteed 51\n");
+
+	(void)state;
+	assert_share(result, "a", 20, 0.5);
+	assert_int_equal(tenant(result, "a")->refused_changes, 1);
+	sim_free(&result);
+}
+
+static void a_new_rate_holds_at_once(void **state)
+{
+	struct sim_result *result = simulate("run 4s\n"
+					     "gpu 0\n"
+					     "tenant a rate 10000 burst 10000\n"
+					     "load a ring closed 64 job 10us\n"
+					     "at 1s tenant a rate 100 burst 1\n"
+					     "at 3s tenant a rate 0 burst 0\n");
+
+	(void)state;
+	/* 1 s: 10000 of the burst and 10000 earned; 2 s of 100; then as fast as it can. */
+	assert_in_range(tenant(result, "a")->jobs, 20000 + 200 + 99000, 20000 + 204 + 100000);
+	sim_free(&result);
+}
+
+static void a_pool_carries_on_without_a_gpu_that_failed(void **state)
+{
+	struct sim_result *result = simulate("run 4s\n"
+					     "gpu 0\n"
+					     "gpu 1\n"
+					     "tenant a times 4\n"
+					     "load a ring closed 4 job 500us\n"
+					     "at 1s fail 1\n"
+					     "at 3s restore 1\n");
+	int64_t all = 0;
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		all += result->tenants[i].gpu_ns;
+		assert_true(result->tenants[i].jobs > 1000);
+	}
+	/* Both for a second, then one: nobody moves back by himself. */
+	assert_in_range(all, 49 * VGPU_NS_PER_SECOND / 10, 5 * VGPU_NS_PER_SECOND);
+	sim_free(&result);
+}
+
+static void all_gpus_failed(void **state)
+{
+	struct sim_result *result = simulate("run 3s\n"
+					     "gpu 0\n"
+					     "tenant a\n"
+					     "tenant m\n"
+					     "load a ring closed 4 job 500us\n"
+					     "load m mailbox closed 4 job 500us\n"
+					     "at 1s fail 0\n"
+					     "at 2s restore 0\n");
+
+	(void)state;
+	assert_in_range(result->busy_ns, 19 * VGPU_NS_PER_SECOND / 10, 2 * VGPU_NS_PER_SECOND);
+	assert_true(tenant(result, "m")->unplaced > 0);
+	sim_free(&result);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_new_weight_holds_at_once),
+		cmocka_unit_test(a_new_class_holds_at_once),
+		cmocka_unit_test(a_new_maximum_holds_at_once),
+		cmocka_unit_test(a_new_guarantee_holds_at_once_or_is_refused),
+		cmocka_unit_test(a_new_rate_holds_at_once),
+		cmocka_unit_test(a_pool_carries_on_without_a_gpu_that_failed),
+		cmocka_unit_test(all_gpus_failed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
