@@ -2,7 +2,8 @@
 /*
  * A tenant's program on channels: channel-client TRANSPORT [COMMAND]. Without a command it checks
  * everything. "lost" opens a channel, says so, and expects to lose it after a line on standard
- * input; "hold" does the same and keeps it.
+ * input; "hold" does the same and keeps it. "outlive" uses its channel at each line: after the
+ * first without a mediator, after the second with another one.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,6 +105,71 @@ static int hold(struct vgpu *vgpu, int lose)
 	return EXIT_SUCCESS;
 }
 
+/* Tells the test that a step is done, and waits for its line. */
+static void step(const char *done)
+{
+	char line[16];
+
+	printf("%s\n", done);
+	fflush(stdout);
+	EXPECT(fgets(line, sizeof(line), stdin) != NULL);
+}
+
+/* The device's memory holds what it held. */
+static void check_kept(struct vgpu_channel *channel, vgpu_pointer pointer, const uint8_t *mine,
+		       size_t bytes)
+{
+	uint8_t *back = calloc(1, bytes);
+
+	MUST(vgpu_channel_copy_from_device(channel, back, pointer, bytes));
+	EXPECT(memcmp(back, mine, bytes) == 0);
+	free(back);
+}
+
+/* The library's part of the link moves only while the library runs. */
+static enum vgpu_result open_at_last(struct vgpu *vgpu, struct vgpu_channel **channel)
+{
+	const struct timespec pause = { 0, 50 * 1000 * 1000 };
+	enum vgpu_result result = VGPU_E_UNAVAILABLE;
+
+	for (int i = 0; i < 200 && result == VGPU_E_UNAVAILABLE; i++) {
+		result = vgpu_channel_open(vgpu, 0, 1 << 20, 0, channel);
+		if (result == VGPU_E_UNAVAILABLE)
+			nanosleep(&pause, NULL);
+	}
+	return result;
+}
+
+static int outlive(struct vgpu *vgpu)
+{
+	struct vgpu_channel *channel, *closed, *other;
+	uint8_t mine[1 << 16];
+	vgpu_pointer pointer;
+
+	for (size_t i = 0; i < sizeof(mine); i++)
+		mine[i] = (uint8_t)rand();
+	MUST(vgpu_channel_open(vgpu, 0, 1 << 20, 0, &channel));
+	MUST(vgpu_channel_open(vgpu, 0, 1 << 20, 0, &closed));
+	MUST(vgpu_channel_mem_alloc(channel, sizeof(mine), &pointer));
+	MUST(vgpu_channel_copy_to_device(channel, pointer, mine, sizeof(mine)));
+	step("ready");
+	check_kept(channel, pointer, mine, sizeof(mine));
+	MUST_FAIL(vgpu_channel_open(vgpu, 0, 1 << 20, 0, &other), VGPU_E_UNAVAILABLE, 0);
+	vgpu_channel_close(closed);
+	check_kept(channel, pointer, mine, sizeof(mine));
+	step("alone");
+	MUST(open_at_last(vgpu, &other));
+	check_kept(channel, pointer, mine, sizeof(mine));
+	channel_check_kernels(channel);
+	channel_check_kernels(other);
+	vgpu_channel_close(other);
+	step("again");
+	check_kept(channel, pointer, mine, sizeof(mine));
+	vgpu_channel_close(channel);
+	vgpu_close(vgpu);
+	return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
 	struct vgpu *vgpu;
@@ -112,6 +178,8 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	channel_check_seed((unsigned int)time(NULL));
 	MUST(vgpu_open(argv[1], 0, 10000, &vgpu));
+	if (argc > 2 && strcmp(argv[2], "outlive") == 0)
+		return outlive(vgpu);
 	if (argc > 2)
 		return hold(vgpu, strcmp(argv[2], "lost") == 0);
 	check_arguments(vgpu);

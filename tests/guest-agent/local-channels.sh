@@ -31,7 +31,7 @@ pid=$!
 started+=("$pid")
 exec 9>"$dir/go"
 wait_for 10 grep -q ready "$dir/said" || fail "no channel: $(cat "$dir/said")"
-worker=$(pgrep -P "$mediator_pid" -f vgpu-worker | tail -n 1)
+worker=$(vm ".channels[0].worker_pid")
 kill -9 "$worker"
 echo >&9
 wait "$pid" || fail "a channel that was lost: $(cat "$dir/said")"

@@ -107,6 +107,8 @@ guest_agent_scripts = \
 	tests/guest-agent/usage.sh
 TESTS += $(guest_agent_scripts)
 dist_check_SCRIPTS += $(guest_agent_scripts)
+# A mediator that goes on with the workers it finds is to come.
+dist_check_SCRIPTS += tests/guest-agent/local-restart.sh
 EXTRA_DIST += tests/lib.sh
 
 if FUZZING
