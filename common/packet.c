@@ -41,6 +41,12 @@ int vgpu_packet_send(int socket, const void *bytes, size_t length, const int *fd
 	return sent < 0 ? -1 : 0;
 }
 
+static void close_all(const int *fds, size_t count)
+{
+	while (count > 0)
+		close(fds[--count]);
+}
+
 ssize_t vgpu_packet_receive(int socket, void *bytes, size_t size, int *fds, size_t fd_max,
 			    size_t *fd_count)
 {
@@ -81,10 +87,13 @@ ssize_t vgpu_packet_receive(int socket, void *bytes, size_t size, int *fds, size
 		}
 	}
 	if (too_many || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
-		while (kept > 0)
-			close(fds[--kept]);
+		close_all(fds, kept);
 		errno = EMSGSIZE;
 		return -1;
+	}
+	if (length == 0) {
+		close_all(fds, kept);
+		return 0;
 	}
 	if (fd_count)
 		*fd_count = kept;

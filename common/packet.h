@@ -18,8 +18,9 @@ int vgpu_packet_send(int socket, const void *bytes, size_t length, const int *fd
  * Receives one packet of at most `size` bytes. Returns its length, 0 at the end of the stream (an
  * empty packet cannot be told from it, and counts as it), or -1 with errno: EAGAIN, or EMSGSIZE
  * where the packet was longer or carried more than `fd_max` descriptors. Up to `fd_max`
- * descriptors go to fds, CLOEXEC and owned by the caller, and their number to *fd_count; on every
- * failure all received ones are closed and *fd_count is 0. fds may be NULL where fd_max is 0.
+ * descriptors go to fds, CLOEXEC and owned by the caller, and their number to *fd_count; where the
+ * length is not positive all received ones are closed and *fd_count is 0. fds may be NULL where
+ * fd_max is 0.
  */
 ssize_t vgpu_packet_receive(int socket, void *bytes, size_t size, int *fds, size_t fd_max,
 			    size_t *fd_count);

@@ -82,6 +82,24 @@ static void too_long_or_too_many_leaks_nothing(void **state)
 	}
 }
 
+static void an_empty_packet_leaks_nothing(void **state)
+{
+	int pair[2], received[2], before;
+	size_t count = 9;
+	char bytes[4];
+
+	(void)state;
+	make_pair(pair);
+	before = next_fd();
+	assert_int_equal(vgpu_packet_send(pair[0], bytes, 0, pair, 2), 0);
+	assert_int_equal(vgpu_packet_receive(pair[1], bytes, sizeof(bytes), received, 2, &count),
+			 0);
+	assert_int_equal(count, 0);
+	assert_int_equal(next_fd(), before);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 static void a_gone_peer_is_an_error_not_a_signal(void **state)
 {
 	int pair[2];
@@ -103,6 +121,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(carries_bytes_and_descriptors),
 		cmocka_unit_test(too_long_or_too_many_leaks_nothing),
+		cmocka_unit_test(an_empty_packet_leaks_nothing),
 		cmocka_unit_test(a_gone_peer_is_an_error_not_a_signal),
 	};
 
