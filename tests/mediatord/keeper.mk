@@ -4,7 +4,8 @@ mediatord_keeper_tests = \
 	tests/mediatord/test-keeper-spawn \
 	tests/mediatord/test-keeper-restart \
 	tests/mediatord/test-keeper-refusals \
-	tests/mediatord/test-keeper-client
+	tests/mediatord/test-keeper-client \
+	tests/mediatord/test-keeper-cgroup
 if BUILD_TESTS
 if BUILD_MEDIATORD
 check_PROGRAMS += $(mediatord_keeper_tests) tests/mediatord/keeper-stand-in
@@ -41,3 +42,20 @@ tests_mediatord_test_keeper_client_SOURCES = \
 	tests/mediatord/test-keeper-client.c
 tests_mediatord_test_keeper_client_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_keeper_client_LDADD = tests/mediatord/libkeeperdriver.la
+
+tests_mediatord_test_keeper_cgroup_SOURCES = \
+	tests/mediatord/keeper-mediator.c \
+	tests/mediatord/keeper-mediator.h \
+	tests/mediatord/test-keeper-cgroup.c
+tests_mediatord_test_keeper_cgroup_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_keeper_cgroup_LDADD = tests/mediatord/libkeeperdriver.la
+
+if FUZZING
+if BUILD_MEDIATORD
+noinst_PROGRAMS += tests/mediatord/fuzz-keeper
+FUZZ_TARGETS += tests/mediatord/fuzz-keeper
+endif
+endif
+tests_mediatord_fuzz_keeper_SOURCES = tests/mediatord/fuzz-keeper.c
+tests_mediatord_fuzz_keeper_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_mediatord_fuzz_keeper_LDADD = mediatord/keeper/libkeeper.la
