@@ -42,6 +42,7 @@
 #include "common/protocol.h"
 
 #define VGPU_LINK_VERSION	 2u
+#define VGPU_LINK_OLDEST	 1u /* that a mediator serves */
 #define VGPU_LINK_VERSION_RESUME 2u /* the first that has RESUME */
 
 #define VGPU_MSG_HELLO	  1u

@@ -13,10 +13,6 @@
 #include "mediatord/vm.h"
 #include "mediatord/worker.h"
 
-/* USAGE is sent as often, where there is news; where there is none, they are looked for less. */
-#define SAMPLE_FIRST_NS (100 * VGPU_NS_PER_MS)
-#define SAMPLE_LAST_NS	(1600 * VGPU_NS_PER_MS)
-
 /* A worker that was lost sooner, having done nothing, says that the next will be lost too. */
 #define PROVEN_NS (10 * VGPU_NS_PER_SECOND)
 
@@ -50,9 +46,13 @@ void channels_free(struct vm *vm)
 	struct timers *timers = loop_timers(vm->mediator->loop);
 
 	while (vm->channels.first) {
-		vm->channels.first->worker->vm = NULL;
-		vm->channels.first->worker->channel = NULL;
-		remove_channel(vm->channels.first);
+		struct channel *channel = vm->channels.first;
+
+		if (channel->worker) {
+			channel->worker->vm = NULL;
+			channel->worker->channel = NULL;
+		}
+		remove_channel(channel);
 	}
 	timer_cancel(timers, &vm->channels.start);
 	timer_cancel(timers, &vm->channels.sample);
@@ -95,13 +95,15 @@ void channel_send_closed(struct vm *vm, uint32_t number, uint32_t serial, uint32
 		.error_code = error,
 	};
 
+	/* A device that is about to resume is told of what it then names. */
+	if (vm->link && vm->link->resuming)
+		return;
 	if (vm->link)
 		vm->link->channels[number].closed = true;
 	send_to_device(vm, &message.header);
 }
 
-/* The channel that the device knows by a number, or NULL. */
-static struct channel *find(const struct vm *vm, uint32_t number)
+struct channel *channel_find(const struct vm *vm, uint32_t number)
 {
 	for (struct channel *channel = vm->channels.first; channel; channel = channel->next)
 		if (channel->number == number && channel->state != CHANNEL_ORPHANED)
@@ -125,30 +127,29 @@ static void unschedule(struct channel *channel)
 	channel->scheduled = false;
 }
 
-/* Kills a channel's worker; what the channel holds it keeps until that was reaped. */
-static void kill_worker(struct channel *channel, enum channel_state state)
+void channel_kill(struct channel *channel, enum channel_state state)
 {
 	channel->state = state;
 	unschedule(channel);
 	worker_kill(channel->worker);
 }
 
-/* A scheduler's channel on a GPU of the VM's pool. Returns 0, or -1 with errno. */
-static int schedule(struct channel *channel, uint32_t *gpu)
+int channel_schedule(struct channel *channel, uint32_t *gpu, bool there)
 {
 	struct mediator *mediator = channel->vm->mediator;
+	uint32_t vm_id = channel->vm->config.vm_id;
+	int rc;
 
 	do {
 		if (mediator->last_channel < SCHED_CHANNEL_FIRST - 1)
 			mediator->last_channel = SCHED_CHANNEL_FIRST - 1;
 		channel->sched_channel = ++mediator->last_channel;
-		if (sched_channel_add(mediator->sched, channel->sched_channel,
-				      channel->vm->config.vm_id, gpu) == 0) {
-			channel->scheduled = true;
-			return 0;
-		}
-	} while (errno == EEXIST);
-	return -1;
+		rc = there ? sched_channel_adopt(mediator->sched, channel->sched_channel, vm_id,
+						 *gpu, false, vgpu_now_ns())
+			   : sched_channel_add(mediator->sched, channel->sched_channel, vm_id, gpu);
+	} while (rc < 0 && errno == EEXIST);
+	channel->scheduled = rc == 0;
+	return rc;
 }
 
 /* Starts the worker of a channel whose region was placed. Returns 0, or -1 and err. */
@@ -161,9 +162,9 @@ static int start_worker(struct channel *channel, struct vgpu_error **err)
 		.region_bytes = channel->region.bytes,
 		.entries = channel->entries,
 	};
-	uint32_t gpu;
+	uint32_t gpu = 0;
 
-	if (schedule(channel, &gpu) < 0)
+	if (channel_schedule(channel, &gpu, false) < 0)
 		return vgpu_error_errno(err, errno, "cannot schedule channel %u", channel->number);
 	if (grant_make(&channel->grant, &grant_fd, err) < 0)
 		return -1;
@@ -328,7 +329,7 @@ const char *channel_open(struct vm *vm, const struct vgpu_link_open *open, int f
 	VGPU_AUTO_FREE struct channel *channel = calloc(1, sizeof(*channel));
 	uint32_t error = channel ? check_sizes(vm, open) : VGPU_ERR_UNAVAILABLE;
 
-	if (find(vm, open->channel))
+	if (channel_find(vm, open->channel))
 		return "an OPEN of a channel that is not closed";
 	if (error) {
 		send_opened(vm, open->channel, open->serial, NULL, error);
@@ -352,7 +353,7 @@ const char *channel_open(struct vm *vm, const struct vgpu_link_open *open, int f
 
 bool channel_close(struct vm *vm, uint32_t number, uint32_t serial)
 {
-	struct channel *channel = find(vm, number);
+	struct channel *channel = channel_find(vm, number);
 
 	if (!channel || channel->serial != serial)
 		return false;
@@ -362,7 +363,7 @@ bool channel_close(struct vm *vm, uint32_t number, uint32_t serial)
 		channel_send_closed(vm, number, serial, VGPU_ERR_NONE);
 		break;
 	case CHANNEL_STARTING:
-		kill_worker(channel, CHANNEL_CLOSING);
+		channel_kill(channel, CHANNEL_CLOSING);
 		break;
 	case CHANNEL_OPEN:
 		channel->state = CHANNEL_CLOSING;
@@ -389,7 +390,7 @@ void channels_reset(struct vm *vm)
 		if (channel->state == CHANNEL_WAITING)
 			remove_channel(channel);
 		else
-			kill_worker(channel, CHANNEL_ORPHANED);
+			channel_kill(channel, CHANNEL_ORPHANED);
 	}
 	timer_cancel(loop_timers(vm->mediator->loop), &vm->channels.start);
 }
@@ -401,7 +402,7 @@ void channels_break(struct vm *vm, const char *text)
 			worker_log(channel->worker, VGPU_LOG_INFO, "%s", text);
 			channel->error =
 				channel->opened ? VGPU_ERR_CONTEXT_LOST : VGPU_ERR_UNAVAILABLE;
-			kill_worker(channel, CHANNEL_BROKEN);
+			channel_kill(channel, CHANNEL_BROKEN);
 		}
 }
 
@@ -413,98 +414,12 @@ void channels_publish(struct vm *vm)
 				      vm->memory.used, channel->worker->released_bytes);
 }
 
-static bool sample(struct channel *channel)
-{
-	struct grant_counters *done = &channel->vm->channels.done;
-	struct grant_counters fresh;
-
-	if (!channel->worker)
-		return false;
-	fresh = grant_sample(&channel->grant,
-			     (uint64_t)(vgpu_now_ns() - channel->worker->start_ns));
-	done->submissions += fresh.submissions;
-	done->errors += fresh.errors;
-	done->gpu_time_ns += fresh.gpu_time_ns;
-	return fresh.submissions || fresh.errors || fresh.gpu_time_ns;
-}
-
-bool channels_sample(struct vm *vm)
-{
-	bool news = false;
-
-	for (struct channel *channel = vm->channels.first; channel; channel = channel->next)
-		news = sample(channel) || news;
-	return news;
-}
-
-/* The device's registers show what is done: while it is there, somebody may look. */
-static void sample_again(struct vm *vm, int64_t interval_ns)
-{
-	vm->channels.sample_interval_ns = interval_ns;
-	timer_set(loop_timers(vm->mediator->loop), &vm->channels.sample,
-		  vgpu_now_ns() + interval_ns);
-}
-
-void channels_sample_due(struct vm *vm)
-{
-	bool is_open = false;
-
-	for (const struct channel *channel = vm->channels.first; channel; channel = channel->next)
-		is_open = is_open || channel->state == CHANNEL_OPEN;
-	if (!vm->link || !is_open)
-		return;
-	if (channels_sample(vm)) {
-		sample_again(vm, SAMPLE_FIRST_NS);
-		vm_report(vm);
-	} else {
-		int64_t interval = vm->channels.sample_interval_ns * 2;
-
-		sample_again(vm, interval < SAMPLE_LAST_NS ? interval : SAMPLE_LAST_NS);
-	}
-}
-
-uint32_t channels_status(const struct vm *vm, struct vm_channel_status status[VGPU_CHANNELS_MAX])
-{
-	static const uint32_t states[] = {
-		[CHANNEL_WAITING] = VGPU_CHANNEL_STATE_OPENING,
-		[CHANNEL_STARTING] = VGPU_CHANNEL_STATE_OPENING,
-		[CHANNEL_OPEN] = VGPU_CHANNEL_STATE_OPEN,
-		[CHANNEL_CLOSING] = VGPU_CHANNEL_STATE_CLOSING,
-		[CHANNEL_BROKEN] = VGPU_CHANNEL_STATE_FAILED,
-	};
-	uint32_t count = 0;
-
-	/* One entry a number at most: find() sees to it that no two that the device has share one.
-	 */
-	for (const struct channel *channel = vm->channels.first; channel; channel = channel->next) {
-		struct vm_channel_status *entry = &status[count];
-
-		if (channel->state == CHANNEL_ORPHANED)
-			continue;
-		*entry = (struct vm_channel_status){
-			.number = channel->number,
-			.state = states[channel->state],
-			.region_bytes = channel->region.bytes,
-			.submissions = channel->grant.seen.submissions,
-			.errors = channel->grant.seen.errors,
-			.gpu_time_ns = channel->grant.seen.gpu_time_ns,
-		};
-		if (channel->worker) {
-			entry->worker_pid = channel->worker->pid;
-			entry->memory_used_bytes = channel->worker->memory.used;
-			entry->context = channel->worker->context;
-			memcpy(entry->gpu_name, channel->worker->gpu_name, sizeof(entry->gpu_name));
-		}
-		count++;
-	}
-	return count;
-}
-
 void channel_worker_ready(struct channel *channel)
 {
 	channel->state = CHANNEL_OPEN;
 	channel->opened = true;
-	sample_again(channel->vm, SAMPLE_FIRST_NS);
+	RECORD_SET(channel->worker->record, opened, 1);
+	channels_sample_soon(channel->vm);
 	vm_report(channel->vm);
 	send_opened(channel->vm, channel->number, channel->serial, &channel->region, VGPU_ERR_NONE);
 }
@@ -522,15 +437,15 @@ void channel_worker_lost(struct channel *channel, const char *text)
 	}
 	if (channel->state != CHANNEL_STARTING && channel->state != CHANNEL_OPEN)
 		return;
-	worker_log(worker, VGPU_LOG_WARNING, "lost worker %d: %s", (int)worker->pid, text);
-	sample(channel);
+	worker_log(worker, VGPU_LOG_WARNING, "lost worker %d: %s", (int)worker_pid(worker), text);
+	channel_sample(channel);
 	if (channel->grant.seen.submissions > 0 || worker->memory.used > 0)
 		channel->vm->workers_lost++;
 	if (channel->grant.seen.submissions > 0 || now - worker->start_ns > PROVEN_NS)
 		backoff_succeed(backoff);
 	backoff_fail(backoff, now);
 	channel->error = channel->opened ? VGPU_ERR_CONTEXT_LOST : VGPU_ERR_UNAVAILABLE;
-	kill_worker(channel, CHANNEL_BROKEN);
+	channel_kill(channel, CHANNEL_BROKEN);
 }
 
 void channel_ring_broken(struct channel *channel, const char *text)
@@ -550,7 +465,7 @@ void channel_worker_gone(struct channel *channel)
 	struct vm *vm = channel->vm;
 	const struct channel old = *channel;
 
-	sample(channel);
+	channel_sample(channel);
 	unschedule(channel);
 	unplace(channel);
 	channel->worker = NULL;

@@ -6,6 +6,9 @@
  *                  \         \---> BROKEN         its worker was lost
  *                   \------------> ORPHANED       the device was reset, or went
  *
+ * A channel whose worker an earlier mediator started begins as OPEN, or, where nobody can go on
+ * with it, as ORPHANED.
+ *
  * A channel holds its region, its part of the window quota, its place among the VM's channels and
  * what its worker reserved of the GPU's memory until that worker's process was reaped: only then is
  * it certain that nobody writes there any more. The device is told at that time, too. So a device
@@ -77,7 +80,7 @@ struct channels {
 #define CHANNELS_TIMERS 2
 
 void channels_init(struct vm *vm);
-/* The VM goes, after channels_reset(); workers that are still there have no VM from now on. */
+/* The VM goes; workers that are still there have no VM from now on. */
 void channels_free(struct vm *vm);
 
 /* A device with a BAR2 of that many bytes was welcomed. */
@@ -112,12 +115,27 @@ void channels_break(struct vm *vm, const char *text);
 /* Something changed that one that waits may have waited for. May drop the link. */
 void channels_advance(struct vm *vm);
 
+/*
+ * A worker that was kept, with a record that is sound, and its memory in no ledger yet: goes on
+ * with the channel that it serves. Returns NULL, or why that cannot be, and nothing is changed.
+ */
+const char *channel_adopt(struct vm *vm, struct worker *worker);
+
+/*
+ * As channel_adopt(), of a worker that is being killed: what it holds is the VM's, and its region
+ * taken, until it was reaped.
+ */
+void channel_adopt_orphan(struct vm *vm, struct worker *worker);
+
 /* The VM's quota, or its use of memory changed: tells every worker through its grant page. */
 void channels_publish(struct vm *vm);
 
 /* Reads what the workers did so far into channels.done. Returns whether anything was new. */
 bool channels_sample(struct vm *vm);
 void channels_sample_due(struct vm *vm);
+
+/* Looks for news of them from now on. */
+void channels_sample_soon(struct vm *vm);
 
 /* Fills the entries of channels that the device has; returns their number. */
 uint32_t channels_status(const struct vm *vm, struct vm_channel_status status[VGPU_CHANNELS_MAX]);
@@ -131,5 +149,19 @@ void channel_ring_broken(struct channel *channel, const char *text);
 void channel_worker_gone(struct channel *channel);
 /* It was killed long ago and is still there. */
 void channel_worker_stuck(struct channel *channel);
+
+/* For channel*.c and resume.c. */
+
+/* The channel that the device knows by a number, or NULL. */
+struct channel *channel_find(const struct vm *vm, uint32_t number);
+/* Kills a channel's worker; what the channel holds it keeps until that was reaped. */
+void channel_kill(struct channel *channel, enum channel_state state);
+/*
+ * A scheduler's channel on a GPU of the VM's pool, or, where it is there already, on *gpu. Returns
+ * 0, or -1 with errno.
+ */
+int channel_schedule(struct channel *channel, uint32_t *gpu, bool there);
+/* As channels_sample(), of one. */
+bool channel_sample(struct channel *channel);
 
 #endif

@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #define GRANT_BYTES 4096u
+#define SEALS	    (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 VGPU_STATIC_ASSERT(sizeof(struct vgpu_grant_page) <= GRANT_BYTES, "grant page");
 
@@ -15,8 +17,7 @@ int grant_make(struct grant *grant, int *fd, struct vgpu_error **err)
 	void *page;
 
 	/* Unsealed, a worker could cut it short, and our next look at it would end us. */
-	if (made < 0 || ftruncate(made, GRANT_BYTES) < 0 ||
-	    fcntl(made, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+	if (made < 0 || ftruncate(made, GRANT_BYTES) < 0 || fcntl(made, F_ADD_SEALS, SEALS) < 0)
 		return vgpu_error_errno(err, errno, "cannot make a grant page");
 	page = mmap(NULL, GRANT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, made, 0);
 	if (page == MAP_FAILED)
@@ -26,6 +27,23 @@ int grant_make(struct grant *grant, int *fd, struct vgpu_error **err)
 	grant->page->tokens = VGPU_GRANT_NO_LIMIT;
 	*fd = vgpu_steal_fd(&made);
 	return 0;
+}
+
+const char *grant_map(struct grant *grant, int fd, const struct grant_counters *seen)
+{
+	struct stat status;
+	int seals = fcntl(fd, F_GET_SEALS);
+	void *page;
+
+	if (seals < 0 || (seals & SEALS) != SEALS)
+		return "its grant page is no sealed memfd";
+	if (fstat(fd, &status) < 0 || status.st_size != GRANT_BYTES)
+		return "its grant page has another size than it must";
+	page = mmap(NULL, GRANT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (page == MAP_FAILED)
+		return "its grant page cannot be mapped";
+	*grant = (struct grant){ .page = page, .seen = *seen };
+	return NULL;
 }
 
 void grant_free(struct grant *grant)

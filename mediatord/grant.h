@@ -30,6 +30,11 @@ struct grant {
  * -1 and err.
  */
 int grant_make(struct grant *grant, int *fd, struct vgpu_error **err);
+/*
+ * Maps the page of a worker that an earlier mediator started, of which `seen` was counted already.
+ * Returns NULL, or what is wrong with its memfd.
+ */
+const char *grant_map(struct grant *grant, int fd, const struct grant_counters *seen);
 /* Unmaps the page; what was seen stays. Nothing happens where there is none. */
 void grant_free(struct grant *grant);
 

@@ -62,30 +62,44 @@ static void remove_half_open(struct link *link)
 	timer_cancel(loop_timers(link->vm->mediator->loop), &link->hello);
 }
 
-void link_drop(struct link *link, const char *why)
+/* Closes the connection, which is in no list any more, and frees it. */
+static void free_link(struct link *link)
 {
-	struct vm *vm = link->vm;
-	bool up = link->up;
+	struct loop *loop = link->vm->mediator->loop;
 
-	if (up) {
-		vm->link = NULL;
-		if (why)
-			vm_log(vm, VGPU_LOG_WARNING, "dropped the device of pid %d: %s",
-			       (int)link->peer.pid, why);
-		else
-			vm_log(vm, VGPU_LOG_INFO, "the device of pid %d is gone",
-			       (int)link->peer.pid);
-	} else {
-		remove_half_open(link);
-	}
-	loop_remove(vm->mediator->loop, &link->source);
-	timers_unreserve(loop_timers(vm->mediator->loop), 1);
+	loop_remove(loop, &link->source);
+	timers_unreserve(loop_timers(loop), 1);
 	close(link->fd);
 	if (link->window_fd >= 0)
 		close(link->window_fd);
 	free(link);
-	if (up)
-		vm_reset(vm);
+}
+
+void link_drop(struct link *link, const char *why)
+{
+	struct vm *vm = link->vm;
+
+	if (!link->up) {
+		remove_half_open(link);
+		free_link(link);
+		return;
+	}
+	vm->link = NULL;
+	if (why)
+		vm_log(vm, VGPU_LOG_WARNING, "dropped the device of pid %d: %s",
+		       (int)link->peer.pid, why);
+	else
+		vm_log(vm, VGPU_LOG_INFO, "the device of pid %d is gone", (int)link->peer.pid);
+	free_link(link);
+	vm_reset(vm);
+}
+
+void link_leave(struct vm *vm)
+{
+	while (vm->half_open)
+		link_drop(vm->half_open, NULL);
+	if (vm->link)
+		free_link(vgpu_steal_pointer(&vm->link));
 }
 
 void link_drop_all(struct vm *vm, const char *why)
@@ -150,11 +164,15 @@ static void welcome(struct link *link, const struct vgpu_link_hello *hello, int 
 {
 	struct vgpu_link_welcome message = {
 		.header = { .type = VGPU_MSG_WELCOME, .length = sizeof(message) },
-		.version = VGPU_LINK_VERSION,
+		.version = hello->version < VGPU_LINK_VERSION ? hello->version : VGPU_LINK_VERSION,
 	};
 	struct vm *vm = link->vm;
 
 	remove_half_open(link);
+	link->resuming = message.version >= VGPU_LINK_VERSION_RESUME;
+	/* It would never name what was there before it. */
+	if (!link->resuming)
+		vm_reset(vm);
 	link->up = true;
 	link->window_fd = vgpu_steal_fd(window);
 	link->window_bytes = hello->window_bytes;
@@ -190,7 +208,7 @@ static void handle_hello(struct link *link, const union vgpu_link_message *messa
 		return;
 	}
 	/* Before anything that another version may lay out in another way. */
-	if (hello->version < VGPU_LINK_VERSION) {
+	if (hello->version < VGPU_LINK_OLDEST) {
 		refuse(link, VGPU_REFUSED_VERSION, "it speaks no version of the link that we do");
 		return;
 	}
@@ -282,16 +300,24 @@ static const char *handle_message(struct link *link, const union vgpu_link_messa
 		return "a message's length is not what it says";
 	if (received->count && message->header.type != VGPU_MSG_OPEN)
 		return "a descriptor with a message that carries none";
+	if (link->resuming && message->header.type != VGPU_MSG_RESUME &&
+	    message->header.type != VGPU_MSG_RESET)
+		return "a first message that is neither RESUME nor RESET";
 	switch (message->header.type) {
 	case VGPU_MSG_RESET:
 		if (length != sizeof(message->reset))
 			return "a RESET of a wrong length";
 		vgpu_log_debug("%s: reset by its device", link->vm->label);
 		link->outstanding = false;
+		link->resuming = false;
 		for (uint32_t i = 0; i < VGPU_CHANNELS_MAX; i++)
 			link->channels[i].closed = true;
 		vm_reset(link->vm);
 		return NULL;
+	case VGPU_MSG_RESUME:
+		if (!link->resuming)
+			return "a RESUME that is not its first message";
+		return resume_handle(link, &message->resume, length);
 	case VGPU_MSG_REQUEST:
 		if (length <= head || request->length != length - head)
 			return "a REQUEST of a wrong length";

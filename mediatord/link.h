@@ -21,6 +21,7 @@ struct link {
 	struct peer peer;
 	enum peer_verdict verdict;
 	bool up;
+	bool resuming;	  /* its first message has not come: RESUME or RESET */
 	bool outstanding; /* a request was not answered yet */
 	struct {
 		bool used;
@@ -50,6 +51,9 @@ void link_drop(struct link *link, const char *why);
 
 /* Every connection of the VM. */
 void link_drop_all(struct vm *vm, const char *why);
+
+/* The same, but nothing of the VM's ends: the mediator itself goes. */
+void link_leave(struct vm *vm);
 
 /*
  * Sends one message of header.length bytes. Returns 0, or -1 with errno; EAGAIN: the device does

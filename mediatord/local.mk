@@ -2,9 +2,13 @@
 # Everything of the daemon but main(): links, workers, jobs and configuration.
 noinst_LTLIBRARIES += mediatord/libmediator.la
 mediatord_libmediator_la_SOURCES = \
+	mediatord/adopt.c \
+	mediatord/adopt.h \
 	mediatord/backoff.h \
 	mediatord/channel.c \
 	mediatord/channel.h \
+	mediatord/channel_adopt.c \
+	mediatord/channel_status.c \
 	mediatord/config.c \
 	mediatord/config.h \
 	mediatord/config_file.c \
@@ -41,22 +45,26 @@ mediatord_libmediator_la_SOURCES = \
 	mediatord/peer.h \
 	mediatord/pools.c \
 	mediatord/pools.h \
+	mediatord/record.c \
+	mediatord/record.h \
 	mediatord/region.c \
 	mediatord/region.h \
+	mediatord/resume.c \
+	mediatord/resume.h \
 	mediatord/rundir.c \
 	mediatord/rundir.h \
-	mediatord/spawn.c \
-	mediatord/spawn.h \
 	mediatord/timer.c \
 	mediatord/timer.h \
 	mediatord/vm.c \
 	mediatord/vm_log.c \
+	mediatord/vm_report.c \
 	mediatord/vm.h \
 	mediatord/software_gpu.h \
 	mediatord/vm_config.h \
 	mediatord/worker.c \
 	mediatord/worker.h \
-	mediatord/worker_protocol.h
+	mediatord/worker_protocol.h \
+	mediatord/worker_start.c
 mediatord_libmediator_la_CPPFLAGS = $(AM_CPPFLAGS) $(mediatord_paths)
 mediatord_libmediator_la_LIBADD = \
 	mediatord/libsched.la \

@@ -22,6 +22,7 @@ enum source_kind {
 	SOURCE_LINK,	 /* struct link */
 	SOURCE_WORKER,	 /* struct worker: its control socket */
 	SOURCE_KEEPER,	 /* struct keeper_client */
+	SOURCE_DEVICE,	 /* struct vm: the process of a device that is to come back */
 };
 
 /* One descriptor in the loop, which the owner opens and closes. */

@@ -89,12 +89,11 @@ static void prepare_process(void)
 	sigset_t signals;
 
 	sigemptyset(&signals);
-	sigaddset(&signals, SIGCHLD);
 	sigaddset(&signals, SIGHUP);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
-	/* An ignored SIGCHLD, as a parent may have left it, would reap the workers before us. */
+	/* An ignored SIGCHLD, as a parent may have left it, would reap what we wait for. */
 	signal(SIGCHLD, SIG_DFL);
 	signal(SIGPIPE, SIG_IGN);
 	/* A file size limit is an error of the write, as a full disk is. */

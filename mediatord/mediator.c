@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/uuid.h"
+#include "mediatord/adopt.h"
 #include "mediatord/control_queue.h"
 #include "mediatord/keeper_client.h"
 #include "mediatord/link.h"
@@ -104,9 +105,6 @@ static void handle_signals(struct mediator *mediator)
 
 	while (read(mediator->signal_fd, &info, sizeof(info)) == sizeof(info))
 		switch (info.ssi_signo) {
-		case SIGCHLD:
-			worker_reap(mediator);
-			break;
 		case SIGHUP:
 			vgpu_log_info("SIGHUP: the configuration is read at start only; restart to "
 				      "change it");
@@ -138,6 +136,9 @@ static void ready(void *opaque, struct source *source)
 		break;
 	case SOURCE_KEEPER:
 		keeper_readable(source->owner);
+		break;
+	case SOURCE_DEVICE:
+		resume_device_gone(source->owner);
 		break;
 	}
 }
@@ -191,7 +192,6 @@ static int watch_signals(struct mediator *mediator, struct vgpu_error **err)
 	sigset_t signals;
 
 	sigemptyset(&signals);
-	sigaddset(&signals, SIGCHLD);
 	sigaddset(&signals, SIGHUP);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);
@@ -201,6 +201,35 @@ static int watch_signals(struct mediator *mediator, struct vgpu_error **err)
 			loop_add(mediator->loop, SOURCE_SIGNALS, mediator->signal_fd, mediator);
 	if (!mediator->signals)
 		return vgpu_error_errno(err, errno, "cannot watch for signals");
+	return 0;
+}
+
+static void kept(void *opaque, struct keeper_worker *process)
+{
+	struct mediator *mediator = opaque;
+
+	if (worker_keep(mediator, process) < 0)
+		mediator->keep_failed = true;
+}
+
+static int connect_keeper(struct mediator *mediator, struct vgpu_error **err)
+{
+	static const struct keeper_ops ops = { .kept = kept,
+					       .spawned = worker_spawned,
+					       .failed = worker_failed,
+					       .ended = worker_ended };
+
+	mediator->keeper_settings = (struct keeper_settings){
+		.socket = mediator->config->keeper_socket,
+		.program = mediator->config->keeper,
+		.worker = mediator->config->worker,
+		.wait_seconds = mediator->config->keeper_wait_seconds,
+	};
+	if (keeper_connect(mediator->loop, &mediator->keeper_settings, &ops, mediator,
+			   &mediator->keeper, err) < 0)
+		return -1;
+	if (mediator->keep_failed)
+		return vgpu_error_set(err, ENOMEM, "out of memory");
 	return 0;
 }
 
@@ -215,6 +244,8 @@ int mediator_new(const struct config *config, struct mediator **mediator, struct
 	made->signal_fd = -1;
 	made->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	made->privileged = geteuid() == 0;
+	/* More than any earlier mediator can have given since the host was booted. */
+	made->last_job = (uint64_t)vgpu_now_ns();
 	made->sched_timer = (struct timer){ .kind = TIMER_SCHEDULER, .owner = made };
 	if (loop_new(&ops, made, &made->loop, err) < 0)
 		return -1;
@@ -222,37 +253,69 @@ int mediator_new(const struct config *config, struct mediator **mediator, struct
 	if (!made->sched || timers_reserve(loop_timers(made->loop), 1) < 0)
 		return vgpu_error_set(err, ENOMEM, "out of memory");
 	if (link_remove_stale(config->link_dir, err) < 0 || add_gpus(made, err) < 0 ||
-	    watch_signals(made, err) < 0 || control_new(made, &made->control, err) < 0)
+	    watch_signals(made, err) < 0 || control_new(made, &made->control, err) < 0 ||
+	    connect_keeper(made, err) < 0)
 		return -1;
 	*mediator = vgpu_steal_pointer(&made);
 	return 0;
 }
 
+static struct vm *any_vm(const struct mediator *mediator)
+{
+	for (size_t i = 0; i < MEDIATOR_BUCKETS; i++)
+		if (mediator->by_uuid[i])
+			return mediator->by_uuid[i];
+	return NULL;
+}
+
+/* Takes a VM out of the tables. */
+static void remove_vm(struct mediator *mediator, struct vm *vm)
+{
+	struct vm **place = &mediator->by_uuid[uuid_bucket(vm->config.uuid)];
+
+	while (*place != vm)
+		place = &(*place)->next_uuid;
+	*place = vm->next_uuid;
+	remove_id(mediator, vm, vm->config.vm_id);
+	mediator->vm_count--;
+}
+
+/* What is still there then is beyond our reach; its end of stream ends it. */
+static void end_workers(struct mediator *mediator)
+{
+	int64_t deadline = vgpu_now_ns() + WORKERS_GONE_NS;
+
+	while (mediator->workers && vgpu_now_ns() < deadline)
+		loop_step(mediator->loop, 10 * VGPU_NS_PER_MS);
+	for (const struct worker *worker = mediator->workers; worker; worker = worker->next)
+		vgpu_log_error("worker %d was killed and does not end", (int)worker_pid(worker));
+	keeper_end(mediator->keeper);
+}
+
 void mediator_free(struct mediator **mediator)
 {
 	struct mediator *old = *mediator;
-	int64_t deadline;
+	bool leave = old && old->keeper && keeper_stays(old->keeper);
+	struct vm *vm;
 
 	if (!old)
 		return;
 	if (old->control)
 		control_close(old->control);
-	for (size_t i = 0; i < MEDIATOR_BUCKETS; i++)
-		while (old->by_uuid[i])
-			mediator_vm_delete(old, old->by_uuid[i]->config.uuid);
-	/* What is still there then is beyond our reach; its end of stream has ended it. */
-	deadline = vgpu_now_ns() + WORKERS_GONE_NS;
-	while (old->workers && vgpu_now_ns() < deadline)
-		loop_step(old->loop, 10 * VGPU_NS_PER_MS);
-	while (old->workers) {
-		struct worker *worker = old->workers;
-
-		vgpu_log_error("worker %d was killed and does not end", (int)worker->pid);
-		old->workers = worker->next;
-		free(worker);
+	while ((vm = any_vm(old)) != NULL) {
+		remove_vm(old, vm);
+		if (leave)
+			vm_leave(&vm);
+		else
+			vm_free(&vm);
 	}
+	if (old->keeper && !leave)
+		end_workers(old);
+	while (old->workers)
+		worker_leave(old->workers);
 	if (old->control)
 		control_free(&old->control);
+	keeper_client_free(&old->keeper);
 	if (old->loop)
 		loop_remove(old->loop, &old->signals);
 	if (old->signal_fd >= 0)
@@ -267,8 +330,10 @@ void mediator_free(struct mediator **mediator)
 
 int mediator_run(struct mediator *mediator, struct vgpu_error **err)
 {
-	int rc = loop_run(mediator->loop, err);
+	int rc;
 
+	adopt_workers(mediator);
+	rc = loop_run(mediator->loop, err);
 	control_close(mediator->control);
 	return rc;
 }
@@ -315,15 +380,10 @@ int mediator_vm_put(struct mediator *mediator, const struct vm_config *config,
 void mediator_vm_delete(struct mediator *mediator, const uint8_t uuid[16])
 {
 	struct vm *vm = mediator_vm_by_uuid(mediator, uuid);
-	struct vm **place = &mediator->by_uuid[uuid_bucket(uuid)];
 
 	if (!vm)
 		return;
-	while (*place != vm)
-		place = &(*place)->next_uuid;
-	*place = vm->next_uuid;
-	remove_id(mediator, vm, vm->config.vm_id);
-	mediator->vm_count--;
+	remove_vm(mediator, vm);
 	vm_free(&vm);
 }
 

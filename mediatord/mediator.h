@@ -8,6 +8,7 @@
 
 #include "mediatord/config.h"
 #include "mediatord/control.h"
+#include "mediatord/keeper_client.h"
 #include "mediatord/loop.h"
 #include "mediatord/sched.h"
 
@@ -21,6 +22,8 @@ struct mediator {
 	struct loop *loop;
 	struct sched *sched;
 	struct control *control;
+	struct keeper_client *keeper;
+	struct keeper_settings keeper_settings;
 	struct source *signals;
 	int signal_fd;
 	int spare_fd; /* given up to accept and close a connection when there are no descriptors */
@@ -33,24 +36,30 @@ struct mediator {
 	struct vm *by_uuid[MEDIATOR_BUCKETS];
 	struct vm *by_id[MEDIATOR_BUCKETS];
 	struct worker *workers; /* all, also those that die after their VM was deleted */
+	bool keep_failed;	/* a worker of an earlier mediator found no memory here */
 };
 
 /*
  * Makes a mediator for the configuration's pools; the calling thread must be the one that will run
- * it. Removes link sockets that an earlier one left in link-dir, which must be there. The caller
- * must hold the lock that makes it the only mediator there, and must have blocked SIGCHLD, SIGHUP,
- * SIGINT and SIGTERM in all threads. Returns 0 and a mediator to free with mediator_free(), or -1
- * and err.
+ * it. Removes link sockets that an earlier one left in link-dir, which must be there, and connects
+ * to the keeper, which it starts where there is none. The caller must hold the lock that makes it
+ * the only mediator there, and must have blocked SIGHUP, SIGINT and SIGTERM in all threads. Returns
+ * 0 and a mediator to free with mediator_free(), or -1 and err.
  */
 int mediator_new(const struct config *config, struct mediator **mediator, struct vgpu_error **err);
 
 /*
- * Ends links and workers, waits until the workers are gone (2 s at most), removes the link sockets
- * and frees everything. No other thread may use the control any more. NULL is fine.
+ * Ends links, removes the link sockets and frees everything. The workers go on, for the next
+ * mediator, where a service manager runs the keeper; otherwise it ends them, and waits until they
+ * are gone (2 s at most). No other thread may use the control any more. NULL is fine.
  */
 void mediator_free(struct mediator **mediator);
 
-/* Serves until SIGTERM or SIGINT. Returns 0, or -1 and err. Afterwards control.h's calls fail. */
+/*
+ * Adopts the workers that an earlier mediator started, of VMs that are there by now, ends its
+ * others, and serves until SIGTERM or SIGINT. Returns 0, or -1 and err. Afterwards control.h's
+ * calls fail.
+ */
 int mediator_run(struct mediator *mediator, struct vgpu_error **err);
 
 /* What other threads speak to. */

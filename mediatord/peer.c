@@ -13,6 +13,30 @@
 #include "common/cleanup.h"
 #include "common/uuid.h"
 
+uint64_t peer_start(pid_t pid)
+{
+	VGPU_AUTO_CLOSE int fd = -1;
+	unsigned long long start;
+	char path[32], text[1024];
+	const char *rest;
+	ssize_t length;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	length = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (length <= 0)
+		return 0;
+	text[length] = '\0';
+	/* The second field is its name, which may have anything but ends with the last ')'. */
+	rest = strrchr(text, ')');
+	if (!rest || sscanf(rest,
+			    ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d "
+			    "%*d %*d %*d %*d %llu",
+			    &start) != 1)
+		return 0;
+	return start;
+}
+
 int peer_read(int socket, struct peer *peer)
 {
 	struct ucred credentials;
@@ -22,6 +46,7 @@ int peer_read(int socket, struct peer *peer)
 		return -1;
 	peer->pid = credentials.pid;
 	peer->uid = credentials.uid;
+	peer->start = peer_start(peer->pid);
 	length = sizeof(peer->label) - 1;
 	/* ENOPROTOOPT without a security module; ERANGE for a label too long to be libvirt's. */
 	if (getsockopt(socket, SOL_SOCKET, SO_PEERSEC, peer->label, &length) < 0)

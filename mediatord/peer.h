@@ -19,6 +19,7 @@
 
 struct peer {
 	pid_t pid;
+	uint64_t start; /* when it was started, as the kernel counts; 0: it is gone */
 	uid_t uid;
 	char label[PEER_LABEL_BYTES]; /* SO_PEERSEC; "" where there is none */
 };
@@ -46,6 +47,12 @@ enum peer_verdict {
 	PEER_NO_PID_FILE,
 	PEER_BAD_PID_FILE,
 };
+
+/*
+ * When a process was started: with its pid, it tells it from every other since the host was booted.
+ * Returns 0 where there is no such process.
+ */
+uint64_t peer_start(pid_t pid);
 
 /* Reads what the kernel knows of the peer of a connected socket. Returns 0, or -1 with errno. */
 int peer_read(int socket, struct peer *peer);

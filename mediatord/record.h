@@ -7,6 +7,7 @@
 #ifndef VGPU_MEDIATORD_RECORD_H
 #define VGPU_MEDIATORD_RECORD_H
 
+#include "common/error.h"
 #include "common/protocol.h"
 
 #define RECORD_MAGIC   0x52757076u /* "vpuR" */
@@ -40,7 +41,8 @@ struct record {
 	uint32_t context; /* 1: it has a context on the GPU */
 	/* The mailbox's: the VM's context, as the device knows it. */
 	uint64_t vm_context;
-	uint64_t async_jobs; /* that were accepted, and have not ended */
+	uint64_t async_jobs; /* that were accepted, and have not ended; failed ones until told of */
+	uint64_t job;	     /* that it was given last and has not done; 0: none */
 	/* A channel's. */
 	uint32_t channel; /* the device's number */
 	uint32_t serial;
@@ -55,8 +57,34 @@ struct record {
 	uint64_t device_start; /* its start time, /proc/PID/stat's field 22 */
 	/* Believed so far of its grant page. */
 	uint64_t submissions, errors, gpu_time_ns, bytes_in, bytes_out, jobs_seen;
+	uint64_t moving; /* bytes of the RESERVE or RELEASE that is being handled */
 };
 
 VGPU_STATIC_ASSERT(sizeof(struct record) <= RECORD_BYTES, "record");
+
+/*
+ * Changes a value at once, and after all that the calling thread changed before. Whoever kills the
+ * mediator in between leaves the record as it was up to there.
+ */
+#define RECORD_SET(record, field, value) __atomic_store_n(&(record)->field, value, __ATOMIC_RELEASE)
+
+/*
+ * Makes a record that is all 0 but for magic and version, and its memfd, sealed against any change
+ * of size; both are the caller's, and the record outlives the descriptor. Returns 0, or -1 and err.
+ */
+int record_make(struct record **record, int *fd, struct vgpu_error **err);
+
+/*
+ * Maps the record in a memfd that somebody else had. Returns NULL and *record, for record_free(),
+ * or what is wrong with it.
+ */
+const char *record_map(int fd, struct record **record);
+
+/* Unmaps it. NULL is fine. */
+void record_free(struct record **record);
+
+/* NULL where a worker with this record can be gone on with, as far as it shows by itself; or why
+ * not. */
+const char *record_fault(const struct record *record);
 
 #endif

@@ -25,6 +25,22 @@ bool region_place(struct region_map *map, struct region *region, uint64_t bytes,
 	}
 }
 
+bool region_claim(struct region_map *map, struct region *region, uint64_t offset, uint64_t bytes)
+{
+	struct region **place = &map->first;
+	uint64_t end;
+
+	if (!bytes || __builtin_add_overflow(offset, bytes, &end))
+		return false;
+	while (*place && (*place)->offset + (*place)->bytes <= offset)
+		place = &(*place)->next;
+	if (*place && (*place)->offset < end)
+		return false;
+	*region = (struct region){ .next = *place, .offset = offset, .bytes = bytes };
+	*place = region;
+	return true;
+}
+
 void region_free(struct region_map *map, struct region *region)
 {
 	struct region **place = &map->first;

@@ -32,6 +32,12 @@ struct region_map {
 bool region_place(struct region_map *map, struct region *region, uint64_t bytes,
 		  uint64_t alignment);
 
+/*
+ * Takes exactly these bytes, wherever they are, for a region that is not placed. Returns whether
+ * they were free.
+ */
+bool region_claim(struct region_map *map, struct region *region, uint64_t offset, uint64_t bytes);
+
 /* Gives it back; nothing happens where it is not placed. */
 void region_free(struct region_map *map, struct region *region);
 

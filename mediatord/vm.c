@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "common/text.h"
 #include "common/uuid.h"
+#include "mediatord/adopt.h"
 #include "mediatord/link.h"
 #include "mediatord/request.h"
 #include "mediatord/worker.h"
@@ -89,17 +89,17 @@ int vm_new(struct mediator *mediator, const struct vm_config *config, struct vm 
 		vm_free(&made);
 		return -1;
 	}
+	adopt_remains(made);
 	*vm = made;
 	return 0;
 }
 
-void vm_free(struct vm **vm)
+/* Frees what it still has; nothing asks for its workers any more. */
+static void forget(struct vm **vm)
 {
 	struct mediator *mediator = (*vm)->mediator;
 
-	link_unlisten(*vm);
-	link_drop_all(*vm, "the VM was removed");
-	vm_reset(*vm);
+	resume_forget(*vm);
 	channels_free(*vm);
 	if ((*vm)->worker)
 		(*vm)->worker->vm = NULL;
@@ -111,116 +111,34 @@ void vm_free(struct vm **vm)
 	*vm = NULL;
 }
 
-/* What worker_state is for those outside, who need not know how a worker ends. */
-static uint32_t worker_state(const struct vm *vm)
+void vm_free(struct vm **vm)
 {
-	if (vm->worker && vm->worker->state == WORKER_READY)
-		return VGPU_WORKER_READY;
-	if (vm->worker && (vm->worker->state == WORKER_STARTING || vm->pending))
-		return VGPU_WORKER_STARTING;
-	return vm->start_failed ? VGPU_WORKER_FAILED : VGPU_WORKER_NONE;
+	link_unlisten(*vm);
+	link_drop_all(*vm, "the VM was removed");
+	vm_reset(*vm);
+	forget(vm);
 }
 
-void vm_status(struct vm *vm, struct vm_status *status)
+void vm_leave(struct vm **vm)
 {
-	const struct grant_counters *rings = &vm->channels.done;
+	link_unlisten(*vm);
+	link_leave(*vm);
+	free((*vm)->pending);
+	while ((*vm)->queue) {
+		struct job *job = (*vm)->queue;
 
-	channels_sample(vm);
-	*status = (struct vm_status){
-		.link_state = vm->link ? VGPU_LINK_UP : VGPU_LINK_DOWN,
-		.link_pid = vm->link ? vm->link->peer.pid : 0,
-		.worker_state = worker_state(vm),
-		.memory_used_bytes = vm->memory.used,
-		.window_used_bytes = vm->channels.window.used,
-		.gpu_time_ns = vm->gpu_time_ns + rings->gpu_time_ns,
-		.requests = vm->requests + rings->submissions,
-		.completed = vm->completed + rings->submissions - rings->errors,
-		.failed = vm->failed + rings->errors,
-		.workers_lost = vm->workers_lost,
-		.links_refused = vm->links_refused,
-	};
-	if (vm->worker && vm->worker->state != WORKER_ENDING) {
-		status->worker_pid = vm->worker->pid;
-		status->worker_jobs = vm->worker->jobs;
+		(*vm)->queue = job->next;
+		free(job);
 	}
-	memcpy(status->gpu_name, vm->gpu_name, sizeof(status->gpu_name));
-	status->channel_count = channels_status(vm, status->channels);
+	forget(vm);
 }
 
-static void send_report(struct vm *vm, const struct vgpu_link_header *message, void *sent)
+/* What the next mediator is to know: how many asynchronous requests may fail that are accepted. */
+static void record_async(const struct vm *vm)
 {
-	if (link_send(vm->link, message) == 0)
-		memcpy(sent, message, message->length);
-	else if (errno == EAGAIN)
-		/* A QEMU that is stopped for a while: it gets the latest when it reads again. */
-		timer_set(loop_timers(vm->mediator->loop), &vm->report,
-			  vgpu_now_ns() + VGPU_NS_PER_SECOND);
-	/* Any other failure: the peer is gone, and the loop is about to be told. */
-}
-
-static void report_config(struct vm *vm)
-{
-	const struct vgpu_quotas *quotas = &vm->config.quotas;
-	struct vgpu_link_config message;
-
-	if (!vm->link)
-		return;
-	memset(&message, 0, sizeof(message));
-	message.header.type = VGPU_MSG_CONFIG;
-	message.header.length = sizeof(message);
-	message.pool_id = (uint32_t)(unsigned char)vm->pool->letter;
-	message.priority = vm->config.priority;
-	message.vm_id = vm->config.vm_id;
-	message.worker_state = worker_state(vm);
-	message.context = vm->context;
-	message.quotas.memory_bytes = quotas->gpu_memory_bytes;
-	message.quotas.window_bytes = quotas->window_bytes;
-	message.quotas.time_guaranteed_percent = quotas->gpu_time_guaranteed_percent;
-	message.quotas.time_max_percent = quotas->gpu_time_max_percent;
-	message.quotas.requests_per_second = quotas->requests_per_second;
-	message.quotas.burst = quotas->burst;
-	message.quotas.queue_depth = quotas->queue_depth;
-	message.quotas.channels = quotas->channels;
-	message.quotas.longest_job_ms = quotas->longest_job_ms;
-	memcpy(message.uuid, vm->config.uuid, sizeof(message.uuid));
-	memcpy(message.gpu_name, vm->gpu_name, sizeof(message.gpu_name));
-	memcpy(message.pool_name, vm->config.pool, sizeof(message.pool_name));
-	vgpu_text_cut(message.vm_name, sizeof(message.vm_name), vm->config.name);
-	if (memcmp(&message, &vm->sent_config, sizeof(message)) != 0)
-		send_report(vm, &message.header, &vm->sent_config);
-}
-
-static void report_usage(struct vm *vm)
-{
-	const struct grant_counters *rings = &vm->channels.done;
-	struct vgpu_link_usage message = {
-		.header = { .type = VGPU_MSG_USAGE, .length = sizeof(message) },
-		.memory_bytes = vm->memory.used,
-		.window_bytes = vm->channels.window.used,
-		.time_ns = vm->gpu_time_ns + rings->gpu_time_ns,
-		.jobs_completed = vm->completed + rings->submissions - rings->errors,
-		.jobs_failed = vm->failed + rings->errors,
-	};
-	int64_t now = vgpu_now_ns();
-
-	if (!vm->link)
-		return;
-	if (memcmp(&message, &vm->sent_usage, sizeof(message)) == 0)
-		return;
-	if (vm->sent_usage_ns && now - vm->sent_usage_ns < 100 * VGPU_NS_PER_MS) {
-		if (vm->report.place == 0)
-			timer_set(loop_timers(vm->mediator->loop), &vm->report,
-				  vm->sent_usage_ns + 100 * VGPU_NS_PER_MS);
-		return;
-	}
-	vm->sent_usage_ns = now;
-	send_report(vm, &message.header, &vm->sent_usage);
-}
-
-void vm_report(struct vm *vm)
-{
-	report_config(vm);
-	report_usage(vm);
+	if (vm->worker && vm->worker->state != WORKER_ENDING)
+		RECORD_SET(vm->worker->record, async_jobs,
+			   vm->accepted + (vm->async_error ? 1 : 0));
 }
 
 /*
@@ -262,7 +180,7 @@ static void refuse(struct vm *vm, struct job *job, uint32_t error, const char *t
 
 	vm->failed++;
 	free(job);
-	report_usage(vm);
+	vm_report_usage(vm);
 	answer_text(vm, tag, error, text);
 }
 
@@ -309,6 +227,8 @@ static void submit(struct vm *vm, struct job *job)
 	vm->queued++;
 	if (job->async) {
 		job->answered = true;
+		vm->accepted++;
+		record_async(vm);
 		answer_text(vm, job->tag, VGPU_ERR_NONE, "");
 	}
 }
@@ -344,6 +264,7 @@ void vm_want_worker(struct vm *vm)
 		sched_channel_remove(sched, vm->config.vm_id, vgpu_now_ns());
 		backoff_fail(&vm->backoff, vgpu_now_ns());
 	}
+	record_async(vm);
 	vm_report(vm);
 	if (vm->start_failed)
 		refuse_pending(vm, VGPU_ERR_UNAVAILABLE, "the VM's worker cannot be started");
@@ -360,7 +281,7 @@ void vm_request(struct vm *vm, uint64_t tag, const uint8_t *bytes, uint32_t leng
 	error = vgpu_request_validate(bytes, length, &request, &reason);
 	if (error) {
 		vm->failed++;
-		report_usage(vm);
+		vm_report_usage(vm);
 		answer_text(vm, tag, error, reason);
 		return;
 	}
@@ -405,6 +326,7 @@ static void end_context(struct vm *vm, uint32_t first_error, const char *text)
 
 	vm->queue_end = &vm->queue;
 	vm->queued = 0;
+	vm->accepted = 0;
 	if (worker && worker->state != WORKER_ENDING) {
 		held = held || worker->jobs > 0 || worker->memory.used > 0;
 		worker->holds_gpu = jobs && jobs->run_ns;
@@ -446,6 +368,7 @@ void vm_reset(struct vm *vm)
 		free(vgpu_steal_pointer(&vm->pending));
 	}
 	vm->async_error = 0;
+	resume_forget(vm);
 	channels_reset(vm);
 	end_context(vm, 0, NULL);
 }
@@ -500,7 +423,7 @@ void vm_expire(struct vm *vm, uint64_t id)
 	if (!vm->queue || vm->queue->id != id || !vm->queue->run_ns)
 		return;
 	vm_log(vm, VGPU_LOG_WARNING, "a job ran longer than %u ms; killing worker %d",
-	       vm->config.quotas.longest_job_ms, (int)vm->worker->pid);
+	       vm->config.quotas.longest_job_ms, (int)worker_pid(vm->worker));
 	end_context(vm, VGPU_ERR_TIMEOUT,
 		    "the job ran longer than the VM's limit; what the VM had allocated is gone");
 }
@@ -510,6 +433,17 @@ void vm_worker_ready(struct vm *vm)
 	vm_report(vm);
 	if (vm->pending)
 		submit(vm, vgpu_steal_pointer(&vm->pending));
+}
+
+/* The worker's context is beyond a reset: another worker's is as good as new. */
+static void replace_worker(struct vm *vm, const struct job *reset)
+{
+	vm_log(vm, VGPU_LOG_INFO, "worker %d cannot reset its context; replacing it",
+	       (int)worker_pid(vm->worker));
+	vm->completed++;
+	end_context(vm, VGPU_ERR_CONTEXT_LOST, "the VM's context was reset");
+	if (!reset->answered)
+		answer_text(vm, reset->tag, VGPU_ERR_NONE, "");
 }
 
 bool vm_worker_done(struct vm *vm, uint64_t id, uint64_t gpu_time_ns, uint32_t error,
@@ -531,8 +465,14 @@ bool vm_worker_done(struct vm *vm, uint64_t id, uint64_t gpu_time_ns, uint32_t e
 	sched_complete(vm->mediator->sched, id, (int64_t)gpu_time_ns, now);
 	vm->gpu_time_ns += gpu_time_ns;
 	backoff_succeed(&vm->backoff);
-	if (job->opcode == VGPU_OP_CONTEXT_RESET && error == VGPU_ERR_NONE)
+	vm->accepted -= job->answered;
+	if (job->opcode == VGPU_OP_CONTEXT_RESET) {
 		vm->async_error = 0;
+		if (error) {
+			replace_worker(vm, job);
+			return true;
+		}
+	}
 	if (job->opcode == VGPU_OP_SYNCHRONIZE && error == VGPU_ERR_NONE && vm->async_error) {
 		static const char text[] = "an asynchronous request before this one failed";
 
@@ -547,11 +487,12 @@ bool vm_worker_done(struct vm *vm, uint64_t id, uint64_t gpu_time_ns, uint32_t e
 		vm->failed++;
 	else
 		vm->completed++;
-	report_usage(vm);
+	if (job->answered && error)
+		remember_async_error(vm, error);
+	record_async(vm);
+	vm_report_usage(vm);
 	if (!job->answered)
 		answer(vm, job->tag, error, response, length);
-	else if (error)
-		remember_async_error(vm, error);
 	return true;
 }
 
@@ -566,7 +507,7 @@ void vm_worker_lost(struct vm *vm, const char *text)
 	if (worker->memory.used > 0 || (vm->queue && vm->queue->run_ns))
 		vm->workers_lost++;
 	backoff_fail(&vm->backoff, vgpu_now_ns());
-	vm_log(vm, VGPU_LOG_WARNING, "lost worker %d: %s", (int)worker->pid, text);
+	vm_log(vm, VGPU_LOG_WARNING, "lost worker %d: %s", (int)worker_pid(worker), text);
 	snprintf(line, sizeof(line), "the VM's worker was lost: %s", text);
 	end_context(vm, VGPU_ERR_CONTEXT_LOST, line);
 	refuse_pending(vm, VGPU_ERR_UNAVAILABLE, line);

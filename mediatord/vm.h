@@ -22,6 +22,7 @@
 #include "mediatord/ledger.h"
 #include "mediatord/mediator.h"
 #include "mediatord/pace.h"
+#include "mediatord/resume.h"
 #include "mediatord/vm_config.h"
 
 struct link;
@@ -58,6 +59,7 @@ struct vm {
 	struct job *queue;   /* submitted, in order */
 	struct job **queue_end;
 	uint32_t queued;
+	uint32_t accepted;    /* of them, that were answered */
 	uint32_t async_error; /* the first of an asynchronous request; for the next SYNCHRONIZE */
 
 	struct worker *worker;	/* the mailbox's, or NULL */
@@ -69,6 +71,7 @@ struct vm {
 	char gpu_name[VGPU_GPU_NAME_BYTES]; /* of the last ready worker */
 
 	struct channels channels;
+	struct resume resume;
 
 	struct ledger memory; /* over all workers that were not reaped yet */
 	uint64_t gpu_time_ns; /* the mailbox's; and so the counters */
@@ -90,6 +93,9 @@ int vm_new(struct mediator *mediator, const struct vm_config *config, struct vm 
 
 /* Closes the link, kills the worker (which is reaped later), removes the link socket. */
 void vm_free(struct vm **vm);
+
+/* The mediator goes, and its workers stay: closes the link and removes its socket. */
+void vm_leave(struct vm **vm);
 
 /*
  * Changes a VM at run time. Another pool or vm_id ends its worker. Returns 0, or -1 and err with
@@ -142,5 +148,7 @@ void vm_log(struct vm *vm, int level, const char *format, ...)
 
 /* Tells the device what changed: at once, or (usage) when 100 ms have passed since the last. */
 void vm_report(struct vm *vm);
+/* The same of its usage alone. */
+void vm_report_usage(struct vm *vm);
 
 #endif

@@ -3,7 +3,6 @@
 #include "mediatord/worker.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,7 +10,6 @@
 
 #include "common/clock.h"
 #include "common/packet.h"
-#include "mediatord/spawn.h"
 
 /* What one wake-up takes of one worker, so that one that floods does not hold up the others. */
 #define PACKETS_AT_ONCE 16
@@ -32,73 +30,14 @@ void worker_log(const struct worker *worker, int level, const char *format, ...)
 		vm_log(worker->vm, level, "%s", text);
 }
 
-int worker_start(struct vm *vm, uint32_t gpu, struct channel *channel,
-		 const struct worker_rings *rings, struct worker **worker, struct vgpu_error **err)
+pid_t worker_pid(const struct worker *worker)
 {
-	struct mediator *mediator = vm->mediator;
-	const struct config *config = mediator->config;
-	uint32_t uid = mediator->privileged ? config->worker_uid_base + vm->config.vm_id
-					    : VGPU_WORKER_NO_ID;
-	const struct vgpu_worker_prepare prepare = {
-		.header = { .type = VGPU_WORKER_PREPARE, .length = sizeof(prepare) },
-		.version = VGPU_WORKER_PROTOCOL_VERSION,
-		.backend = config->backend,
-		.gpu = gpu,
-		.flags = config->allow_pageable_access ? VGPU_WORKER_PREPARE_ALLOW_PAGEABLE : 0,
-	};
-	const struct vgpu_worker_start start = {
-		.header = { .type = VGPU_WORKER_START, .length = sizeof(start) },
-		.uid = uid,
-		.gid = uid,
-		.memory_bytes = vm->config.quotas.gpu_memory_bytes,
-		.region = rings ? rings->region : 0,
-		.region_bytes = rings ? rings->region_bytes : 0,
-		.entries = rings ? rings->entries : 0,
-		.idle_ms = rings ? config->context_idle_ms : 0,
-	};
-	VGPU_AUTO_FREE struct worker *made = calloc(1, sizeof(*made));
-	VGPU_AUTO_CLOSE int ours = -1;
-	VGPU_AUTO_CLOSE int theirs = -1;
-	int pair[2];
+	return worker->process->pid;
+}
 
-	if (!made)
-		return vgpu_error_set(err, ENOMEM, "out of memory");
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return vgpu_error_errno(err, errno, "cannot make the worker's socket");
-	ours = pair[0];
-	theirs = pair[1];
-	/* The first packets of an empty socket always fit. */
-	if (vgpu_packet_send(ours, &prepare, sizeof(prepare), NULL, 0) < 0 ||
-	    vgpu_packet_send(ours, &start, sizeof(start), rings ? rings->fds : NULL,
-			     rings ? WORKER_FDS : 0) < 0)
-		return vgpu_error_errno(err, errno, "cannot write to the worker's socket");
-	if (timers_reserve(loop_timers(mediator->loop), 1) < 0)
-		return vgpu_error_set(err, ENOMEM, "out of memory");
-	made->source = loop_add(mediator->loop, SOURCE_WORKER, ours, made);
-	if (!made->source) {
-		timers_unreserve(loop_timers(mediator->loop), 1);
-		return vgpu_error_errno(err, errno, "cannot watch the worker's socket");
-	}
-	made->pid = spawn_worker(config->worker, theirs, err);
-	if (made->pid < 0) {
-		loop_remove(mediator->loop, &made->source);
-		timers_unreserve(loop_timers(mediator->loop), 1);
-		return -1;
-	}
-	made->mediator = mediator;
-	made->vm = vm;
-	made->channel = channel;
-	made->state = WORKER_STARTING;
-	made->gpu = gpu;
-	made->fd = vgpu_steal_fd(&ours);
-	made->start_ns = vgpu_now_ns();
-	made->timer = (struct timer){ .kind = TIMER_WORKER_START, .owner = made };
-	timer_set(loop_timers(mediator->loop), &made->timer, made->start_ns + WORKER_START_NS);
-	worker_log(made, VGPU_LOG_INFO, "started worker %d for GPU %u", (int)made->pid, gpu);
-	made->next = mediator->workers;
-	mediator->workers = made;
-	*worker = vgpu_steal_pointer(&made);
-	return 0;
+static int control_socket(const struct worker *worker)
+{
+	return worker->process->fds[VGPU_KEEPER_FD_CONTROL];
 }
 
 int worker_send_job(struct worker *worker, const struct job *job, uint64_t memory_used)
@@ -113,29 +52,23 @@ int worker_send_job(struct worker *worker, const struct job *job, uint64_t memor
 	message.memory_used = memory_used;
 	message.length = job->length;
 	memcpy(message.request, job->request, job->length);
-	return vgpu_packet_send(worker->fd, &message, length, NULL, 0);
-}
-
-static void stop_listening(struct worker *worker)
-{
-	loop_remove(worker->mediator->loop, &worker->source);
-	if (worker->fd >= 0)
-		close(worker->fd);
-	worker->fd = -1;
+	RECORD_SET(worker->record, job, job->id);
+	return vgpu_packet_send(control_socket(worker), &message, length, NULL, 0);
 }
 
 void worker_kill(struct worker *worker)
 {
 	if (worker->state == WORKER_ENDING)
 		return;
-	stop_listening(worker);
+	loop_remove(worker->mediator->loop, &worker->source);
 	worker->state = WORKER_ENDING;
 	worker->timer.kind = TIMER_WORKER_END;
 	timer_set(loop_timers(worker->mediator->loop), &worker->timer,
 		  vgpu_now_ns() + WORKER_END_NS);
-	/* Once it was reaped, its number may be another process's. */
+	if (worker->record)
+		RECORD_SET(worker->record, ending, 1);
 	if (!worker->reaped)
-		kill(worker->pid, SIGKILL);
+		keeper_kill(worker->process);
 }
 
 void worker_end(struct worker *worker)
@@ -144,7 +77,8 @@ void worker_end(struct worker *worker)
 		.header = { .type = VGPU_WORKER_END, .length = sizeof(message) },
 	};
 
-	if (vgpu_packet_send(worker->fd, &message, sizeof(message), NULL, 0) < 0) {
+	RECORD_SET(worker->record, ending, 1);
+	if (vgpu_packet_send(control_socket(worker), &message, sizeof(message), NULL, 0) < 0) {
 		worker_kill(worker);
 		return;
 	}
@@ -189,6 +123,17 @@ static bool text_ends(const char *text, size_t size)
 
 /* Each handler returns NULL, or what an honest worker would not have done. */
 
+static void set_context(struct worker *worker, bool context)
+{
+	worker->context = context;
+	RECORD_SET(worker->record, context, context ? 1 : 0);
+}
+
+static bool version_served(uint32_t version)
+{
+	return version >= VGPU_WORKER_PROTOCOL_OLDEST && version <= VGPU_WORKER_PROTOCOL_VERSION;
+}
+
 static const char *handle_prepared(struct worker *worker,
 				   const struct vgpu_worker_prepared *prepared, size_t length)
 {
@@ -197,17 +142,27 @@ static const char *handle_prepared(struct worker *worker,
 	if (length != sizeof(*prepared) ||
 	    !text_ends(prepared->gpu_name, sizeof(prepared->gpu_name)))
 		return "a malformed PREPARED";
-	if (prepared->version != VGPU_WORKER_PROTOCOL_VERSION)
+	if (!version_served(prepared->version))
 		return "another version of the protocol; mediator and worker are not from the "
 		       "same installation";
 	worker->prepared = true;
-	worker->context = true;
+	set_context(worker, true);
 	/* It goes to logs, JSON and the guest: nothing but printable ASCII. */
 	for (size_t i = 0; prepared->gpu_name[i]; i++)
 		worker->gpu_name[i] = prepared->gpu_name[i] < 0x20 || prepared->gpu_name[i] > 0x7e
 					      ? '?'
 					      : prepared->gpu_name[i];
+	memcpy(worker->record->gpu_name, worker->gpu_name, sizeof(worker->record->gpu_name));
+	RECORD_SET(worker->record, worker_version, prepared->version);
 	return NULL;
+}
+
+/* It is ready, having been started or adopted. */
+static void begin_work(struct worker *worker)
+{
+	worker->state = WORKER_READY;
+	timer_cancel(loop_timers(worker->mediator->loop), &worker->timer);
+	memcpy(worker->vm->gpu_name, worker->gpu_name, sizeof(worker->vm->gpu_name));
 }
 
 static const char *handle_ready(struct worker *worker, size_t length)
@@ -216,9 +171,8 @@ static const char *handle_ready(struct worker *worker, size_t length)
 		return "a second READY, or one before PREPARED";
 	if (length != sizeof(struct vgpu_worker_ready))
 		return "a malformed READY";
-	worker->state = WORKER_READY;
-	timer_cancel(loop_timers(worker->mediator->loop), &worker->timer);
-	memcpy(worker->vm->gpu_name, worker->gpu_name, sizeof(worker->vm->gpu_name));
+	RECORD_SET(worker->record, ready, 1);
+	begin_work(worker);
 	if (worker->channel)
 		channel_worker_ready(worker->channel);
 	else
@@ -226,10 +180,51 @@ static const char *handle_ready(struct worker *worker, size_t length)
 	return NULL;
 }
 
+/*
+ * The record errs on the side of more: a RESERVE of which the worker has no answer, and a RELEASE
+ * that we did not see. It never says that the worker holds more than that.
+ */
+static void settle_memory(struct worker *worker, uint64_t held)
+{
+	struct record *record = worker->record;
+	uint64_t excess = worker->memory.used > held ? worker->memory.used - held : 0;
+
+	ledger_release(&worker->memory, excess);
+	ledger_release(&worker->vm->memory, excess);
+	/* What is not the one that was being handled is a RELEASE that we did not see. */
+	if (excess > record->moving)
+		worker->released_bytes += excess - record->moving;
+	RECORD_SET(record, released_bytes, worker->released_bytes);
+	RECORD_SET(record, memory_used, worker->memory.used);
+	RECORD_SET(record, moving, 0);
+}
+
+/* There may be several: as many mediators as asked. Each lowers what it holds, as a RELEASE can. */
+static const char *handle_adopted(struct worker *worker, const struct vgpu_worker_adopted *adopted,
+				  size_t length)
+{
+	bool first = worker->state == WORKER_ADOPTING;
+
+	if (!worker->adopted)
+		return "an ADOPTED without having been asked";
+	if (length != sizeof(*adopted) || !version_served(adopted->version))
+		return "a malformed ADOPTED";
+	settle_memory(worker, adopted->held_bytes);
+	set_context(worker, adopted->context);
+	channels_publish(worker->vm);
+	if (first)
+		begin_work(worker);
+	vm_report(worker->vm);
+	if (first && !worker->channel)
+		vm_worker_ready(worker->vm);
+	return NULL;
+}
+
 static const char *handle_failed(struct worker *worker, const struct vgpu_worker_failed *failed,
 				 size_t length)
 {
-	bool broken = worker->channel && worker->state == WORKER_READY;
+	bool broken = worker->channel &&
+		      (worker->state == WORKER_READY || worker->state == WORKER_ADOPTING);
 
 	if (length != sizeof(*failed) || !text_ends(failed->text, sizeof(failed->text)))
 		return "a malformed FAILED";
@@ -242,7 +237,7 @@ static const char *handle_failed(struct worker *worker, const struct vgpu_worker
 		channel_ring_broken(worker->channel, failed->text);
 		return NULL;
 	}
-	worker_log(worker, VGPU_LOG_ERROR, "worker %d could not start: %s", (int)worker->pid,
+	worker_log(worker, VGPU_LOG_ERROR, "worker %d could not start: %s", (int)worker_pid(worker),
 		   failed->text);
 	tell_lost(worker, "it could not be started");
 	return NULL;
@@ -278,10 +273,25 @@ static const char *handle_context(struct worker *worker, const struct vgpu_worke
 	if (worker->context)
 		return "a RESERVE of a context where it has one";
 	answer.granted = context_allowed(worker);
-	worker->context = answer.granted;
-	if (vgpu_packet_send(worker->fd, &answer, sizeof(answer), NULL, 0) < 0)
+	set_context(worker, answer.granted);
+	if (vgpu_packet_send(control_socket(worker), &answer, sizeof(answer), NULL, 0) < 0)
 		return "RESERVE upon RESERVE, without reading the answers";
 	return NULL;
+}
+
+/* Whether the VM's quota allows it; then it is in every ledger, and in the record before. */
+static bool take_memory(struct worker *worker, uint64_t bytes)
+{
+	struct vm *vm = worker->vm;
+
+	if (!ledger_reserve(&vm->memory, bytes, vm->config.quotas.gpu_memory_bytes))
+		return false;
+	/* No more than the sum just taken, so it cannot overflow. */
+	worker->memory.used += bytes;
+	RECORD_SET(worker->record, moving, bytes);
+	RECORD_SET(worker->record, memory_used, worker->memory.used);
+	channels_publish(vm);
+	return true;
 }
 
 static const char *handle_reserve(struct worker *worker, const struct vgpu_worker_reserve *reserve,
@@ -291,24 +301,24 @@ static const char *handle_reserve(struct worker *worker, const struct vgpu_worke
 		.header = { .type = VGPU_WORKER_RESERVED, .length = sizeof(answer) },
 		.number = reserve->number,
 	};
-	struct vm *vm = worker->vm;
+	const struct vm *vm = worker->vm;
 
-	if (length == sizeof(*reserve) && reserve->kind == VGPU_WORKER_KIND_CONTEXT)
-		return handle_context(worker, reserve);
-	if (length != sizeof(*reserve) || reserve->kind != VGPU_WORKER_KIND_MEMORY)
+	if (length != sizeof(*reserve))
 		return "a malformed RESERVE";
-	if (!worker->channel && (!vm->queue || !vm->queue->run_ns))
+	/* To an earlier mediator: the worker asks again after its ADOPTED. */
+	if (worker->state == WORKER_ADOPTING)
+		return NULL;
+	if (reserve->kind == VGPU_WORKER_KIND_CONTEXT)
+		return handle_context(worker, reserve);
+	if (reserve->kind != VGPU_WORKER_KIND_MEMORY)
+		return "a malformed RESERVE";
+	if (!worker->channel && !worker->old_job && (!vm->queue || !vm->queue->run_ns))
 		return "a RESERVE without a job";
-	answer.granted =
-		ledger_reserve(&vm->memory, reserve->bytes, vm->config.quotas.gpu_memory_bytes);
-	if (answer.granted) {
-		/* No more than the sum just taken, so it cannot overflow. */
-		worker->memory.used += reserve->bytes;
-		channels_publish(vm);
-	}
-	if (vgpu_packet_send(worker->fd, &answer, sizeof(answer), NULL, 0) < 0)
+	answer.granted = take_memory(worker, reserve->bytes);
+	if (vgpu_packet_send(control_socket(worker), &answer, sizeof(answer), NULL, 0) < 0)
 		return "RESERVE upon RESERVE, without reading the answers";
-	vm_report(vm);
+	RECORD_SET(worker->record, moving, 0);
+	vm_report(worker->vm);
 	return NULL;
 }
 
@@ -318,7 +328,7 @@ static const char *handle_release(struct worker *worker, const struct vgpu_worke
 	if (length == sizeof(*release) && release->kind == VGPU_WORKER_KIND_CONTEXT) {
 		if (!worker->channel || !worker->context || release->bytes)
 			return "a RELEASE of a context that it does not have";
-		worker->context = false;
+		set_context(worker, false);
 		return NULL;
 	}
 	if (length != sizeof(*release) || release->kind != VGPU_WORKER_KIND_MEMORY)
@@ -327,6 +337,10 @@ static const char *handle_release(struct worker *worker, const struct vgpu_worke
 		return "a RELEASE of more memory than it holds";
 	ledger_release(&worker->vm->memory, release->bytes);
 	worker->released_bytes += release->bytes;
+	RECORD_SET(worker->record, moving, release->bytes);
+	RECORD_SET(worker->record, released_bytes, worker->released_bytes);
+	RECORD_SET(worker->record, memory_used, worker->memory.used);
+	RECORD_SET(worker->record, moving, 0);
 	channels_publish(worker->vm);
 	vm_report(worker->vm);
 	return NULL;
@@ -346,6 +360,13 @@ static const char *handle_done(struct worker *worker, const struct vgpu_worker_d
 	if (!VGPU_LINK_ERROR_KNOWN(done->error_code))
 		return "a DONE with an error that there is none of";
 	worker->jobs++;
+	RECORD_SET(worker->record, jobs, worker->jobs);
+	RECORD_SET(worker->record, job, 0);
+	/* Whoever asked for it was told that the mediator is gone. */
+	if (worker->old_job && done->job == worker->old_job) {
+		worker->old_job = 0;
+		return NULL;
+	}
 	if (!vm_worker_done(worker->vm, done->job, done->gpu_time_ns, done->error_code,
 			    done->response, done->length))
 		return "a DONE of a job that it was not running";
@@ -366,6 +387,8 @@ static const char *handle(struct worker *worker, const union vgpu_worker_message
 	if (worker->state == WORKER_STARTING)
 		return "a message before READY";
 	switch (message->header.type) {
+	case VGPU_WORKER_ADOPTED:
+		return handle_adopted(worker, &message->adopted, length);
 	case VGPU_WORKER_RESERVE:
 		return handle_reserve(worker, &message->reserve, length);
 	case VGPU_WORKER_RELEASE:
@@ -384,7 +407,8 @@ void worker_readable(struct worker *worker)
 		const char *fault;
 		ssize_t length;
 
-		length = vgpu_packet_receive(worker->fd, &message, sizeof(message), NULL, 0, NULL);
+		length = vgpu_packet_receive(control_socket(worker), &message, sizeof(message),
+					     NULL, 0, NULL);
 		if (length < 0 && errno == EAGAIN)
 			return;
 		if (length == 0 || (length < 0 && errno != EMSGSIZE)) {
@@ -395,7 +419,7 @@ void worker_readable(struct worker *worker)
 				   : handle(worker, &message, (size_t)length);
 		if (fault) {
 			worker_log(worker, VGPU_LOG_ERROR, "killing worker %d, which sent %s",
-				   (int)worker->pid, fault);
+				   (int)worker_pid(worker), fault);
 			tell_lost(worker, "it broke its protocol and was killed");
 			return;
 		}
@@ -407,21 +431,29 @@ void worker_due(struct worker *worker)
 	switch (worker->state) {
 	case WORKER_STARTING:
 		worker_log(worker, VGPU_LOG_ERROR, "killing worker %d, which was not ready in 10 s",
-			   (int)worker->pid);
+			   (int)worker_pid(worker));
 		tell_lost(worker, "it did not become ready in 10 s");
+		return;
+	case WORKER_ADOPTING:
+		worker_log(worker, VGPU_LOG_ERROR,
+			   "killing worker %d, whose job was there before this mediator",
+			   (int)worker_pid(worker));
+		tell_lost(worker, "its job ran longer than the VM's limit");
 		return;
 	case WORKER_FINISHING:
 		worker_log(worker, VGPU_LOG_WARNING,
-			   "killing worker %d, which was told to end 2 s ago", (int)worker->pid);
+			   "killing worker %d, which was told to end 2 s ago",
+			   (int)worker_pid(worker));
 		worker_kill(worker);
 		return;
+	case WORKER_KEPT:
 	case WORKER_READY:
 	case WORKER_ENDING:
 		break;
 	}
 	worker_log(worker, VGPU_LOG_ERROR,
 		   "worker %d was killed 10 s ago and is still there; is its GPU wedged?",
-		   (int)worker->pid);
+		   (int)worker_pid(worker));
 	timer_set(loop_timers(worker->mediator->loop), &worker->timer,
 		  vgpu_now_ns() + WORKER_END_NS);
 	tell_stuck(worker);
@@ -433,37 +465,55 @@ static void log_end(const struct worker *worker, int status)
 	const char *how = killed ? "ended by signal" : "exited with status";
 	int number = killed ? WTERMSIG(status) : WEXITSTATUS(status);
 
-	worker_log(worker, VGPU_LOG_INFO, "worker %d %s %d", (int)worker->pid, how, number);
+	if (status == -1)
+		worker_log(worker, VGPU_LOG_INFO, "worker %d ended", (int)worker_pid(worker));
+	else
+		worker_log(worker, VGPU_LOG_INFO, "worker %d %s %d", (int)worker_pid(worker), how,
+			   number);
 }
 
-static void gone(struct worker **place, int status)
+static void gone(struct worker *worker)
 {
-	struct worker *worker = *place;
+	struct keeper_worker *process = worker->process;
+
+	tell_gone(worker);
+	worker_leave(worker);
+	keeper_forget(&process);
+}
+
+void worker_spawned(void *owner)
+{
+	struct worker *worker = owner;
+
+	worker_log(worker, VGPU_LOG_INFO, "started worker %d for GPU %u", (int)worker_pid(worker),
+		   worker->gpu);
+	/* Not before: whoever hears that it is ready may ask for its pid. */
+	if (worker->state == WORKER_STARTING && worker_listen(worker) < 0)
+		tell_lost(worker, strerror(errno));
+}
+
+void worker_failed(void *owner, const struct vgpu_error *err)
+{
+	struct worker *worker = owner;
 
 	worker->reaped = true;
 	if (worker->state != WORKER_ENDING) {
-		/* What it said last, as a reason to have failed, is still in the socket. */
-		worker_readable(worker);
-		if (worker->state != WORKER_ENDING)
-			tell_lost(worker, "it ended");
+		worker_log(worker, VGPU_LOG_ERROR, "%s", err->message);
+		tell_lost(worker, "it could not be started");
 	}
-	log_end(worker, status);
-	*place = worker->next;
-	timer_cancel(loop_timers(worker->mediator->loop), &worker->timer);
-	timers_unreserve(loop_timers(worker->mediator->loop), 1);
-	tell_gone(worker);
-	free(worker);
+	gone(worker);
 }
 
-void worker_reap(struct mediator *mediator)
+void worker_ended(void *owner, int status)
 {
-	int status;
-	pid_t pid;
+	struct worker *worker = owner;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		for (struct worker **place = &mediator->workers; *place; place = &(*place)->next)
-			if ((*place)->pid == pid) {
-				gone(place, status);
-				break;
-			}
+	worker->reaped = true;
+	/* What it said last, as a reason to have failed, is still in the socket. */
+	if (worker->source)
+		worker_readable(worker);
+	if (worker->state != WORKER_ENDING && worker->state != WORKER_KEPT)
+		tell_lost(worker, "it ended");
+	log_end(worker, status);
+	gone(worker);
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A worker process as the mediator sees it: started, spoken to, killed, reaped. */
+/* A worker process as the mediator sees it: started, adopted, spoken to, killed, reaped. */
 #ifndef VGPU_MEDIATORD_WORKER_H
 #define VGPU_MEDIATORD_WORKER_H
 
+#include "mediatord/keeper_client.h"
+#include "mediatord/record.h"
 #include "mediatord/vm.h"
 #include "mediatord/worker_protocol.h"
 
@@ -13,7 +15,9 @@
 #define WORKER_FINISH_NS (2 * VGPU_NS_PER_SECOND)
 
 enum worker_state {
+	WORKER_KEPT,	 /* an earlier mediator's, of which nothing is decided yet */
 	WORKER_STARTING, /* PREPARE and START were sent */
+	WORKER_ADOPTING, /* ADOPT was sent */
 	WORKER_READY,
 	WORKER_FINISHING, /* told to end; a channel's only */
 	WORKER_ENDING,	  /* killed, not yet reaped */
@@ -39,22 +43,24 @@ struct worker_rings {
 struct worker {
 	struct worker *next; /* among the mediator's */
 	struct mediator *mediator;
-	struct vm *vm;		 /* NULL: deleted meanwhile */
+	struct vm *vm;		 /* NULL: deleted meanwhile, or there never was one */
 	struct channel *channel; /* NULL: it serves the mailbox */
 	enum worker_state state;
-	pid_t pid;
-	bool prepared; /* PREPARED came */
-	bool context;  /* it has one on its GPU; from PREPARED on, and until it was reaped */
+	struct keeper_worker *process;
+	struct record *record; /* NULL: of no use */
+	bool prepared;	       /* PREPARED came */
+	bool context; /* it has one on its GPU; from PREPARED on, and until it was reaped */
 	bool reaped;
 	uint32_t gpu;
-	int fd; /* control socket; -1 when ending */
-	struct source *source;
-	struct timer timer; /* of the start, then of the end */
+	struct source *source; /* of the control socket; NULL where nobody listens any more */
+	struct timer timer;    /* of the start, then of the end */
 	int64_t start_ns;
 	char gpu_name[VGPU_GPU_NAME_BYTES]; /* once it is prepared */
 	struct ledger memory;		    /* its part of what the VM holds */
 	uint64_t released_bytes;	    /* the sum of its RELEASEs */
 	uint64_t jobs;			    /* completed */
+	bool adopted;			    /* an earlier mediator started it */
+	uint64_t old_job;		    /* that an earlier mediator gave it; 0: none */
 	/* Set when it was killed: the scheduler's channel is still there, with this job running. */
 	bool holds_gpu;
 	uint64_t last_job;
@@ -63,10 +69,23 @@ struct worker {
 
 /*
  * Starts a worker of the VM for its mailbox, or, where channel and rings are not NULL, for a
- * channel. Returns 0 with *worker set, which frees itself when it was reaped, or -1 and err.
+ * channel; the VM has a link. Returns 0 with *worker set, which frees itself when it was reaped, or
+ * -1 and err.
  */
 int worker_start(struct vm *vm, uint32_t gpu, struct channel *channel,
 		 const struct worker_rings *rings, struct worker **worker, struct vgpu_error **err);
+
+/*
+ * A worker that an earlier mediator started becomes one of ours, WORKER_KEPT and without a VM.
+ * Returns 0, or -1 with ENOMEM.
+ */
+int worker_keep(struct mediator *mediator, struct keeper_worker *process);
+
+/*
+ * Goes on with a worker that was kept, once it has its VM, its channel if it serves one, its record
+ * and what it holds: sends ADOPT and listens to it. Returns 0, or -1 with errno.
+ */
+int worker_adopt(struct worker *worker);
 
 /* Returns 0, or -1 with errno: the worker is of no use any more. */
 int worker_send_job(struct worker *worker, const struct job *job, uint64_t memory_used);
@@ -78,6 +97,12 @@ void worker_end(struct worker *worker);
 /* Kills it and stops listening to it. It stays the VM's worker until it was reaped. */
 void worker_kill(struct worker *worker);
 
+/* Forgets it here, not in the keeper: it goes on, for the next mediator. */
+void worker_leave(struct worker *worker);
+
+/* For the log; 0 before it is running. */
+pid_t worker_pid(const struct worker *worker);
+
 /* As vm_log(), about a worker; also of a VM that was deleted. */
 void worker_log(const struct worker *worker, int level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -85,11 +110,15 @@ void worker_log(const struct worker *worker, int level, const char *format, ...)
 /* How many contexts there are on a GPU, each of which takes hundreds of MiB of it. */
 uint32_t worker_contexts(const struct mediator *mediator, uint32_t gpu);
 
+/* Watches its control socket. Returns 0, or -1 with errno. */
+int worker_listen(struct worker *worker);
 /* Its control socket has packets, or it closed it. */
 void worker_readable(struct worker *worker);
 void worker_due(struct worker *worker);
 
-/* SIGCHLD: reaps every process that ended. */
-void worker_reap(struct mediator *mediator);
+/* From keeper_client.h. */
+void worker_spawned(void *owner);
+void worker_failed(void *owner, const struct vgpu_error *err);
+void worker_ended(void *owner, int status);
 
 #endif

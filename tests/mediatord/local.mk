@@ -104,6 +104,7 @@ tests_mediatord_test_sched_thousands_LDADD = mediatord/libsched.la $(CMOCKA_LIBS
 include tests/mediatord/worker.mk
 include tests/mediatord/channel.mk
 include tests/mediatord/gpus.mk
+include tests/mediatord/adopt.mk
 include tests/mediatord/keeper.mk
 
 # The loop: a mediator in the test's own process, with a worker that misbehaves on demand.

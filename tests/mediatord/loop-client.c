@@ -58,6 +58,15 @@ struct vgpu_link_hello client_hello(void)
 	};
 }
 
+void client_begin(struct client *client)
+{
+	struct vgpu_link_reset reset = {
+		.header = { .type = VGPU_MSG_RESET, .length = sizeof(reset) },
+	};
+
+	assert_int_equal(client_send(client, &reset, sizeof(reset), -1), 0);
+}
+
 void client_open(struct client *client, const char *path)
 {
 	struct vgpu_link_hello hello = client_hello();
@@ -71,6 +80,7 @@ void client_open(struct client *client, const char *path)
 	assert_int_equal(message.welcome.version, VGPU_LINK_VERSION);
 	assert_int_equal(client_receive(client, &message, CLIENT_TIMEOUT_MS), VGPU_MSG_CONFIG);
 	assert_int_equal(client_receive(client, &message, CLIENT_TIMEOUT_MS), VGPU_MSG_USAGE);
+	client_begin(client);
 }
 
 void client_close(struct client *client)

@@ -27,7 +27,9 @@ int client_window(uint64_t bytes, int seals);
 /* Sends any bytes with at most one descriptor (-1: none). Returns 0, or -1 with errno. */
 int client_send(struct client *client, const void *bytes, size_t length, int fd);
 struct vgpu_link_hello client_hello(void);
-/* Connects, says HELLO, and takes WELCOME and the first CONFIG. */
+/* Says, after WELCOME, that nothing is to be resumed. */
+void client_begin(struct client *client);
+/* Connects, says HELLO, takes WELCOME and the first CONFIG, and resumes nothing. */
 void client_open(struct client *client, const char *path);
 void client_close(struct client *client);
 

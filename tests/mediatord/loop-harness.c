@@ -56,7 +56,6 @@ static void block_signals(void)
 	sigset_t signals;
 
 	sigemptyset(&signals);
-	sigaddset(&signals, SIGCHLD);
 	sigaddset(&signals, SIGHUP);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);
@@ -70,8 +69,9 @@ int harness_setup(void **state)
 	struct start start = { .harness = harness,
 			       .lock = PTHREAD_MUTEX_INITIALIZER,
 			       .changed = PTHREAD_COND_INITIALIZER };
-	const char *builddir = getenv("top_builddir");
 	char here[PATH_MAX];
+	const char *builddir =
+		getenv("top_builddir") ? getenv("top_builddir") : getcwd(here, sizeof(here));
 	char *text = NULL;
 
 	assert_non_null(harness);
@@ -83,9 +83,9 @@ int harness_setup(void **state)
 	assert_int_equal(chmod(harness->dir, 0755), 0);
 	assert_true(asprintf(&text,
 			     "[mediatord]\nlink-dir = %s/link\nlibvirt-run-dir = %s\n"
+			     "keeper-socket = %s/keeper.sock\nkeeper = %s/vgpu-keeper\n"
 			     "worker = %s/tests/mediatord/loop-fake-worker\n",
-			     harness->dir, harness->dir,
-			     builddir ? builddir : getcwd(here, sizeof(here))) > 0);
+			     harness->dir, harness->dir, harness->dir, builddir, builddir) > 0);
 	if (config_parse(text, strlen(text), "test", &harness->config, &err) < 0 ||
 	    rundir_make(harness->config->link_dir, &err) < 0)
 		fail_msg("%s", err->message);
@@ -115,16 +115,22 @@ int harness_setup(void **state)
 int harness_teardown(void **state)
 {
 	struct harness *harness = *state;
-	char *path = NULL;
+	static const char *const files[] = { "test.pid", "keeper.sock.lock" };
 
 	kill(getpid(), SIGTERM);
 	pthread_join(harness->thread, NULL);
 	/* The socket is gone by itself: the folder can be removed. */
 	assert_int_equal(rmdir(harness->config->link_dir), 0);
-	if (asprintf(&path, "%s/test.pid", harness->dir) > 0)
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		char path[128];
+
+		snprintf(path, sizeof(path), "%s/%s", harness->dir, files[i]);
 		unlink(path);
-	free(path);
-	assert_int_equal(rmdir(harness->dir), 0);
+	}
+	/* The keeper, which nobody waits for, removes its socket as it ends. */
+	for (int i = 0; i < 1000 && rmdir(harness->dir) < 0; i++)
+		usleep(5000);
+	assert_int_equal(access(harness->dir, F_OK), -1);
 	config_free(&harness->config);
 	free(harness->link_path);
 	free(harness);

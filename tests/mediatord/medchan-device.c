@@ -40,7 +40,7 @@ void device_open(struct device *device, const char *path)
 	device_connect(device, path);
 }
 
-void device_connect(struct device *device, const char *path)
+void device_greet(struct device *device, const char *path)
 {
 	struct vgpu_link_hello hello = client_hello();
 	union vgpu_link_message message;
@@ -50,6 +50,26 @@ void device_connect(struct device *device, const char *path)
 	assert_int_equal(client_send(&device->client, &hello, sizeof(hello), device->window), 0);
 	assert_int_equal(client_receive(&device->client, &message, CLIENT_TIMEOUT_MS),
 			 VGPU_MSG_WELCOME);
+}
+
+void device_connect(struct device *device, const char *path)
+{
+	device_greet(device, path);
+	client_begin(&device->client);
+}
+
+void device_resume(struct device *device)
+{
+	struct vgpu_link_resume resume = { .header.type = VGPU_MSG_RESUME };
+
+	for (uint32_t i = 0; i < VGPU_CHANNELS_MAX; i++)
+		if (device->channels[i].doorbell >= 0) {
+			resume.channels[resume.count].channel = i;
+			resume.channels[resume.count++].serial = device->channels[i].serial;
+		}
+	resume.header.length = (uint32_t)(offsetof(struct vgpu_link_resume, channels) +
+					  resume.count * sizeof(resume.channels[0]));
+	assert_int_equal(client_send(&device->client, &resume, resume.header.length, -1), 0);
 }
 
 void device_close(struct device *device)

@@ -52,8 +52,12 @@ struct device {
 
 /* Makes a device with BAR2, and connects it. */
 void device_open(struct device *device, const char *path);
-/* Connects it again, with the same BAR2. */
+/* Connects it again, with the same BAR2, and resumes nothing. */
 void device_connect(struct device *device, const char *path);
+/* Connects it, and says nothing after WELCOME. */
+void device_greet(struct device *device, const char *path);
+/* Says then that every channel that was not closed goes on. */
+void device_resume(struct device *device);
 void device_close(struct device *device);
 
 /* Sends OPEN, and keeps the eventfds. */

@@ -215,6 +215,7 @@ static void open_soon(struct client *client, const char *path)
 		}
 	}
 	assert_int_equal(type, VGPU_MSG_WELCOME);
+	client_begin(client);
 	close(window);
 }
 

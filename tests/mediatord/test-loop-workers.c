@@ -183,7 +183,8 @@ static void a_silent_worker_is_given_up_after_10_s(void **state)
 	harness_put(harness);
 	client_open(&client, harness->link_path);
 	client_submit(&client, bytes, client_request(bytes, VGPU_OP_NOP, 0, NULL, 0));
-	harness_wait(harness, status, status.worker_state == VGPU_WORKER_STARTING);
+	harness_wait(harness, status, status.worker_pid != 0);
+	assert_int_equal(status.worker_state, VGPU_WORKER_STARTING);
 	pid = status.worker_pid;
 	assert_int_equal(client_receive_answer(&client, &message, 12000), VGPU_MSG_RESPONSE);
 	assert_int_equal(message.response.error_code, VGPU_ERR_UNAVAILABLE);

@@ -247,10 +247,11 @@ static void a_flood_is_bounded_and_leaves_nothing(void **state)
 		most = now > most ? now : most;
 	}
 	/*
-	 * A socket for each worker, two eventfds for each OPEN that waits, what a start and an
-	 * arrival need for a moment, and the device's own connection and BAR2.
+	 * For each worker its socket's two ends, record, grant page and pidfd; two eventfds for
+	 * each OPEN that waits; what a start and an arrival need for a moment; and the device's own
+	 * connection and BAR2.
 	 */
-	assert_true(most - before <= 32 + 64 + 10);
+	assert_true(most - before <= 5 * 32 + 64 + 10);
 	harness_wait(harness, status, status.link_state == VGPU_LINK_UP);
 	device_close(&device);
 	harness_wait(harness, status,

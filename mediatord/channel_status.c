@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What channels did, as their workers say it through the grant page; and how they are. */
+#include <string.h>
+
+#include "mediatord/channel.h"
+#include "mediatord/vm.h"
+#include "mediatord/worker.h"
+
+/* USAGE is sent as often, where there is news; where there is none, they are looked for less. */
+#define SAMPLE_FIRST_NS (100 * VGPU_NS_PER_MS)
+#define SAMPLE_LAST_NS	(1600 * VGPU_NS_PER_MS)
+
+/* What was counted is not counted again by the next mediator. */
+static void keep_seen(struct record *record, const struct grant_counters *seen)
+{
+	RECORD_SET(record, submissions, seen->submissions);
+	RECORD_SET(record, errors, seen->errors);
+	RECORD_SET(record, gpu_time_ns, seen->gpu_time_ns);
+}
+
+bool channel_sample(struct channel *channel)
+{
+	struct grant_counters *done = &channel->vm->channels.done;
+	struct grant_counters fresh;
+
+	if (!channel->worker)
+		return false;
+	fresh = grant_sample(&channel->grant,
+			     (uint64_t)(vgpu_now_ns() - channel->worker->start_ns));
+	done->submissions += fresh.submissions;
+	done->errors += fresh.errors;
+	done->gpu_time_ns += fresh.gpu_time_ns;
+	keep_seen(channel->worker->record, &channel->grant.seen);
+	return fresh.submissions || fresh.errors || fresh.gpu_time_ns;
+}
+
+bool channels_sample(struct vm *vm)
+{
+	bool news = false;
+
+	for (struct channel *channel = vm->channels.first; channel; channel = channel->next)
+		news = channel_sample(channel) || news;
+	return news;
+}
+
+/* The device's registers show what is done: while it is there, somebody may look. */
+static void sample_again(struct vm *vm, int64_t interval_ns)
+{
+	vm->channels.sample_interval_ns = interval_ns;
+	timer_set(loop_timers(vm->mediator->loop), &vm->channels.sample,
+		  vgpu_now_ns() + interval_ns);
+}
+
+void channels_sample_soon(struct vm *vm)
+{
+	sample_again(vm, SAMPLE_FIRST_NS);
+}
+
+void channels_sample_due(struct vm *vm)
+{
+	bool is_open = false;
+
+	for (const struct channel *channel = vm->channels.first; channel; channel = channel->next)
+		is_open = is_open || channel->state == CHANNEL_OPEN;
+	if (!vm->link || !is_open)
+		return;
+	if (channels_sample(vm)) {
+		sample_again(vm, SAMPLE_FIRST_NS);
+		vm_report(vm);
+	} else {
+		int64_t interval = vm->channels.sample_interval_ns * 2;
+
+		sample_again(vm, interval < SAMPLE_LAST_NS ? interval : SAMPLE_LAST_NS);
+	}
+}
+
+uint32_t channels_status(const struct vm *vm, struct vm_channel_status status[VGPU_CHANNELS_MAX])
+{
+	static const uint32_t states[] = {
+		[CHANNEL_WAITING] = VGPU_CHANNEL_STATE_OPENING,
+		[CHANNEL_STARTING] = VGPU_CHANNEL_STATE_OPENING,
+		[CHANNEL_OPEN] = VGPU_CHANNEL_STATE_OPEN,
+		[CHANNEL_CLOSING] = VGPU_CHANNEL_STATE_CLOSING,
+		[CHANNEL_BROKEN] = VGPU_CHANNEL_STATE_FAILED,
+	};
+	uint32_t count = 0;
+
+	/* One entry a number at most: find() sees to it that no two that the device has share one.
+	 */
+	for (const struct channel *channel = vm->channels.first; channel; channel = channel->next) {
+		struct vm_channel_status *entry = &status[count];
+
+		if (channel->state == CHANNEL_ORPHANED)
+			continue;
+		*entry = (struct vm_channel_status){
+			.number = channel->number,
+			.state = states[channel->state],
+			.region_bytes = channel->region.bytes,
+			.submissions = channel->grant.seen.submissions,
+			.errors = channel->grant.seen.errors,
+			.gpu_time_ns = channel->grant.seen.gpu_time_ns,
+		};
+		if (channel->worker) {
+			entry->worker_pid = worker_pid(channel->worker);
+			entry->memory_used_bytes = channel->worker->memory.used;
+			entry->context = channel->worker->context;
+			memcpy(entry->gpu_name, channel->worker->gpu_name, sizeof(entry->gpu_name));
+		}
+		count++;
+	}
+	return count;
+}

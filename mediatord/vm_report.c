@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How a VM is, for its device and for REST. */
+#include <errno.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/text.h"
+#include "mediatord/link.h"
+#include "mediatord/worker.h"
+
+/* What worker_state is for those outside, who need not know how a worker ends. */
+static uint32_t worker_state(const struct vm *vm)
+{
+	if (vm->worker &&
+	    (vm->worker->state == WORKER_READY || vm->worker->state == WORKER_ADOPTING))
+		return VGPU_WORKER_READY;
+	if (vm->worker && (vm->worker->state == WORKER_STARTING || vm->pending))
+		return VGPU_WORKER_STARTING;
+	return vm->start_failed ? VGPU_WORKER_FAILED : VGPU_WORKER_NONE;
+}
+
+void vm_status(struct vm *vm, struct vm_status *status)
+{
+	const struct grant_counters *rings = &vm->channels.done;
+
+	channels_sample(vm);
+	*status = (struct vm_status){
+		.link_state = vm->link ? VGPU_LINK_UP : VGPU_LINK_DOWN,
+		.link_pid = vm->link ? vm->link->peer.pid : 0,
+		.worker_state = worker_state(vm),
+		.memory_used_bytes = vm->memory.used,
+		.window_used_bytes = vm->channels.window.used,
+		.gpu_time_ns = vm->gpu_time_ns + rings->gpu_time_ns,
+		.requests = vm->requests + rings->submissions,
+		.completed = vm->completed + rings->submissions - rings->errors,
+		.failed = vm->failed + rings->errors,
+		.workers_lost = vm->workers_lost,
+		.links_refused = vm->links_refused,
+	};
+	if (vm->worker && vm->worker->state != WORKER_ENDING) {
+		status->worker_pid = worker_pid(vm->worker);
+		status->worker_jobs = vm->worker->jobs;
+	}
+	memcpy(status->gpu_name, vm->gpu_name, sizeof(status->gpu_name));
+	status->channel_count = channels_status(vm, status->channels);
+}
+
+static void send_report(struct vm *vm, const struct vgpu_link_header *message, void *sent)
+{
+	if (link_send(vm->link, message) == 0)
+		memcpy(sent, message, message->length);
+	else if (errno == EAGAIN)
+		/* A QEMU that is stopped for a while: it gets the latest when it reads again. */
+		timer_set(loop_timers(vm->mediator->loop), &vm->report,
+			  vgpu_now_ns() + VGPU_NS_PER_SECOND);
+	/* Any other failure: the peer is gone, and the loop is about to be told. */
+}
+
+static void report_config(struct vm *vm)
+{
+	const struct vgpu_quotas *quotas = &vm->config.quotas;
+	struct vgpu_link_config message;
+
+	if (!vm->link)
+		return;
+	memset(&message, 0, sizeof(message));
+	message.header.type = VGPU_MSG_CONFIG;
+	message.header.length = sizeof(message);
+	message.pool_id = (uint32_t)(unsigned char)vm->pool->letter;
+	message.priority = vm->config.priority;
+	message.vm_id = vm->config.vm_id;
+	message.worker_state = worker_state(vm);
+	message.context = vm->context;
+	message.quotas.memory_bytes = quotas->gpu_memory_bytes;
+	message.quotas.window_bytes = quotas->window_bytes;
+	message.quotas.time_guaranteed_percent = quotas->gpu_time_guaranteed_percent;
+	message.quotas.time_max_percent = quotas->gpu_time_max_percent;
+	message.quotas.requests_per_second = quotas->requests_per_second;
+	message.quotas.burst = quotas->burst;
+	message.quotas.queue_depth = quotas->queue_depth;
+	message.quotas.channels = quotas->channels;
+	message.quotas.longest_job_ms = quotas->longest_job_ms;
+	memcpy(message.uuid, vm->config.uuid, sizeof(message.uuid));
+	memcpy(message.gpu_name, vm->gpu_name, sizeof(message.gpu_name));
+	memcpy(message.pool_name, vm->config.pool, sizeof(message.pool_name));
+	vgpu_text_cut(message.vm_name, sizeof(message.vm_name), vm->config.name);
+	if (memcmp(&message, &vm->sent_config, sizeof(message)) != 0)
+		send_report(vm, &message.header, &vm->sent_config);
+}
+
+void vm_report_usage(struct vm *vm)
+{
+	const struct grant_counters *rings = &vm->channels.done;
+	struct vgpu_link_usage message = {
+		.header = { .type = VGPU_MSG_USAGE, .length = sizeof(message) },
+		.memory_bytes = vm->memory.used,
+		.window_bytes = vm->channels.window.used,
+		.time_ns = vm->gpu_time_ns + rings->gpu_time_ns,
+		.jobs_completed = vm->completed + rings->submissions - rings->errors,
+		.jobs_failed = vm->failed + rings->errors,
+	};
+	int64_t now = vgpu_now_ns();
+
+	if (!vm->link)
+		return;
+	if (memcmp(&message, &vm->sent_usage, sizeof(message)) == 0)
+		return;
+	if (vm->sent_usage_ns && now - vm->sent_usage_ns < 100 * VGPU_NS_PER_MS) {
+		if (vm->report.place == 0)
+			timer_set(loop_timers(vm->mediator->loop), &vm->report,
+				  vm->sent_usage_ns + 100 * VGPU_NS_PER_MS);
+		return;
+	}
+	vm->sent_usage_ns = now;
+	send_report(vm, &message.header, &vm->sent_usage);
+}
+
+void vm_report(struct vm *vm)
+{
+	report_config(vm);
+	vm_report_usage(vm);
+}
