@@ -17,6 +17,9 @@ tests_bench_ring_worker_SOURCES = \
 tests_bench_ring_worker_LDADD = common/libcommon.la
 
 EXTRA_DIST += tests/bench/rings
+EXTRA_DIST += tests/bench/native.jq
+TESTS += tests/bench/native.sh
+dist_check_SCRIPTS += tests/bench/native.sh
 
 # The same from inside a virtual machine; what it says while it sets up goes to standard error.
 .PHONY: bench-vm
