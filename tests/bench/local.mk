@@ -3,7 +3,7 @@
 BENCHES =
 if BUILD_TESTS
 if BUILD_MEDIATORD
-check_PROGRAMS += tests/bench/ring-worker
+check_PROGRAMS += tests/bench/contention-client tests/bench/ring-worker
 BENCHES += tests/bench/ring-worker
 BENCHES += $(top_srcdir)/tests/bench/rings
 endif
@@ -16,10 +16,20 @@ tests_bench_ring_worker_SOURCES = \
 	tests/mediatord/guest-ring.h
 tests_bench_ring_worker_LDADD = common/libcommon.la
 
+# All of the library in the program itself, so that tests/gpu/pack can carry it.
+tests_bench_contention_client_SOURCES = tests/bench/contention-client.c
+tests_bench_contention_client_LDADD = guest-agent/libvgpu-core.la
+
 EXTRA_DIST += tests/bench/rings
 EXTRA_DIST += tests/bench/native.jq
-TESTS += tests/bench/native.sh
-dist_check_SCRIPTS += tests/bench/native.sh
+EXTRA_DIST += tests/bench/contention_plot.py
+dist_check_SCRIPTS += tests/bench/contention
+
+bench_tests = \
+	tests/bench/contention.sh \
+	tests/bench/native.sh
+TESTS += $(bench_tests)
+dist_check_SCRIPTS += $(bench_tests)
 
 # The same from inside a virtual machine; what it says while it sets up goes to standard error.
 .PHONY: bench-vm
@@ -32,6 +42,11 @@ bench-vm:
 .PHONY: bench-breakdown
 bench-breakdown: all tests/bench/ring-worker
 	@tests/bench/ring-worker --breakdown $(BENCH_OPTIONS)
+
+# What VMs of several priorities do to each other.
+.PHONY: bench-contention
+bench-contention: all tests/bench/contention-client
+	@top_builddir='$(abs_top_builddir)' $(top_srcdir)/tests/bench/contention $(BENCH_OPTIONS)
 
 .PHONY: bench
 bench: all $(BENCHES)
