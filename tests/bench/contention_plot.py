@@ -53,7 +53,7 @@ def latencies(runs):
              text((LEFT + RIGHT) / 2, BOTTOM + 40, "VMs")]
     for power in range(low, high + 1):
         parts += [line(LEFT, y(10 ** power), RIGHT, y(10 ** power), "#dddddd"),
-                  text(LEFT - 8, y(10 ** power) + 4, f"{10 ** power:g}", "end")]
+                  text(LEFT - 8, y(10 ** power) + 4, str(10 ** power), "end")]
     parts += [text(x(i), BOTTOM + 20, str(len(run["vms"]))) for i, run in enumerate(runs)]
     for row, (name, colour, points) in enumerate(series):
         there = [(x(i), y(value)) for i, value in enumerate(points) if value]
