@@ -65,12 +65,13 @@ struct vgpu_channel {
 	bool leading;	      /* a thread looks for completions, for all that wait */
 	pthread_cond_t moved; /* a completion was taken, or nobody leads any more */
 	unsigned int followers;
-	unsigned int waits;
 	bool single_processor; /* shared with the worker: polling is in its way */
 	uint32_t kept;	       /* the first error of what the library itself waited for */
 
 	int64_t spin_ns; /* how long to poll before sleeping; adapts */
-	uint64_t put;	 /* submissions, ever */
+	/* Waits until one polls for the longest time, and between two that do. */
+	uint32_t probe_in, probe_interval;
+	uint64_t put; /* submissions, ever */
 
 	/*
 	 * Kernels' parameters: a ring of bytes. parameter_ends[i % (2 * entries)] is how far it was

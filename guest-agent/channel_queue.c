@@ -27,8 +27,14 @@
 #define SPIN_MAX_NS (400 * VGPU_NS_PER_US)
 #define SPIN_MIN_NS (2 * VGPU_NS_PER_US)
 
-/* Waits, of which one polls for the longest time. */
-#define WAITS_PER_PROBE 32
+/*
+ * Between two waits that poll for the longest time, to see whether that would pay. Who polled so
+ * long and was answered as soon as it slept kept this very processor from a worker on the same
+ * host, and does so more and more rarely.
+ */
+#define PROBE_FIRST   32u
+#define PROBE_LONGEST 1024u
+#define WOKEN_SOON_NS (50 * VGPU_NS_PER_US)
 
 /* Looks at the ring before the first at the clock, which can be dear in a guest, and between two.
  */
@@ -64,6 +70,7 @@ enum vgpu_result channel_queue_init(struct vgpu_channel *channel, uint32_t entri
 	/* With one processor, polling keeps a worker on the same host from answering. */
 	channel->single_processor = channel->completion >= 0 && sysconf(_SC_NPROCESSORS_ONLN) == 1;
 	channel->spin_ns = SPIN_MAX_NS;
+	channel->probe_in = channel->probe_interval = PROBE_FIRST;
 	return VGPU_OK;
 }
 
@@ -304,10 +311,11 @@ struct search {
 	bool for_room; /* also for submissions taken, which rings nobody */
 	uint32_t taken;
 	int64_t spin_ns;
+	bool probe; /* spin_ns is the longest, to see whether that pays */
 	int64_t timeout_ns;
 	int64_t *deadline; /* 0 until a clock was looked at */
-	bool slept;	   /* it was not found by polling */
 	int64_t polled_ns; /* until it was found, or sleep began */
+	int64_t slept_ns;  /* then; 0 where it was found by polling */
 };
 
 static bool found(struct vgpu_channel *channel, const struct search *search)
@@ -364,8 +372,8 @@ static void look_for(struct vgpu_channel *channel, struct search *search)
 		if (there)
 			return;
 	}
-	search->slept = true;
 	sleep_for(channel, search, now);
+	search->slept_ns = vgpu_now_ns() - now;
 }
 
 /*
@@ -375,7 +383,16 @@ static void look_for(struct vgpu_channel *channel, struct search *search)
  */
 static void adapt(struct vgpu_channel *channel, const struct search *search)
 {
-	if (search->slept)
+	bool in_the_way = search->slept_ns > 0 && search->slept_ns < WOKEN_SOON_NS;
+
+	if (search->probe) {
+		if (!in_the_way)
+			channel->probe_interval = PROBE_FIRST;
+		else if (channel->probe_interval < PROBE_LONGEST)
+			channel->probe_interval *= 2;
+		channel->probe_in = channel->probe_interval;
+	}
+	if (search->slept_ns)
 		channel->spin_ns =
 			channel->spin_ns / 2 < SPIN_MIN_NS ? SPIN_MIN_NS : channel->spin_ns / 2;
 	else if (search->polled_ns > channel->spin_ns / 4)
@@ -390,11 +407,12 @@ static void lead(struct vgpu_channel *channel, const struct awaited *awaited, in
 	struct search search = {
 		.for_room = !awaited->operation,
 		.taken = channel->ring.taken,
-		.spin_ns = ++channel->waits % WAITS_PER_PROBE ? channel->spin_ns : SPIN_MAX_NS,
+		.probe = --channel->probe_in == 0,
 		.timeout_ns = timeout_ns,
 		.deadline = deadline,
 	};
 
+	search.spin_ns = search.probe ? SPIN_MAX_NS : channel->spin_ns;
 	if (channel->single_processor)
 		search.spin_ns = 0;
 	channel->leading = true;

@@ -112,6 +112,7 @@ static void report_json(const struct bench_results *results)
 	json_times(&json, "noop_mailbox", &results->mailbox);
 	json_times(&json, "noop_polling", &results->noop_polling);
 	json_times(&json, "noop_sleeping", &results->noop_sleeping);
+	json_times(&json, "launch_sync", &results->launch_sync);
 	json_begin(&json, "pipelined");
 	json_decimal(&json, "ops_per_s", results->pipelined_per_s, 0);
 	json_end(&json);
@@ -141,6 +142,7 @@ static void report_text(const struct bench_results *results)
 	print_times("no-op, mailbox", &results->mailbox);
 	print_times("no-op, ring, worker polling", &results->noop_polling);
 	print_times("no-op, ring, worker sleeping", &results->noop_sleeping);
+	print_times("launch and synchronise, empty kernel", &results->launch_sync);
 	print_times("vector addition, 1 Mi float32", &results->vector_add);
 	printf("\npipelined no-ops: %.2f million/s\n\n%-20s %12s %12s\n",
 	       results->pipelined_per_s / 1e6, "copy, bytes", "to, GB/s", "from, GB/s");
@@ -250,9 +252,10 @@ const struct command command_bench = {
 		 "Measures, on a channel of its own: requests that do nothing, one after the "
 		 "other,\n"
 		 "with a worker that polls and with one that has to be woken, and through the\n"
-		 "mailbox; how many a second, submitted in batches; copies between window memory\n"
-		 "and the device, from 4 KiB to the window's size; and an addition of two vectors\n"
-		 "of 1 Mi float32, copied in and out.\n"
+		 "mailbox; the launch of a kernel that does nothing, and the wait for it; how\n"
+		 "many requests a second, submitted in batches; copies between window memory and\n"
+		 "the device, from 4 KiB to the window's size; and an addition of two vectors of\n"
+		 "1 Mi float32, copied in and out.\n"
 		 "\n"
 		 "  -n, --count=COUNT          how many requests (default: 20000; with --mailbox\n"
 		 "                             1000); of slower ones a twentieth\n"

@@ -24,6 +24,7 @@ struct bench_results {
 	struct bench_times mailbox;	  /* not measured where the VM may not use it */
 	struct bench_times noop_polling;  /* one after the other: the worker polls */
 	struct bench_times noop_sleeping; /* after pauses in which the worker fell asleep */
+	struct bench_times launch_sync;	  /* a kernel that does nothing, and the wait for it */
 	double pipelined_per_s;
 	unsigned int size_count;
 	struct bench_rate h2d[BENCH_SIZES_MAX];

@@ -37,8 +37,30 @@ static void pause_awake(void)
 	}
 }
 
-static enum vgpu_result round_trips(const struct bench *bench, size_t count, bool asleep,
-				    struct bench_times *summary)
+struct vadd_parameters {
+	vgpu_pointer a, b, sum;
+	uint64_t count;
+};
+
+static enum vgpu_result nop(const struct bench *bench)
+{
+	return vgpu_channel_nop(bench->channel);
+}
+
+/* An addition of no elements: its one thread finds nothing to do. */
+static enum vgpu_result launch_and_synchronize(const struct bench *bench)
+{
+	const struct vadd_parameters nothing = { 0 };
+	const uint32_t one[3] = { 1, 1, 1 };
+	enum vgpu_result result = vgpu_channel_launch(bench->channel, bench->vadd, one, one, 0, 0,
+						      &nothing, sizeof(nothing));
+
+	return result == VGPU_OK ? vgpu_channel_synchronize(bench->channel) : result;
+}
+
+static enum vgpu_result round_trips(const struct bench *bench,
+				    enum vgpu_result (*request)(const struct bench *), size_t count,
+				    bool asleep, struct bench_times *summary)
 {
 	int64_t *times = bench->options->times;
 	size_t warm_up = asleep ? 1 : 100;
@@ -50,7 +72,7 @@ static enum vgpu_result round_trips(const struct bench *bench, size_t count, boo
 		if (asleep)
 			pause_awake();
 		start = vgpu_now_ns();
-		result = vgpu_channel_nop(bench->channel);
+		result = request(bench);
 		if (result != VGPU_OK)
 			return result;
 		if (i >= warm_up)
@@ -131,11 +153,6 @@ static enum vgpu_result bandwidth(const struct bench *bench)
 	vgpu_channel_mem_free(bench->channel, device);
 	return result;
 }
-
-struct vadd_parameters {
-	vgpu_pointer a, b, sum;
-	uint64_t count;
-};
 
 /* As a program would do it: everything started, one wait. */
 static enum vgpu_result add_once(const struct bench *bench, const struct vadd_parameters *vadd,
@@ -221,9 +238,12 @@ enum vgpu_result bench_channel(struct vgpu *vgpu, const struct bench_options *op
 	if (result == VGPU_OK)
 		result = prepare(&bench);
 	if (result == VGPU_OK)
-		result = round_trips(&bench, options->count, false, &results->noop_polling);
+		result = round_trips(&bench, nop, options->count, false, &results->noop_polling);
 	if (result == VGPU_OK)
-		result = round_trips(&bench, slow, true, &results->noop_sleeping);
+		result = round_trips(&bench, nop, slow, true, &results->noop_sleeping);
+	if (result == VGPU_OK)
+		result = round_trips(&bench, launch_and_synchronize, options->count, false,
+				     &results->launch_sync);
 	if (result == VGPU_OK)
 		result = pipelined(&bench, 100 * options->count, &results->pipelined_per_s);
 	if (result == VGPU_OK)

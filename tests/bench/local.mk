@@ -3,18 +3,33 @@
 BENCHES =
 if BUILD_TESTS
 if BUILD_MEDIATORD
-check_PROGRAMS += tests/bench/ring-worker
+check_PROGRAMS += tests/bench/contention-client tests/bench/ring-worker
 BENCHES += tests/bench/ring-worker
 BENCHES += $(top_srcdir)/tests/bench/rings
 endif
 endif
 
 tests_bench_ring_worker_SOURCES = \
+	tests/bench/breakdown.c \
 	tests/bench/ring-worker.c \
+	tests/bench/ring-worker.h \
 	tests/mediatord/guest-ring.h
 tests_bench_ring_worker_LDADD = common/libcommon.la
 
+# All of the library in the program itself, so that tests/gpu/pack can carry it.
+tests_bench_contention_client_SOURCES = tests/bench/contention-client.c
+tests_bench_contention_client_LDADD = guest-agent/libvgpu-core.la
+
 EXTRA_DIST += tests/bench/rings
+EXTRA_DIST += tests/bench/native.jq
+EXTRA_DIST += tests/bench/contention_plot.py
+dist_check_SCRIPTS += tests/bench/contention
+
+bench_tests = \
+	tests/bench/contention.sh \
+	tests/bench/native.sh
+TESTS += $(bench_tests)
+dist_check_SCRIPTS += $(bench_tests)
 
 # The same from inside a virtual machine; what it says while it sets up goes to standard error.
 .PHONY: bench-vm
@@ -22,6 +37,16 @@ bench-vm:
 	@$(MAKE) $(AM_MAKEFLAGS) system-setup >&2
 	@env $(SYSTEM_ENVIRONMENT) top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' \
 		$(top_srcdir)/tests/bench/rings --vm $(BENCH_OPTIONS)
+
+# Where the time of the figure that is furthest from what is wanted goes.
+.PHONY: bench-breakdown
+bench-breakdown: all tests/bench/ring-worker
+	@tests/bench/ring-worker --breakdown $(BENCH_OPTIONS)
+
+# What VMs of several priorities do to each other.
+.PHONY: bench-contention
+bench-contention: all tests/bench/contention-client
+	@top_builddir='$(abs_top_builddir)' $(top_srcdir)/tests/bench/contention $(BENCH_OPTIONS)
 
 .PHONY: bench
 bench: all $(BENCHES)

@@ -8,6 +8,8 @@
  *               So it has one wake-up in it, the worker's
  *   both        the same, with the guest sleeping too: two wake-ups
  *   pipelined   as many outstanding as the ring has entries, completions taken as they come
+ *
+ * or, with --breakdown, where the time goes while the worker sleeps.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,26 +26,13 @@
 #include "common/clock.h"
 #include "common/packet.h"
 #include "mediatord/worker_protocol.h"
-#include "tests/mediatord/guest-ring.h"
+#include "tests/bench/ring-worker.h"
 
 #define ENTRIES	     VGPU_RING_ENTRIES
 #define WINDOW_BYTES (UINT64_C(1) << 20)
 #define WORKER_UID   1879048193u
 
-struct bench {
-	const char *program;
-	unsigned int polls, sleeps, pipelined;
-	bool json;
-	pid_t worker;
-	int socket;
-	struct guest_ring ring;
-};
-
-struct percentiles {
-	double p50, p99, p999;
-};
-
-static void die(const char *what)
+void bench_die(const char *what)
 {
 	fprintf(stderr, "ring-worker: %s: %s\n", what, strerror(errno));
 	exit(EXIT_FAILURE);
@@ -55,10 +44,10 @@ static int make_memory(uint64_t bytes, void **memory)
 
 	if (fd < 0 || ftruncate(fd, (off_t)bytes) < 0 ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0)
-		die("cannot make shared memory");
+		bench_die("cannot make shared memory");
 	*memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (*memory == MAP_FAILED)
-		die("cannot map shared memory");
+		bench_die("cannot map shared memory");
 	return fd;
 }
 
@@ -74,7 +63,7 @@ static void become_worker(const char *program, int socket)
 	_exit(127);
 }
 
-static void start_worker(struct bench *bench)
+void bench_start_worker(struct bench *bench)
 {
 	const uint64_t region_bytes = vgpu_ring_window_offset(ENTRIES) + WINDOW_BYTES;
 	const struct vgpu_worker_prepare prepare = {
@@ -104,17 +93,17 @@ static void start_worker(struct bench *bench)
 	grant->tokens = VGPU_GRANT_NO_LIMIT;
 	if (fds[1] < 0 || fds[2] < 0 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		die("cannot make descriptors");
+		bench_die("cannot make descriptors");
 	bench->worker = fork();
 	if (bench->worker < 0)
-		die("cannot fork");
+		bench_die("cannot fork");
 	if (bench->worker == 0)
 		become_worker(bench->program, pair[1]);
 	close(pair[1]);
 	bench->socket = pair[0];
 	if (vgpu_packet_send(bench->socket, &prepare, sizeof(prepare), NULL, 0) < 0 ||
 	    vgpu_packet_send(bench->socket, &start, sizeof(start), fds, 4) < 0)
-		die("cannot send PREPARE and START");
+		bench_die("cannot send PREPARE and START");
 	do
 		length = recv(bench->socket, &answer, sizeof(answer), 0);
 	while (length == sizeof(answer.prepared) &&
@@ -126,7 +115,7 @@ static void start_worker(struct bench *bench)
 	guest_ring_init(&bench->ring, region, ENTRIES, fds[1], fds[2]);
 }
 
-static void stop_worker(struct bench *bench)
+void bench_stop_worker(struct bench *bench)
 {
 	const struct vgpu_worker_end end = {
 		.header = { .type = VGPU_WORKER_END, .length = sizeof(end) },
@@ -171,7 +160,16 @@ static int compare(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
-static struct percentiles percentiles(int64_t *ns, unsigned int count)
+int64_t *bench_times(unsigned int count)
+{
+	int64_t *ns = calloc(count, sizeof(*ns));
+
+	if (!ns)
+		bench_die("no memory");
+	return ns;
+}
+
+struct percentiles bench_percentiles(int64_t *ns, unsigned int count)
 {
 	qsort(ns, count, sizeof(*ns), compare);
 	return (struct percentiles){
@@ -191,11 +189,9 @@ static void wait_until_asleep(const struct guest_ring *ring)
 static struct percentiles measure(struct bench *bench, unsigned int count, bool worker_sleeps,
 				  bool guest_sleeps)
 {
-	int64_t *ns = calloc(count, sizeof(*ns));
+	int64_t *ns = bench_times(count);
 	struct percentiles result;
 
-	if (!ns)
-		die("no memory");
 	for (unsigned int i = 0; !worker_sleeps && i < count / 10; i++)
 		round_trip(&bench->ring, false);
 	for (unsigned int i = 0; i < count; i++) {
@@ -203,7 +199,7 @@ static struct percentiles measure(struct bench *bench, unsigned int count, bool 
 			wait_until_asleep(&bench->ring);
 		ns[i] = round_trip(&bench->ring, guest_sleeps);
 	}
-	result = percentiles(ns, count);
+	result = bench_percentiles(ns, count);
 	free(ns);
 	return result;
 }
@@ -253,6 +249,7 @@ static void parse(struct bench *bench, int argc, char **argv)
 		{ "polls", required_argument, NULL, 'p' },
 		{ "sleeps", required_argument, NULL, 's' },
 		{ "pipelined", required_argument, NULL, 'n' },
+		{ "breakdown", no_argument, NULL, 'b' },
 		{ "json", no_argument, NULL, 'j' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -272,12 +269,17 @@ static void parse(struct bench *bench, int argc, char **argv)
 		case 'n':
 			bench->pipelined = parse_count(optarg);
 			break;
+		case 'b':
+			bench->breakdown = true;
+			break;
 		case 'j':
 			bench->json = true;
 			break;
 		default:
 			fputs("Usage: ring-worker [--worker PROGRAM] [--polls N] [--sleeps N] "
-			      "[--pipelined N] [--json]\n",
+			      "[--pipelined N] [--json]\n"
+			      "       ring-worker --breakdown [--worker PROGRAM] [--sleeps N] "
+			      "[--json]\n",
 			      stderr);
 			exit(EXIT_FAILURE);
 		}
@@ -304,12 +306,16 @@ int main(int argc, char **argv)
 	double rate;
 
 	parse(&bench, argc, argv);
-	start_worker(&bench);
+	if (bench.breakdown) {
+		bench_breakdown(&bench);
+		return EXIT_SUCCESS;
+	}
+	bench_start_worker(&bench);
 	polling = measure(&bench, bench.polls, false, false);
 	sleeping = measure(&bench, bench.sleeps, true, false);
 	both = measure(&bench, bench.sleeps, true, true);
 	rate = measure_pipelined(&bench, bench.pipelined);
-	stop_worker(&bench);
+	bench_stop_worker(&bench);
 	if (bench.json) {
 		printf("{");
 		print_json("noop_polling", &polling);

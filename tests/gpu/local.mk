@@ -11,6 +11,7 @@ dist_check_SCRIPTS += \
 	tests/gpu/pack \
 	tests/gpu/run
 EXTRA_DIST += \
+	tests/host.py \
 	tests/gpu/guest.cu \
 	tests/gpu/tenant.cu
 

@@ -30,13 +30,14 @@ local_agent bench --mailbox -n 500 --json >bench.json
 	.count == 500 and .unit == "us"' bench.json)" = true ] || fail "bench: $(cat bench.json)"
 expect 0 "p99.9" local_agent bench --mailbox -n 100
 local_agent bench -n 500 --window 16 --json >bench.json
-[ "$(jq 'all(.noop_mailbox, .noop_polling, .noop_sleeping;
+[ "$(jq 'all(.noop_mailbox, .noop_polling, .noop_sleeping, .launch_sync;
 		.p50_us > 0 and .p50_us <= .p99_us and .p99_us <= .p999_us) and
 	.pipelined.ops_per_s > 0 and .vector_add.elements == 1048576 and .vector_add.us > 0 and
 	([.h2d, .d2h] | all(map(.bytes) == [4096, 16384, 65536, 262144, 1048576, 4194304, 16777216])) and
 	([.h2d[], .d2h[]] | all(.gb_per_s > 0 and .native_gb_per_s == null))' bench.json)" = true ] ||
 	fail "bench: $(cat bench.json)"
 expect 0 "pipelined no-ops" local_agent bench -n 100 --window 16
+expect 0 "launch and synchronise, empty kernel" local_agent bench -n 100 --window 16
 
 # The example, and one element.
 examples=$top_srcdir/data/vectors

@@ -48,6 +48,19 @@ static void write_and_wait(struct transport *transport, uint32_t offset, uint32_
 		usleep(10);
 }
 
+/* Added to what the device says of its regions' size. */
+static uint32_t region_lie;
+
+static uint32_t read_and_lie(struct transport *transport, uint32_t offset)
+{
+	uint32_t value = pci_ops->read(transport, offset);
+
+	if (offset >= VGPU_REG_CHANNEL_BLOCK(0) && offset < VGPU_REG_CHANNEL_DOORBELL(0) &&
+	    offset % 0x40 == VGPU_CHANNEL_REGION_BYTES && value)
+		value += region_lie;
+	return value;
+}
+
 static struct vgpu *open_device(void)
 {
 	static struct transport_ops ops;
@@ -56,6 +69,7 @@ static struct vgpu *open_device(void)
 	MUST(handle_open(stand_in.sysfs, "pci", VGPU_OPEN_OBSERVE, 10000, &vgpu));
 	pci_ops = vgpu->transport->ops;
 	ops = *pci_ops;
+	ops.read = read_and_lie;
 	ops.write = write_and_wait;
 	vgpu->transport->ops = &ops;
 	return vgpu;
@@ -230,6 +244,26 @@ static void test_a_window_that_does_not_fit(void **state)
 	vgpu_close(vgpu);
 }
 
+/* Rings and window would lie elsewhere than the library thinks, or beyond the channel's memory. */
+static void test_a_region_of_another_size(void **state)
+{
+	static const uint32_t lies[] = { (uint32_t)-4096, 4096, 1 };
+	struct vgpu_channel *channel;
+	struct vgpu *vgpu = open_device();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+		region_lie = lies[i];
+		MUST_FAIL(vgpu_channel_open(vgpu, 0, 4096, 0, &channel), VGPU_E_PROTOCOL, 0);
+		assert_null(channel);
+		assert_int_equal(state_of(0), VGPU_CHANNEL_STATE_CLOSED);
+	}
+	region_lie = 0;
+	MUST(vgpu_channel_open(vgpu, 0, 4096, 0, &channel));
+	channel_check_set(channel);
+	vgpu_close(vgpu);
+}
+
 static void test_a_worker_that_dies(void **state)
 {
 	struct vgpu_channel *channel;
@@ -337,6 +371,7 @@ int main(void)
 		cmocka_unit_test(test_a_stopped_owner_keeps_its_channel),
 		cmocka_unit_test(test_all_channels_in_use),
 		cmocka_unit_test(test_a_window_that_does_not_fit),
+		cmocka_unit_test(test_a_region_of_another_size),
 		cmocka_unit_test(test_a_worker_that_dies),
 		cmocka_unit_test(test_a_mediator_that_is_away),
 		cmocka_unit_test(test_a_worker_that_is_slow),
