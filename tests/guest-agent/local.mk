@@ -101,14 +101,13 @@ guest_agent_scripts = \
 	tests/guest-agent/local-commands.sh \
 	tests/guest-agent/local-failures.sh \
 	tests/guest-agent/local-library.sh \
+	tests/guest-agent/local-restart.sh \
 	tests/guest-agent/local-run.sh \
 	tests/guest-agent/local-sharing.sh \
 	tests/guest-agent/local-wrong-sum.sh \
 	tests/guest-agent/usage.sh
 TESTS += $(guest_agent_scripts)
 dist_check_SCRIPTS += $(guest_agent_scripts)
-# A mediator that goes on with the workers it finds is to come.
-dist_check_SCRIPTS += tests/guest-agent/local-restart.sh
 EXTRA_DIST += tests/lib.sh
 
 if FUZZING
