@@ -5,7 +5,8 @@ mediatord_keeper_tests = \
 	tests/mediatord/test-keeper-restart \
 	tests/mediatord/test-keeper-refusals \
 	tests/mediatord/test-keeper-client \
-	tests/mediatord/test-keeper-cgroup
+	tests/mediatord/test-keeper-cgroup \
+	tests/mediatord/test-keeper-hostile
 if BUILD_TESTS
 if BUILD_MEDIATORD
 check_PROGRAMS += $(mediatord_keeper_tests) tests/mediatord/keeper-stand-in
@@ -59,3 +60,10 @@ endif
 tests_mediatord_fuzz_keeper_SOURCES = tests/mediatord/fuzz-keeper.c
 tests_mediatord_fuzz_keeper_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_mediatord_fuzz_keeper_LDADD = mediatord/keeper/libkeeper.la
+
+tests_mediatord_test_keeper_hostile_SOURCES = \
+	tests/mediatord/keeper-mediator.c \
+	tests/mediatord/keeper-mediator.h \
+	tests/mediatord/test-keeper-hostile.c
+tests_mediatord_test_keeper_hostile_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_keeper_hostile_LDADD = tests/mediatord/libkeeperdriver.la
