@@ -14,16 +14,16 @@ const char *resume_expect(struct vm *vm, const struct record *record)
 	struct resume *resume = &vm->resume;
 	VGPU_AUTO_CLOSE int pidfd = -1;
 
-	if (resume->source)
-		return resume->pid == record->device_pid && resume->start == record->device_start
-			       ? NULL
-			       : "it served another device than the VM's other workers";
 	pidfd = (int)syscall(SYS_pidfd_open, record->device_pid, 0);
 	if (pidfd < 0)
 		return errno == ESRCH ? gone : "its device cannot be watched";
 	/* Read afterwards: from here on the descriptor stands for that process. */
 	if (!record->device_start || peer_start(record->device_pid) != record->device_start)
 		return gone;
+	if (resume->source)
+		return resume->pid == record->device_pid
+			       ? NULL
+			       : "it served another device than the VM's other workers";
 	resume->source = loop_add(vm->mediator->loop, SOURCE_DEVICE, pidfd, vm);
 	if (!resume->source)
 		return "its device cannot be watched";

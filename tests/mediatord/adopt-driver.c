@@ -124,21 +124,21 @@ void adopt_start(struct daemon *daemon, struct device *device)
 	device_resume(device);
 }
 
-pid_t adopt_keeper_pid(struct daemon *daemon)
+pid_t adopt_keeper_pid(const struct daemon *daemon)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
-	struct ucred peer;
+	struct ucred peer = { .pid = 0 };
 	socklen_t length = sizeof(peer);
 
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s/run/keeper.sock", daemon->dir);
-	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length), 0);
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+		assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length), 0);
 	close(fd);
 	return peer.pid;
 }
 
-bool adopt_logged(struct daemon *daemon, const char *text)
+bool adopt_logged(const struct daemon *daemon, const char *text)
 {
 	static char log[1 << 18];
 	int fd = open(daemon->log, O_RDONLY);

@@ -35,10 +35,10 @@ void adopt_kill(struct daemon *daemon, struct device *device);
 /* Starts it, and connects the device, which resumes all its channels. */
 void adopt_start(struct daemon *daemon, struct device *device);
 
-/* The keeper that the daemon started. */
-pid_t adopt_keeper_pid(struct daemon *daemon);
+/* The keeper that the daemon started; 0: there is none. */
+pid_t adopt_keeper_pid(const struct daemon *daemon);
 
 /* Whether the daemon's log has a text; the log is the last start's. */
-bool adopt_logged(struct daemon *daemon, const char *text);
+bool adopt_logged(const struct daemon *daemon, const char *text);
 
 #endif
