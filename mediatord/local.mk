@@ -99,6 +99,8 @@ noinst_LTLIBRARIES += mediatord/libsched.la
 mediatord_libsched_la_SOURCES = \
 	mediatord/idmap.c \
 	mediatord/idmap.h \
+	mediatord/quarantine.c \
+	mediatord/quarantine.h \
 	mediatord/sched.c \
 	mediatord/sched.h \
 	mediatord/sched_channel.c \

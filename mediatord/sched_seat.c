@@ -169,6 +169,7 @@ void seat_activate(const struct sched *sched, struct seat *seat, int64_t now_ns)
 	least = class_time(sched, seat->gpu, seat->tenant->config.priority, seat, now_ns);
 	if (after(least, seat->virtual_time))
 		seat->virtual_time = least;
+	/* While it had no work it was owed nothing. */
 	if (seat->arrears > 0)
 		seat->arrears = 0;
 	seat->active = true;

@@ -11,14 +11,15 @@
  * time, so that a share of p percent grows by p each nanosecond and nothing is rounded.
  *
  * time_max_percent fills `allowance` with p a nanosecond and each charged one takes 100. It holds
- * p (100 - p) / 100 of the period: what lets a tenant that never stops run its share of one period
- * at a stretch. So in any time t it has at most p t + p (1 - p) period: over 1 s, 2.5 percentage
- * points more than p at most, with the default of 100 ms. When it is empty the seat waits until it
- * holds enough for a slice.
+ * p (1 - p) of the period: what lets a tenant that never stops run its share of one period at a
+ * stretch. So in any time t it has at most p t + p (1 - p) period, and what was on the GPU when it
+ * was revoked: over 1 s, 2.5 percentage points more than p at most, with a period of 100 ms. When
+ * it is empty the seat waits until it holds enough for a slice.
  *
- * time_guaranteed_percent fills `arrears` with p a nanosecond while the seat has work, and each of
- * its turns' nanoseconds takes 100. At more than a slice of it the seat goes ahead of the classes
- * until there is none left. The bounds on both sides say how far back its past counts.
+ * time_guaranteed_percent fills `arrears` with p a nanosecond and each of its turns' nanoseconds
+ * takes 100; work that comes where there was none finds no arrears. At more than a slice of it the
+ * seat goes ahead of the classes until there is none left. The bounds on both sides say how far
+ * back its past counts.
  */
 #include "mediatord/sched_internal.h"
 
@@ -107,15 +108,11 @@ static void settle_allowance(const struct sched *sched, struct seat *seat, int64
 static void settle_arrears(const struct sched *sched, struct seat *seat, int64_t ns, bool owner)
 {
 	int64_t percent = guaranteed_percent(seat);
-	int64_t most = arrears_most(sched, seat);
 
 	if (percent == 0)
 		return;
-	/* Held back by its own limit, or without work, it is owed nothing. */
-	if (!seat->active || seat->exhausted)
-		most = seat->arrears > 0 ? seat->arrears : 0;
 	seat->arrears += ns * (percent - (owner ? PERCENT : 0));
-	seat->arrears = at_most(seat->arrears, most);
+	seat->arrears = at_most(seat->arrears, arrears_most(sched, seat));
 	if (seat->arrears < -bucket(sched, percent))
 		seat->arrears = -bucket(sched, percent);
 }

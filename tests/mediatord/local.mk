@@ -48,6 +48,10 @@ mediatord_sched_tests = \
 	tests/mediatord/test-sched-change \
 	tests/mediatord/test-sched-placement \
 	tests/mediatord/test-sched-random \
+	tests/mediatord/test-sched-rings \
+	tests/mediatord/test-sched-tokens \
+	tests/mediatord/test-sched-gpus \
+	tests/mediatord/test-quarantine \
 	tests/mediatord/test-sched-thousands
 check_PROGRAMS += $(mediatord_sched_tests)
 TESTS += $(mediatord_sched_tests)
@@ -96,6 +100,22 @@ tests_mediatord_test_sched_placement_LDADD = mediatord/libsched.la $(CMOCKA_LIBS
 tests_mediatord_test_sched_random_SOURCES = tests/mediatord/test-sched-random.c
 tests_mediatord_test_sched_random_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_sched_random_LDADD = mediatord/libsched.la $(CMOCKA_LIBS)
+
+tests_mediatord_test_sched_rings_SOURCES = tests/mediatord/test-sched-rings.c
+tests_mediatord_test_sched_rings_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_sched_rings_LDADD = mediatord/libsched.la $(CMOCKA_LIBS)
+
+tests_mediatord_test_sched_tokens_SOURCES = tests/mediatord/test-sched-tokens.c
+tests_mediatord_test_sched_tokens_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_sched_tokens_LDADD = mediatord/libsched.la $(CMOCKA_LIBS)
+
+tests_mediatord_test_sched_gpus_SOURCES = tests/mediatord/test-sched-gpus.c
+tests_mediatord_test_sched_gpus_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_sched_gpus_LDADD = mediatord/libsched.la $(CMOCKA_LIBS)
+
+tests_mediatord_test_quarantine_SOURCES = tests/mediatord/test-quarantine.c
+tests_mediatord_test_quarantine_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_quarantine_LDADD = mediatord/libsched.la $(CMOCKA_LIBS)
 
 tests_mediatord_test_sched_thousands_SOURCES = tests/mediatord/test-sched-thousands.c
 tests_mediatord_test_sched_thousands_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

@@ -64,6 +64,18 @@ static inline struct sched_decision expect_run(struct sched *sched, uint64_t job
 	return decision;
 }
 
+/* The next decision must be this one, of this channel; returns it whole. */
+static inline struct sched_decision expect(struct sched *sched, enum sched_decision_kind kind,
+					   uint32_t channel, int64_t now)
+{
+	struct sched_decision decision;
+
+	assert_true(sched_next(sched, now, &decision));
+	assert_int_equal(decision.kind, kind);
+	assert_int_equal(decision.channel, channel);
+	return decision;
+}
+
 static inline void expect_nothing(struct sched *sched, int64_t now)
 {
 	struct sched_decision decision;

@@ -36,6 +36,8 @@ if BUILD_TESTS
 check_PROGRAMS += $(schedsim_tests)
 TESTS += $(schedsim_tests)
 endif
+dist_check_SCRIPTS += tests/schedsim/schedsim-options.sh
+TESTS += tests/schedsim/schedsim-options.sh
 
 tests_schedsim_test_sim_changes_SOURCES = \
 	tests/schedsim/sim-check.h \

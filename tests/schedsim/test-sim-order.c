@@ -125,6 +125,22 @@ static void an_idle_tenant_saves_nothing_and_loses_nothing(void **state)
 	sim_free(&result);
 }
 
+/* One that comes when the other has left does not start behind it in what was used. */
+static void who_had_the_gpu_alone_is_not_made_to_pay_for_it(void **state)
+{
+	struct sim_result *result = simulate("run 3500ms\n"
+					     "gpu 0\n"
+					     "tenant a\n"
+					     "tenant b\n"
+					     "load a mailbox closed 4 job 500us until 1s\n"
+					     "load b ring closed 4 job 500us from 1200ms\n"
+					     "load a mailbox closed 4 job 500us from 1500ms\n");
+
+	(void)state;
+	assert_share(result, "a", 100 * 2 / 3.5, 0.5);
+	sim_free(&result);
+}
+
 static void alone_a_tenant_has_one_turn(void **state)
 {
 	struct sim_result *result = simulate("gpu 0\n"
@@ -168,6 +184,7 @@ int main(void)
 		cmocka_unit_test(weights_share_a_class_whatever_the_jobs_lengths),
 		cmocka_unit_test(mailboxes_share_as_rings_do),
 		cmocka_unit_test(an_idle_tenant_saves_nothing_and_loses_nothing),
+		cmocka_unit_test(who_had_the_gpu_alone_is_not_made_to_pay_for_it),
 		cmocka_unit_test(alone_a_tenant_has_one_turn),
 		cmocka_unit_test(workers_that_do_not_yield_gain_nothing),
 	};

@@ -129,6 +129,36 @@ static void a_guarantee_adds_nothing_to_a_greater_weight(void **state)
 	sim_free(&result);
 }
 
+static void a_guarantee_ends_where_it_is_kept(void **state)
+{
+	struct sim_result *result = simulate("ageing 100s\n"
+					     "gpu 0\n"
+					     "tenant a class low guaranteed 10 max 30\n"
+					     "tenant b class high\n"
+					     "load a ring closed 8 job 200us\n"
+					     "load b ring closed 8 job 500us\n");
+
+	(void)state;
+	assert_share(result, "a", 10, 0.5);
+	sim_free(&result);
+}
+
+/* What a tenant had while nobody else wanted it is not held against it for long. */
+static void a_guarantee_holds_soon_after_being_alone(void **state)
+{
+	struct sim_result *result = simulate("run 3s\n"
+					     "ageing 100s\n"
+					     "gpu 0\n"
+					     "tenant a class low guaranteed 20\n"
+					     "tenant b class high\n"
+					     "load a ring closed 8 job 200us\n"
+					     "load b ring closed 8 job 500us from 2s\n");
+
+	(void)state;
+	assert_share(result, "a", 100 * 2.2 / 3, 1);
+	sim_free(&result);
+}
+
 static void a_rate_holds_for_rings(void **state)
 {
 	struct sim_result *result = simulate("run 10s\n"
@@ -155,6 +185,8 @@ int main(void)
 		cmocka_unit_test(a_guarantee_goes_ahead_of_the_classes),
 		cmocka_unit_test(guarantees_that_add_up_to_all_are_all_kept),
 		cmocka_unit_test(a_guarantee_adds_nothing_to_a_greater_weight),
+		cmocka_unit_test(a_guarantee_ends_where_it_is_kept),
+		cmocka_unit_test(a_guarantee_holds_soon_after_being_alone),
 		cmocka_unit_test(a_rate_holds_for_rings),
 	};
 

@@ -117,6 +117,16 @@ static void what_is_wrong_is_refused(void **state)
 	}
 }
 
+static void a_zero_byte_is_no_end(void **state)
+{
+	static const char text[] = "gpu 0\ntenant \0# a\n";
+	struct workload *workload = NULL;
+
+	(void)state;
+	assert_int_equal(workload_parse(text, sizeof(text) - 1, &workload, NULL), -1);
+	assert_null(workload);
+}
+
 static void what_cannot_be_run_is_refused(void **state)
 {
 	static const struct {
@@ -152,6 +162,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_statements),
 		cmocka_unit_test(what_is_wrong_is_refused),
+		cmocka_unit_test(a_zero_byte_is_no_end),
 		cmocka_unit_test(what_cannot_be_run_is_refused),
 	};
 

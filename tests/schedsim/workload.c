@@ -22,7 +22,10 @@ struct parser {
 	struct vgpu_error **err;
 };
 
-/* The next word, or NULL at the line's end. One that is too long is cut, and then matches none. */
+/*
+ * The next word, or NULL at the line's end. One that is too long is cut, and one with a zero byte
+ * has another there: neither matches anything then.
+ */
 static const char *next_word(struct line *line)
 {
 	size_t length = 0;
@@ -31,7 +34,7 @@ static const char *next_word(struct line *line)
 		line->at++;
 	while (line->at < line->end && !isspace((unsigned char)*line->at) && *line->at != '#') {
 		if (length < WORD_MAX - 1)
-			line->word[length++] = *line->at;
+			line->word[length++] = *line->at ? *line->at : '?';
 		line->at++;
 	}
 	line->word[length] = '\0';
