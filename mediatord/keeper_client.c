@@ -353,9 +353,14 @@ static int greet(struct keeper_client *client, struct vgpu_error **err)
 		if (!nobody_listens(errno) && errno != EAGAIN)
 			return vgpu_error_errno(err, errno, "cannot connect to the keeper at %s",
 						socket);
-		if (nobody_listens(errno) && !started && keeper_start(client->settings, err) < 0)
-			return -1;
-		started = true;
+		if (nobody_listens(errno) && !started) {
+			vgpu_log_info("nobody listens at %s: starting a keeper, which is not "
+				      "spared where our control group is ended",
+				      socket);
+			if (keeper_start(client->settings, err) < 0)
+				return -1;
+			started = true;
+		}
 		poll(&poll_fd, 1, POLL_MS);
 	}
 	if (client->state == CLIENT_UP)

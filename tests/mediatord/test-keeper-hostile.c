@@ -83,13 +83,14 @@ static void say(int listener, const void *argument)
 	const struct said *said = argument;
 	const struct keeper_bundle bundle = keeper_bundle_new();
 	int fds[VGPU_KEEPER_FDS + 1], fd = accept_hello(listener);
+	const int times = said->twice ? 2 : 1;
 	char byte;
 
 	memcpy(fds, bundle.fds, sizeof(bundle.fds));
 	fds[VGPU_KEEPER_FDS] = listener;
 	if (!said->unwelcomed)
 		welcome(fd, VGPU_KEEPER_VERSION);
-	for (int i = 0; i <= said->twice; i++)
+	for (int i = 0; i < times; i++)
 		keeper_send(fd, &said->message, said->length, fds, said->fds);
 	/* Until the other side has enough of it. */
 	while (recv(fd, &byte, 1, 0) > 0)
