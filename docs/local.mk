@@ -2,3 +2,4 @@
 dist_doc_DATA += docs/device-spec.md
 dist_doc_DATA += docs/benchmarks.md
 dist_doc_DATA += docs/channel-spec.md
+dist_doc_DATA += docs/scheduling.md

@@ -280,9 +280,13 @@ tests_mediatord_test_medchan_daemon_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JAN
 tests_mediatord_test_medchan_daemon_LDADD = tests/mediatord/libloopharness.la $(JANSSON_LIBS)
 
 if FUZZING
-noinst_PROGRAMS += tests/mediatord/fuzz-config tests/mediatord/fuzz-link
-FUZZ_TARGETS += tests/mediatord/fuzz-config tests/mediatord/fuzz-link
+noinst_PROGRAMS += tests/mediatord/fuzz-config tests/mediatord/fuzz-link tests/mediatord/fuzz-sched
+FUZZ_TARGETS += tests/mediatord/fuzz-config tests/mediatord/fuzz-link tests/mediatord/fuzz-sched
 endif
+tests_mediatord_fuzz_sched_SOURCES = tests/mediatord/fuzz-sched.c
+tests_mediatord_fuzz_sched_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_mediatord_fuzz_sched_LDADD = mediatord/libsched.la
+
 tests_mediatord_fuzz_config_SOURCES = tests/mediatord/fuzz-config.c
 tests_mediatord_fuzz_config_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_mediatord_fuzz_config_LDADD = mediatord/libmediator.la
