@@ -91,6 +91,7 @@ struct vgpu_channel {
 	struct channel_chunk chunks[CHANNEL_CHUNKS];
 	bool loose_chunks;	 /* some fly, or have a status that nobody has looked at */
 	unsigned int next_chunk; /* to take: the one that was taken longest ago */
+	uint32_t objects;	 /* of the program: allocations, modules, streams and events */
 	uint64_t chunk_bytes;
 };
 
@@ -147,6 +148,10 @@ enum vgpu_result channel_call(struct vgpu_channel *channel, struct vgpu_operatio
 enum vgpu_result channel_call_wait(struct vgpu_channel *channel, struct vgpu_operation *operation,
 				   const char *what);
 
+/* channel_call() for one that ends an object: channel_object_gone() where it did. */
+enum vgpu_result channel_destroy(struct vgpu_channel *channel, struct vgpu_operation *operation,
+				 const char *what);
+
 /* Submits one without an answer, or, for a channel that checks, as channel_call(). */
 enum vgpu_result channel_start(struct vgpu_channel *channel, struct vgpu_operation *operation,
 			       const char *what);
@@ -186,6 +191,13 @@ enum vgpu_result channel_chunk_call(struct vgpu_channel *channel, struct channel
 
 /* Keeps the errors of chunks that nobody waited for. */
 void channel_chunk_collect(struct vgpu_channel *channel);
+
+/*
+ * Count what the program has on the GPU, once it was made, and once it is gone. With the last of it
+ * go the library's own events: the worker then gives its context back.
+ */
+void channel_object_made(struct vgpu_channel *channel);
+void channel_object_gone(struct vgpu_channel *channel);
 
 /* Copies into the window and out of it, whatever kind of memory it is. */
 void channel_write(const struct vgpu_channel *channel, uint64_t offset, const void *from,

@@ -68,6 +68,16 @@ enum vgpu_result channel_call_wait(struct vgpu_channel *channel, struct vgpu_ope
 	return operation->status ? channel_cuda_error(operation->status, what) : VGPU_OK;
 }
 
+enum vgpu_result channel_destroy(struct vgpu_channel *channel, struct vgpu_operation *operation,
+				 const char *what)
+{
+	enum vgpu_result result = channel_call(channel, operation, what);
+
+	if (result == VGPU_OK)
+		channel_object_gone(channel);
+	return result;
+}
+
 enum vgpu_result channel_start(struct vgpu_channel *channel, struct vgpu_operation *operation,
 			       const char *what)
 {

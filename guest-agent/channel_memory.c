@@ -74,6 +74,8 @@ enum vgpu_result vgpu_channel_mem_alloc(struct vgpu_channel *channel, uint64_t b
 
 	result = channel_call(channel, &operation, "allocating");
 	*pointer = result == VGPU_OK ? operation.result[0] : 0;
+	if (result == VGPU_OK)
+		channel_object_made(channel);
 	if (result == VGPU_E_CUDA) {
 		snprintf(what, sizeof(what), "allocating %" PRIu64 " bytes of device memory",
 			 bytes);
@@ -86,7 +88,15 @@ enum vgpu_result vgpu_channel_mem_free(struct vgpu_channel *channel, vgpu_pointe
 {
 	struct vgpu_operation operation = { .opcode = VGPU_RING_MEM_FREE, .argument = { pointer } };
 
-	return pointer ? channel_call_wait(channel, &operation, "freeing device memory") : VGPU_OK;
+	enum vgpu_result result;
+
+	if (!pointer)
+		return VGPU_OK;
+	result = channel_call_wait(channel, &operation, "freeing device memory");
+	/* It is, also where an earlier operation's error is told here. */
+	if ((result == VGPU_OK || result == VGPU_E_CUDA) && !operation.status)
+		channel_object_gone(channel);
+	return result;
 }
 
 enum vgpu_result vgpu_channel_mem_info(struct vgpu_channel *channel, uint64_t *free_bytes,

@@ -52,8 +52,10 @@ enum vgpu_result vgpu_channel_module_load(struct vgpu_channel *channel, const vo
 
 	*module = 0;
 	result = call_with(channel, &operation, 0, image, bytes, "loading a module");
-	if (result == VGPU_OK)
+	if (result == VGPU_OK) {
 		*module = (vgpu_module)operation.result[0];
+		channel_object_made(channel);
+	}
 	return result;
 }
 
@@ -63,6 +65,8 @@ enum vgpu_result vgpu_channel_module_builtin(struct vgpu_channel *channel, vgpu_
 	enum vgpu_result result = channel_call(channel, &operation, "loading the built-in kernels");
 
 	*module = result == VGPU_OK ? (vgpu_module)operation.result[0] : 0;
+	if (result == VGPU_OK)
+		channel_object_made(channel);
 	return result;
 }
 
@@ -71,7 +75,7 @@ enum vgpu_result vgpu_channel_module_unload(struct vgpu_channel *channel, vgpu_m
 	struct vgpu_operation operation = { .opcode = VGPU_RING_MODULE_UNLOAD,
 					    .argument = { module } };
 
-	return channel_call(channel, &operation, "unloading a module");
+	return channel_destroy(channel, &operation, "unloading a module");
 }
 
 enum vgpu_result vgpu_channel_module_function(struct vgpu_channel *channel, vgpu_module module,

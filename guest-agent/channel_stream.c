@@ -25,6 +25,8 @@ enum vgpu_result vgpu_channel_stream_create(struct vgpu_channel *channel, uint32
 	enum vgpu_result result = channel_call(channel, &operation, "creating a stream");
 
 	*stream = result == VGPU_OK ? (vgpu_stream)operation.result[0] : 0;
+	if (result == VGPU_OK)
+		channel_object_made(channel);
 	return result;
 }
 
@@ -33,7 +35,7 @@ enum vgpu_result vgpu_channel_stream_destroy(struct vgpu_channel *channel, vgpu_
 	struct vgpu_operation operation = { .opcode = VGPU_RING_STREAM_DESTROY,
 					    .argument = { stream } };
 
-	return channel_call(channel, &operation, "destroying a stream");
+	return channel_destroy(channel, &operation, "destroying a stream");
 }
 
 enum vgpu_result vgpu_channel_stream_query(struct vgpu_channel *channel, vgpu_stream stream,
@@ -70,6 +72,8 @@ enum vgpu_result vgpu_channel_event_create(struct vgpu_channel *channel, uint32_
 	enum vgpu_result result = channel_call(channel, &operation, "creating an event");
 
 	*event = result == VGPU_OK ? (vgpu_event)operation.result[0] : 0;
+	if (result == VGPU_OK)
+		channel_object_made(channel);
 	return result;
 }
 
@@ -78,7 +82,7 @@ enum vgpu_result vgpu_channel_event_destroy(struct vgpu_channel *channel, vgpu_e
 	struct vgpu_operation operation = { .opcode = VGPU_RING_EVENT_DESTROY,
 					    .argument = { event } };
 
-	return channel_call(channel, &operation, "destroying an event");
+	return channel_destroy(channel, &operation, "destroying an event");
 }
 
 enum vgpu_result vgpu_channel_event_record(struct vgpu_channel *channel, vgpu_event event,

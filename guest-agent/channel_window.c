@@ -173,6 +173,54 @@ void channel_chunk_collect(struct vgpu_channel *channel)
 	__atomic_store_n(&channel->loose_chunks, loose, __ATOMIC_RELAXED);
 }
 
+void channel_object_made(struct vgpu_channel *channel)
+{
+	__atomic_add_fetch(&channel->objects, 1, __ATOMIC_RELAXED);
+}
+
+/* The free chunks that have an event, which become the caller's. */
+static int own_idle_chunks(struct vgpu_channel *channel, struct channel_chunk **idle)
+{
+	int count = 0;
+
+	CHANNEL_LOCK(&channel->window_mutex);
+
+	for (int i = 0; i < CHANNEL_CHUNKS; i++) {
+		struct channel_chunk *chunk = &channel->chunks[i];
+
+		if (chunk->state == CHUNK_OWNED || !flown(chunk) || !chunk->event)
+			continue;
+		chunk->state = CHUNK_OWNED;
+		idle[count++] = chunk;
+	}
+	return count;
+}
+
+void channel_object_gone(struct vgpu_channel *channel)
+{
+	struct vgpu_operation destroy[CHANNEL_CHUNKS] = { 0 };
+	struct channel_chunk *idle[CHANNEL_CHUNKS];
+	int count;
+
+	/* What was made by channel_submit() is not counted: then it comes to 0 too early, or never.
+	 */
+	if (__atomic_sub_fetch(&channel->objects, 1, __ATOMIC_RELAXED))
+		return;
+	count = own_idle_chunks(channel, idle);
+	for (int i = 0; i < count; i++)
+		destroy[i] = (struct vgpu_operation){ .opcode = VGPU_RING_EVENT_DESTROY,
+						      .flags = VGPU_SUBMIT_NO_REPLY,
+						      .argument = { idle[i]->event } };
+	if (!count)
+		return;
+	/* Where it is not submitted, the channel is broken. */
+	channel_submit(channel, destroy, (size_t)count, channel_timeout(channel));
+	for (int i = 0; i < count; i++) {
+		idle[i]->event = 0;
+		channel_chunk_done(channel, idle[i]);
+	}
+}
+
 enum vgpu_result channel_chunk_call(struct vgpu_channel *channel, struct channel_chunk *chunk,
 				    const char *what)
 {

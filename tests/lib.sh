@@ -86,8 +86,8 @@ mediator_answers() {
 	rest GET /healthz >/dev/null 2>&1
 }
 
-# start_mediator [LINES]: with these lines at the end of its configuration, and with $worker_program
-# as its worker, where that is set. The state stays in $dir,
+# start_mediator [LINES]: with these lines at the end of its configuration, with $mediatord_lines in
+# its first section, and with $worker_program as its worker, where that is set. The state stays in $dir,
 # so that starting it again is a restart.
 start_mediator() {
 	[ -x "$top_builddir/mediatord/vgpu-mediatord" ] ||
@@ -103,6 +103,7 @@ start_mediator() {
 	worker = ${worker_program:-$top_builddir/vgpu-worker}
 	log-level = debug
 	default-pool = A
+	${mediatord_lines-}
 	[pool A]
 	gpus = 0
 	${1-}

@@ -99,6 +99,7 @@ guest_agent_scripts = \
 	tests/guest-agent/help.sh \
 	tests/guest-agent/local-channels.sh \
 	tests/guest-agent/local-commands.sh \
+	tests/guest-agent/local-context.sh \
 	tests/guest-agent/local-failures.sh \
 	tests/guest-agent/local-library.sh \
 	tests/guest-agent/local-restart.sh \
