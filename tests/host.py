@@ -39,6 +39,8 @@ class Host:
         self.worker = worker
         self.backend = backend
         self.environment = dict(os.environ, **(environment or {}))
+        self.gpus = [0]
+        self.settings = []  # lines of the first section
         self.started = []
         self.logs = []
 
@@ -61,10 +63,14 @@ link-dir = {self.work}/link
 libvirt-run-dir = {self.work}/libvirt
 state = {self.work}/state.db
 worker = {self.worker}
+keeper = {os.path.dirname(self.worker)}/vgpu-keeper
+keeper-socket = {self.work}/keeper.sock
+gpuinfo = {os.path.dirname(self.worker)}/vgpu-gpuinfo
 backend = {self.backend}
 default-pool = A
+{chr(10).join(self.settings)}
 [pool A]
-gpus = 0
+gpus = {",".join(map(str, self.gpus))}
 """)
         self.mediator = self.spawn([self.program, "--config", config], "mediatord")
         wait_for("the mediator answers", self.answers)

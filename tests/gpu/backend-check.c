@@ -4,7 +4,7 @@
  * CPU with fresh random data, the account of memory against what the driver says, and native calls
  * of the driver beside ours. To be run by tests/gpu/run, on a GPU that nobody else uses.
  *
- *   backend-check FOLDER [allow-pageable]      FOLDER: tenant.ptx and tenant.cubin
+ *   backend-check FOLDER [allow-pageable]      FOLDER: tenant.ptx, .cubin, .fatbin, -ptx.fatbin
  *   backend-check FOLDER host-pointer          a kernel that writes to its process's own memory
  */
 #include <dlfcn.h>
@@ -342,6 +342,43 @@ static void check_tenant_module(const char *folder, const char *name)
 	free(image);
 }
 
+/* What the driver takes for streams and events is at most what counts, and what comes for free. */
+static void check_streams_and_events(void)
+{
+	enum {
+		STREAMS = 1024,
+		EVENTS = 4096
+	};
+	static uint64_t streams[STREAMS], events[EVENTS];
+	const uint64_t free_ones = 2 * 2 * MIB, before = available();
+	uint64_t with_streams, footprint;
+
+	charged = 0;
+	for (int i = 0; i < STREAMS; i++)
+		MUST(ops->stream_create(gpu, 1, 0, &streams[i]));
+	with_streams = before - available();
+	CHECK(charged + free_ones >= with_streams,
+	      "%d streams take %" PRIu64 " KiB of the GPU, and count %" PRIu64 " KiB", STREAMS,
+	      with_streams >> 10, charged >> 10);
+	for (int i = 0; i < EVENTS; i++) {
+		MUST(ops->event_create(gpu, 0, &events[i]));
+		MUST(ops->event_record(gpu, events[i], streams[i % STREAMS]));
+	}
+	MUST(ops->synchronize(gpu));
+	CHECK(charged + free_ones >= before - available(),
+	      "with %d events in them %" PRIu64 " KiB, and count %" PRIu64 " KiB", EVENTS,
+	      (before - available()) >> 10, charged >> 10);
+	for (int i = 0; i < EVENTS; i++)
+		MUST(ops->event_destroy(gpu, events[i]));
+	for (int i = 0; i < STREAMS; i++)
+		MUST(ops->stream_destroy(gpu, streams[i]));
+	printf("when they are destroyed, the driver keeps %" PRIu64 " KiB\n",
+	       (before - available()) >> 10);
+	MUST(ops->reset(gpu, &footprint));
+	MUST(ops->window_register(gpu, window, WINDOW));
+	charged = 0;
+}
+
 /* What the driver takes for kernels' local memory is at most what counts. */
 static void check_local_memory(const char *folder)
 {
@@ -505,6 +542,9 @@ int main(int argc, char **argv)
 	check_built_in();
 	check_tenant_module(argv[1], "tenant.ptx");
 	check_tenant_module(argv[1], "tenant.cubin");
+	check_tenant_module(argv[1], "tenant.fatbin");
+	check_tenant_module(argv[1], "tenant-ptx.fatbin");
+	check_streams_and_events();
 	check_images();
 	check_account();
 	check_local_memory(argv[1]);

@@ -201,10 +201,11 @@ uint64_t channel_expect_at(struct channel_driver *channel, uint16_t opcode, uint
 
 uint64_t channel_function(struct channel_driver *channel, const char *name)
 {
-	uint64_t module = channel_must(channel, VGPU_RING_MODULE_BUILTIN, 0, 0, 0, 0, 0);
-
+	if (!channel->builtin)
+		channel->builtin = channel_must(channel, VGPU_RING_MODULE_BUILTIN, 0, 0, 0, 0, 0);
 	memcpy(channel->ring.window, name, strlen(name));
-	return channel_must(channel, VGPU_RING_MODULE_FUNCTION, module, 0, strlen(name), 0, 0);
+	return channel_must(channel, VGPU_RING_MODULE_FUNCTION, channel->builtin, 0, strlen(name),
+			    0, 0);
 }
 
 struct vgpu_submission channel_launch(struct channel_driver *channel, uint64_t function,

@@ -23,7 +23,8 @@ struct channel_driver {
 	/* The context: whether the worker has one, how often it took one again, and may it? */
 	bool context, refuses_context;
 	uint32_t contexts_taken;
-	int fds[4]; /* as START carries them */
+	uint64_t builtin; /* channel_function()'s module; 0: not yet */
+	int fds[4];	  /* as START carries them */
 };
 
 /* Makes memory, eventfds and START for a channel; starts nothing. */
