@@ -156,23 +156,19 @@ int channel_schedule(struct channel *channel, uint32_t *gpu, bool there)
 static int start_worker(struct channel *channel, struct vgpu_error **err)
 {
 	struct vm *vm = channel->vm;
-	VGPU_AUTO_CLOSE int grant_fd = -1;
 	struct worker_rings rings = {
 		.region = channel->region.offset,
 		.region_bytes = channel->region.bytes,
 		.entries = channel->entries,
+		.grant = &channel->grant,
 	};
 	uint32_t gpu = 0;
 
 	if (channel_schedule(channel, &gpu, false) < 0)
 		return vgpu_error_errno(err, errno, "cannot schedule channel %u", channel->number);
-	if (grant_make(&channel->grant, &grant_fd, err) < 0)
-		return -1;
-	grant_publish(&channel->grant, vm->config.quotas.gpu_memory_bytes, vm->memory.used, 0);
 	rings.fds[WORKER_FD_BAR] = vm->link->window_fd;
 	rings.fds[WORKER_FD_DOORBELL] = channel->doorbell;
 	rings.fds[WORKER_FD_COMPLETION] = channel->completion;
-	rings.fds[WORKER_FD_GRANT] = grant_fd;
 	return worker_start(vm, gpu, channel, &rings, &channel->worker, err);
 }
 

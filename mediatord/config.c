@@ -237,6 +237,8 @@ static void resolve_memory(struct config *config, const struct config_file_names
 
 	if (!names->has_context_memory)
 		config->context_memory_bytes = gpu ? CONTEXT_BYTES : 0;
+	if (!names->has_warm_workers)
+		config->warm_workers = gpu ? 1 : 0;
 	for (size_t i = 0; i < config->pool_count; i++)
 		if (config->pools[i].memory_commitment == MEMORY_COMMITMENT_UNSET)
 			config->pools[i].memory_commitment = gpu ? 100 : 0;

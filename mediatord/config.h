@@ -29,6 +29,7 @@
 #define CONFIG_CHANNELS_MAX	       32u
 #define CONFIG_LONGEST_JOB_MS_MAX      86400000u /* a day */
 #define CONFIG_MEMORY_COMMITMENT_MAX   10000u	 /* percent */
+#define CONFIG_WARM_WORKERS_MAX	       64u
 #define CONFIG_SOFTWARE_GPUS_MAX       CONFIG_POOL_GPUS_MAX
 
 struct config_pool {
@@ -70,6 +71,7 @@ struct config {
 	uint32_t software_gpus;	    /* that the cpu backend has */
 	uint64_t context_memory_bytes;	  /* what a context takes of a GPU */
 	uint64_t window_commitment_bytes; /* of windows, on the whole host; 0: no limit */
+	uint32_t warm_workers;		  /* of each GPU that has VMs */
 	int log_level;			  /* VGPU_LOG_* */
 
 	/* At least one; a pool's index is its number for the scheduler. No GPU is in two. */

@@ -56,6 +56,13 @@ static int set_software_gpus(struct config_reader *reader, const char *value)
 				   &reader->config->software_gpus);
 }
 
+static int set_warm_workers(struct config_reader *reader, const char *value)
+{
+	reader->names->has_warm_workers = true;
+	return config_value_number(reader->err, value, 0, CONFIG_WARM_WORKERS_MAX,
+				   &reader->config->warm_workers);
+}
+
 static int set_context_memory(struct config_reader *reader, const char *value)
 {
 	reader->names->has_context_memory = true;
@@ -301,6 +308,7 @@ const struct config_key config_mediatord_keys[] = {
 	{ "gpuinfo", set_gpuinfo },
 	{ "software-gpus", set_software_gpus },
 	{ "context-memory", set_context_memory },
+	{ "warm-workers", set_warm_workers },
 	{ "window-commitment", set_window_commitment },
 	{ "backend", set_backend },
 	{ "allow-pageable-access", set_allow_pageable_access },

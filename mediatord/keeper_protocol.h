@@ -76,7 +76,7 @@ struct vgpu_keeper_refused {
 enum vgpu_keeper_fd {
 	VGPU_KEEPER_FD_CONTROL, /* the mediator's end of the worker's socket */
 	VGPU_KEEPER_FD_RECORD,	/* the memfd of struct record */
-	VGPU_KEEPER_FD_GRANT,	/* the memfd of the grant page; the record's again for a mailbox */
+	VGPU_KEEPER_FD_GRANT,	/* the memfd of the grant page, which a mailbox's does not use */
 	VGPU_KEEPER_FD_OTHER,	/* SPAWN: the worker's end; KEEP, KEPT: its pidfd */
 	VGPU_KEEPER_FDS
 };

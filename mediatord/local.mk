@@ -61,6 +61,8 @@ mediatord_libmediator_la_SOURCES = \
 	mediatord/vm.h \
 	mediatord/software_gpu.h \
 	mediatord/vm_config.h \
+	mediatord/warm.c \
+	mediatord/warm.h \
 	mediatord/worker.c \
 	mediatord/worker.h \
 	mediatord/worker_protocol.h \

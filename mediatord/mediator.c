@@ -15,6 +15,7 @@
 #include "mediatord/control_queue.h"
 #include "mediatord/keeper_client.h"
 #include "mediatord/link.h"
+#include "mediatord/warm.h"
 #include "mediatord/worker.h"
 
 #define WORKERS_GONE_NS (2 * VGPU_NS_PER_SECOND)
@@ -164,6 +165,9 @@ static void due(void *opaque, struct timer *timer)
 	case TIMER_CHANNELS_SAMPLE:
 		channels_sample_due(timer->owner);
 		break;
+	case TIMER_WARM:
+		warm_due(timer->owner);
+		break;
 	case TIMER_WORKER_START:
 	case TIMER_WORKER_END:
 		worker_due(timer->owner);
@@ -254,7 +258,7 @@ int mediator_new(const struct config *config, struct mediator **mediator, struct
 		return vgpu_error_set(err, ENOMEM, "out of memory");
 	if (link_remove_stale(config->link_dir, err) < 0 || add_gpus(made, err) < 0 ||
 	    watch_signals(made, err) < 0 || control_new(made, &made->control, err) < 0 ||
-	    connect_keeper(made, err) < 0)
+	    connect_keeper(made, err) < 0 || warm_new(made, &made->warm, err) < 0)
 		return -1;
 	*mediator = vgpu_steal_pointer(&made);
 	return 0;
@@ -268,6 +272,11 @@ static struct vm *any_vm(const struct mediator *mediator)
 	return NULL;
 }
 
+static uint32_t pool_index(const struct vm *vm)
+{
+	return (uint32_t)(vm->pool - vm->mediator->config->pools);
+}
+
 /* Takes a VM out of the tables. */
 static void remove_vm(struct mediator *mediator, struct vm *vm)
 {
@@ -278,6 +287,7 @@ static void remove_vm(struct mediator *mediator, struct vm *vm)
 	*place = vm->next_uuid;
 	remove_id(mediator, vm, vm->config.vm_id);
 	mediator->vm_count--;
+	warm_leave(mediator->warm, pool_index(vm));
 }
 
 /* What is still there then is beyond our reach; its end of stream ends it. */
@@ -309,6 +319,8 @@ void mediator_free(struct mediator **mediator)
 		else
 			vm_free(&vm);
 	}
+	/* The next mediator's are to be of its own installation. */
+	warm_free(&old->warm);
 	if (old->keeper && !leave)
 		end_workers(old);
 	while (old->workers)
@@ -357,7 +369,7 @@ int mediator_vm_put(struct mediator *mediator, const struct vm_config *config,
 		return vgpu_error_set(err, EEXIST, "vm_id %u is taken by %s", config->vm_id,
 				      other->label);
 	if (vm) {
-		uint32_t old_id = vm->config.vm_id;
+		uint32_t old_id = vm->config.vm_id, old_pool = pool_index(vm);
 
 		if (vm_change(vm, config, err) < 0)
 			return -1;
@@ -365,6 +377,8 @@ int mediator_vm_put(struct mediator *mediator, const struct vm_config *config,
 			remove_id(mediator, vm, old_id);
 			insert_id(mediator, vm);
 		}
+		warm_join(mediator->warm, pool_index(vm));
+		warm_leave(mediator->warm, old_pool);
 		return 0;
 	}
 	if (vm_new(mediator, config, &vm, err) < 0)
@@ -374,6 +388,7 @@ int mediator_vm_put(struct mediator *mediator, const struct vm_config *config,
 	*bucket = vm;
 	insert_id(mediator, vm);
 	mediator->vm_count++;
+	warm_join(mediator->warm, pool_index(vm));
 	return 0;
 }
 

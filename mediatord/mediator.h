@@ -13,6 +13,7 @@
 #include "mediatord/sched.h"
 
 struct vm;
+struct warm;
 struct worker;
 
 #define MEDIATOR_BUCKETS 1024u
@@ -35,6 +36,7 @@ struct mediator {
 	size_t vm_count;
 	struct vm *by_uuid[MEDIATOR_BUCKETS];
 	struct vm *by_id[MEDIATOR_BUCKETS];
+	struct warm *warm;
 	struct worker *workers; /* all, also those that die after their VM was deleted */
 	bool keep_failed;	/* a worker of an earlier mediator found no memory here */
 };

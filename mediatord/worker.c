@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "common/packet.h"
+#include "mediatord/warm.h"
 
 /* What one wake-up takes of one worker, so that one that floods does not hold up the others. */
 #define PACKETS_AT_ONCE 16
@@ -22,8 +23,10 @@ void worker_log(const struct worker *worker, int level, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	if (worker->warm && !warm_may_log(worker))
+		return;
 	if (!worker->vm)
-		vgpu_log(level, "a deleted VM: %s", text);
+		vgpu_log(level, "%s: %s", worker->warm ? "warm" : "no VM", text);
 	else if (worker->channel)
 		vm_log(worker->vm, level, "channel %u: %s", worker->channel->number, text);
 	else
@@ -92,7 +95,9 @@ void worker_end(struct worker *worker)
 
 static void tell_lost(struct worker *worker, const char *text)
 {
-	if (worker->channel)
+	if (worker->warm)
+		warm_worker_lost(worker, text);
+	else if (worker->channel)
 		channel_worker_lost(worker->channel, text);
 	else
 		vm_worker_lost(worker->vm, text);
@@ -110,7 +115,9 @@ static void tell_gone(struct worker *worker)
 {
 	if (worker->vm)
 		ledger_release(&worker->vm->memory, worker->memory.used);
-	if (worker->channel)
+	if (worker->warm)
+		warm_worker_gone(worker);
+	else if (worker->channel)
 		channel_worker_gone(worker->channel);
 	else if (worker->vm)
 		vm_worker_gone(worker->vm);
@@ -154,6 +161,10 @@ static const char *handle_prepared(struct worker *worker,
 					      : prepared->gpu_name[i];
 	memcpy(worker->record->gpu_name, worker->gpu_name, sizeof(worker->record->gpu_name));
 	RECORD_SET(worker->record, worker_version, prepared->version);
+	if (worker->warm) {
+		timer_cancel(loop_timers(worker->mediator->loop), &worker->timer);
+		warm_worker_prepared(worker);
+	}
 	return NULL;
 }
 
@@ -231,7 +242,7 @@ static const char *handle_failed(struct worker *worker, const struct vgpu_worker
 	/* It crossed the END; the worker exits in either case. */
 	if (worker->state == WORKER_FINISHING)
 		return NULL;
-	if (worker->state != WORKER_STARTING && !broken)
+	if (worker->state != WORKER_STARTING && worker->state != WORKER_WARM && !broken)
 		return "a late FAILED";
 	if (broken) {
 		channel_ring_broken(worker->channel, failed->text);
@@ -384,7 +395,7 @@ static const char *handle(struct worker *worker, const union vgpu_worker_message
 		return handle_ready(worker, length);
 	if (message->header.type == VGPU_WORKER_FAILED_MESSAGE)
 		return handle_failed(worker, &message->failed, length);
-	if (worker->state == WORKER_STARTING)
+	if (worker->state == WORKER_STARTING || worker->state == WORKER_WARM)
 		return "a message before READY";
 	switch (message->header.type) {
 	case VGPU_WORKER_ADOPTED:
@@ -429,6 +440,7 @@ void worker_readable(struct worker *worker)
 void worker_due(struct worker *worker)
 {
 	switch (worker->state) {
+	case WORKER_WARM:
 	case WORKER_STARTING:
 		worker_log(worker, VGPU_LOG_ERROR, "killing worker %d, which was not ready in 10 s",
 			   (int)worker_pid(worker));
@@ -488,7 +500,8 @@ void worker_spawned(void *owner)
 	worker_log(worker, VGPU_LOG_INFO, "started worker %d for GPU %u", (int)worker_pid(worker),
 		   worker->gpu);
 	/* Not before: whoever hears that it is ready may ask for its pid. */
-	if (worker->state == WORKER_STARTING && worker_listen(worker) < 0)
+	if ((worker->state == WORKER_STARTING || worker->state == WORKER_WARM) &&
+	    worker_listen(worker) < 0)
 		tell_lost(worker, strerror(errno));
 }
 

@@ -16,6 +16,7 @@
 
 enum worker_state {
 	WORKER_KEPT,	 /* an earlier mediator's, of which nothing is decided yet */
+	WORKER_WARM,	 /* PREPARE was sent; it is nobody's yet */
 	WORKER_STARTING, /* PREPARE and START were sent */
 	WORKER_ADOPTING, /* ADOPT was sent */
 	WORKER_READY,
@@ -23,12 +24,11 @@ enum worker_state {
 	WORKER_ENDING,	  /* killed, not yet reaped */
 };
 
-/* The descriptors of a channel's START, in their order. */
+/* The descriptors of a channel's START, in their order, but for the grant page. */
 enum worker_fd {
 	WORKER_FD_BAR,
 	WORKER_FD_DOORBELL,
 	WORKER_FD_COMPLETION,
-	WORKER_FD_GRANT,
 	WORKER_FDS
 };
 
@@ -38,6 +38,7 @@ struct worker_rings {
 	uint64_t region_bytes;
 	uint32_t entries;
 	int fds[WORKER_FDS];
+	struct grant *grant; /* where the worker's grant page goes */
 };
 
 struct worker {
@@ -45,9 +46,11 @@ struct worker {
 	struct mediator *mediator;
 	struct vm *vm;		 /* NULL: deleted meanwhile, or there never was one */
 	struct channel *channel; /* NULL: it serves the mailbox */
+	struct warm_gpu *warm;	 /* NULL: warm.c does not know it, or no more */
 	enum worker_state state;
 	struct keeper_worker *process;
 	struct record *record; /* NULL: of no use */
+	struct grant grant;    /* until a channel takes it */
 	bool prepared;	       /* PREPARED came */
 	bool context; /* it has one on its GPU; from PREPARED on, and until it was reaped */
 	bool reaped;
@@ -68,9 +71,16 @@ struct worker {
 };
 
 /*
+ * Starts a process that opens the GPU and is nobody's yet, WORKER_WARM. Returns 0 with *worker set,
+ * which frees itself when it was reaped, or -1 and err.
+ */
+int worker_prepare(struct mediator *mediator, uint32_t gpu, struct worker **worker,
+		   struct vgpu_error **err);
+
+/*
  * Starts a worker of the VM for its mailbox, or, where channel and rings are not NULL, for a
- * channel; the VM has a link. Returns 0 with *worker set, which frees itself when it was reaped, or
- * -1 and err.
+ * channel; the VM has a link. It is a warm one where there is one. Returns 0 with *worker set,
+ * which frees itself when it was reaped, or -1 and err.
  */
 int worker_start(struct vm *vm, uint32_t gpu, struct channel *channel,
 		 const struct worker_rings *rings, struct worker **worker, struct vgpu_error **err);

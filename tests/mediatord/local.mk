@@ -263,8 +263,10 @@ tests_mediatord_fuzz_vm_body_LDADD = mediatord/libplane.la mediatord/libmediator
 # The programs that are installed.
 if BUILD_TESTS
 if BUILD_MEDIATORD
-check_PROGRAMS += tests/mediatord/test-loop-daemon tests/mediatord/test-medchan-daemon
-TESTS += tests/mediatord/test-loop-daemon tests/mediatord/test-medchan-daemon tests/mediatord/daemon-options.sh
+check_PROGRAMS += tests/mediatord/test-loop-daemon tests/mediatord/test-medchan-daemon \
+	tests/mediatord/test-warm
+TESTS += tests/mediatord/test-loop-daemon tests/mediatord/test-medchan-daemon \
+	tests/mediatord/test-warm tests/mediatord/daemon-options.sh
 endif
 endif
 dist_check_SCRIPTS += tests/mediatord/daemon-options.sh
@@ -272,6 +274,10 @@ dist_check_SCRIPTS += tests/mediatord/daemon-options.sh
 tests_mediatord_test_loop_daemon_SOURCES = tests/mediatord/test-loop-daemon.c
 tests_mediatord_test_loop_daemon_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_loop_daemon_LDADD = tests/mediatord/libloopharness.la
+
+tests_mediatord_test_warm_SOURCES = tests/mediatord/test-warm.c
+tests_mediatord_test_warm_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
+tests_mediatord_test_warm_LDADD = tests/mediatord/libloopharness.la $(JANSSON_LIBS)
 
 tests_mediatord_test_medchan_daemon_SOURCES = \
 	tests/mediatord/guest-ring.h \

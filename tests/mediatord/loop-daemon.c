@@ -120,6 +120,11 @@ void daemon_wait_until_gone(pid_t pid)
 
 int daemon_setup(void **state)
 {
+	return daemon_setup_with(state, "");
+}
+
+int daemon_setup_with(void **state, const char *lines)
+{
 	struct daemon *daemon = calloc(1, sizeof(*daemon));
 	char here[PATH_MAX];
 	const char *builddir =
@@ -142,8 +147,9 @@ int daemon_setup(void **state)
 	fprintf(file,
 		"[mediatord]\ncontrol-socket = %s\nlink-dir = %s/run/link\nstate = "
 		"%s/lib/state.db\n"
-		"libvirt-run-dir = %s\nworker = %s/vgpu-worker\nworker-uid-base = %u\n",
-		daemon->control, daemon->dir, daemon->dir, daemon->dir, builddir, DAEMON_UID_BASE);
+		"libvirt-run-dir = %s\nworker = %s/vgpu-worker\nworker-uid-base = %u\n%s",
+		daemon->control, daemon->dir, daemon->dir, daemon->dir, builddir, DAEMON_UID_BASE,
+		lines);
 	fclose(file);
 	daemon_start(daemon);
 	snprintf(body, sizeof(body), "{\"link_uid\": %u, \"vm_id\": %u}", (unsigned int)geteuid(),
@@ -162,7 +168,7 @@ int daemon_teardown(void **state)
 
 	if (daemon->pid)
 		daemon_end(daemon, SIGTERM);
-	snprintf(command, sizeof(command), "rm -r %s", daemon->dir);
+	snprintf(command, sizeof(command), "rm -rf %s", daemon->dir);
 	assert_int_equal(system(command), 0);
 	free(daemon);
 	return 0;

@@ -22,6 +22,8 @@ struct daemon {
 
 /* For cmocka's setup and teardown: *state is a struct daemon. */
 int daemon_setup(void **state);
+/* The same with these further lines, or others, in its configuration. */
+int daemon_setup_with(void **state, const char *lines);
 int daemon_teardown(void **state);
 
 /* Starts it, and waits until it answers. */

@@ -347,12 +347,14 @@ static void serve_rings(struct rings *rings)
 /* Receives PREPARE, and START with a channel's descriptors. */
 static void begin(struct vgpu_worker_start *start, struct rings *rings)
 {
+	struct pollfd poll_fd = { .fd = VGPU_WORKER_CONTROL_FD, .events = POLLIN };
 	union vgpu_worker_message message;
 
 	if (receive(&message) != sizeof(message.prepare) ||
 	    message.header.type != VGPU_WORKER_PREPARE ||
 	    message.prepare.version != VGPU_WORKER_PROTOCOL_VERSION)
 		exit(2);
+	poll(&poll_fd, 1, -1);
 	if (vgpu_packet_receive(VGPU_WORKER_CONTROL_FD, &message, sizeof(message), rings->fds, 4,
 				&rings->fd_count) != sizeof(message.start) ||
 	    message.header.type != VGPU_WORKER_START)

@@ -78,6 +78,8 @@ static void each_names_its_line(void **state)
 		  "f:3: memory-commitment: \"10001\" is no whole number" },
 		{ "[mediatord]\nsoftware-gpus = 0\n", "f:2: software-gpus: \"0\" is no" },
 		{ "[mediatord]\nsoftware-gpus = 65\n", "f:2: software-gpus: \"65\" is no" },
+		{ "[mediatord]\nwarm-workers = 65\n", "f:2: warm-workers: \"65\" is no" },
+		{ "[mediatord]\nwarm-workers = -1\n", "f:2: warm-workers: \"-1\" is no" },
 		{ "[mediatord]\ncontext-memory = x\n", "f:2: context-memory: \"x\" is no size" },
 		{ "[mediatord]\nwindow-commitment = x\n",
 		  "f:2: window-commitment: \"x\" is no size" },

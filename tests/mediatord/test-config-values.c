@@ -52,6 +52,7 @@ static void an_empty_file_has_the_defaults(void **state)
 	assert_int_equal(config->worker_uid_base, 1879048192);
 	assert_int_equal(config->keeper_wait_seconds, 60);
 	assert_int_equal(config->software_gpus, 1);
+	assert_int_equal(config->warm_workers, 0);
 	/* A software GPU's memory is the host's, and nothing is promised of it. */
 	assert_int_equal(config->context_memory_bytes, 0);
 	assert_int_equal(config->pools[0].memory_commitment, 0);
@@ -69,6 +70,7 @@ static void pools_share_out_the_gpus_that_there_are(void **state)
 				      "context-memory = 394MiB\n"
 				      "window-commitment = 0\n"
 				      "gpuinfo = /g\n"
+				      "warm-workers = 64\n"
 				      "[pool A]\n"
 				      "gpus = all\n"
 				      "[pool B]\n"
@@ -80,6 +82,7 @@ static void pools_share_out_the_gpus_that_there_are(void **state)
 	assert_int_equal(config->context_memory_bytes, UINT64_C(394) << 20);
 	assert_int_equal(config->window_commitment_bytes, 0);
 	assert_string_equal(config->gpuinfo, "/g");
+	assert_int_equal(config->warm_workers, 64);
 	assert_int_equal(config->pools[0].memory_commitment, 100);
 	assert_int_equal(config->pools[1].memory_commitment, 150);
 	/* Which there are is the driver's to say. */
@@ -98,6 +101,7 @@ static void pools_share_out_the_gpus_that_there_are(void **state)
 	config_free(&config);
 	config = parse("[mediatord]\nbackend = cuda\n");
 	assert_int_equal(config->context_memory_bytes, UINT64_C(526) << 20);
+	assert_int_equal(config->warm_workers, 1);
 	config_free(&config);
 }
 
