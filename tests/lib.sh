@@ -29,6 +29,10 @@ clean_up() {
 		kill -9 "$pid" 2>/dev/null || true
 		wait "$pid" 2>/dev/null || true
 	done
+	# A keeper would wait a minute for the next mediator. It ends its workers first.
+	for pid in $(pgrep -f -- "--socket $dir/keeper[.]sock "); do
+		kill "$pid" 2>/dev/null || true
+	done
 	if [ "$status" != 0 ] && [ -s "$dir/mediator.log" ]; then
 		echo "--- mediator.log"
 		tail -n 40 "$dir/mediator.log"
@@ -101,6 +105,7 @@ start_mediator() {
 	libvirt-run-dir = $dir/libvirt
 	state = $dir/state.db
 	worker = ${worker_program:-$top_builddir/vgpu-worker}
+	keeper = $top_builddir/vgpu-keeper
 	log-level = debug
 	default-pool = A
 	${mediatord_lines-}

@@ -23,6 +23,7 @@ link-dir = $tmp/link
 state = $tmp/state.db
 libvirt-run-dir = $tmp
 worker = /bin/false
+keeper = $top_builddir/vgpu-keeper
 [pool A]
 gpus = 0
 [pool B]
