@@ -315,6 +315,8 @@ static void check_tenant_module(const char *folder, const char *name)
 	      "names that it lacks: 500");
 	MUST(ops->function_attribute(gpu, function_of(module, "scale"), 0, &value));
 	CHECK(value >= 128, "at most %d threads a block", value);
+	MUST(start(function_of(module, "chatty"), 0, 1, 1, &(uint32_t){ 4711 }, 4));
+	CHECK(ops->synchronize(gpu) == 0, "printf(), malloc() and assert() are linked");
 
 	MUST(ops->stream_create(gpu, 1, 0, &stream));
 	MUST(ops->event_create(gpu, 0, &start_event));

@@ -2,6 +2,7 @@
 """Tenants that leak, hang, reach for their worker's memory, or do nothing for long: what it costs
 them, and that it costs nobody else."""
 
+import os
 import signal
 import time
 
@@ -151,18 +152,22 @@ def check_context(stack, uuid, memory, figures):
     tenant = stack.tenant(uuid, "idle", path)
     first = tenant.stdout.readline().strip()
     tenant.stdout.readline()
-    peak = stable(memory) if memory and context() else 0
+    peak = memory.used() if memory else 0
     wait_for("the context is given back", lambda: not context(), 10)
-    if peak:
+    if memory:
         wait_for("its memory is free", lambda: memory.used() <= peak - 300 * MIB, 5)
         low = stable(memory)
         figures["context_mib"] = (peak - low) // MIB
     with open(path, "w") as file:
         file.write("1\n")
     again = tenant.stdout.readline().strip()
+    rise = memory.used() - low if memory else 0
+    os.unlink(path)
     check(tenant.wait(30) == 0 and again.startswith("next use"),
-          "a context is given back and taken again",
-          f"{first}, {again}" + (f", {figures.get('context_mib')} MiB" if peak else ""))
+          "a context is given back and taken again", f"{first}, {again}")
+    if memory:
+        check(rise >= 300 * MIB, "the GPU's memory falls and rises with it",
+              f"{figures['context_mib']} and {rise // MIB} MiB")
 
 
 def opening_ms(stack, uuid, count, pause_ms):

@@ -245,7 +245,7 @@ class Background:
 IMAGES = (
     (["-ptx", "-arch=compute_75"], "guest.cu", "guest.ptx"),
     (["-cubin", "-arch=native"], "guest.cu", "guest.cubin"),
-    # With a cubin for this GPU and PTX; and with PTX alone, which nvcc compresses.
+    # With a cubin for this GPU; and with PTX alone, which nvcc compresses.
     (["-fatbin", "-arch=native"], "guest.cu", "guest.fatbin"),
     (["-fatbin", "-gencode=arch=compute_75,code=compute_75"], "guest.cu", "ptx.fatbin"),
     (["-ptx", "-arch=compute_75"], "tenant.cu", "tenant.ptx"),

@@ -5,7 +5,8 @@
  *   tenant TRANSPORT hold BYTES        takes memory, and waits to be killed
  *   tenant TRANSPORT forever IMAGE     the same with a kernel that never ends
  *   tenant TRANSPORT poke IMAGE FILE   writes to the address in FILE, once that is there
- *   tenant TRANSPORT idle FILE         holds nothing until FILE is there, then uses the GPU again
+ *   tenant TRANSPORT idle FILE         holds nothing until FILE is there, then uses the GPU again,
+ *                                      and ends when FILE is gone
  *   tenant TRANSPORT open COUNT MS     opens channels, with pauses, and says how long each took
  *
  * Prints "ready" when it waits. IMAGE is what tests/gpu/guest.cu was compiled to.
@@ -108,7 +109,11 @@ static void run_forever(const char *image)
 
 	must(vgpu_channel_mem_alloc(channel, 256 * MIB, &parameters[0]), "alloc");
 	launch(function, parameters, sizeof(parameters));
-	hold(4);
+	/* Its worker has started it, then. */
+	must(vgpu_channel_nop(channel), "no-op");
+	ready();
+	for (;;)
+		pause();
 }
 
 /* What its worker has there, the kernel must not reach. */
@@ -156,6 +161,9 @@ static void idle(const char *path)
 	ready();
 	await(path);
 	printf("next use %.1f ms\n", use());
+	/* Until the other side has seen it. */
+	while (access(path, F_OK) == 0)
+		usleep(10000);
 }
 
 static void open_many(const char *transport, int count, useconds_t pause_us)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Kernels of a tenant, which the project does not ship: `nvcc -ptx` or `-cubin` by tests/gpu/run. */
+#include <assert.h>
+#include <stdio.h>
+
 typedef unsigned int u32;
 typedef unsigned long long u64;
 
@@ -28,6 +31,17 @@ extern "C" __global__ void spin(u64 cycles)
 
 	while (clock64() - start < cycles)
 		;
+}
+
+/* What the driver itself has to link. */
+extern "C" __global__ void chatty(u32 value)
+{
+	u32 *memory = (u32 *)malloc(sizeof(*memory));
+
+	assert(memory != NULL);
+	*memory = value;
+	printf("a kernel says %u\n", *memory);
+	free(memory);
 }
 
 extern "C" __global__ void nothing(void)

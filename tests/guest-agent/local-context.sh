@@ -23,6 +23,10 @@ wait_for 10 waits || fail "the program does not get to wait"
 wait_for 10 no_context || fail "the context was not given back"
 [ "$(vm '.channels[0].state')" = open ] || fail "the channel is not open any more"
 echo 1 >"$dir/again"
+used_twice() {
+	[ "$(grep -c 'use .* ms' "$dir/out")" = 2 ]
+}
+wait_for 10 used_twice || fail "it did not use it twice: $(cat "$dir/out")"
+rm "$dir/again"
 wait "$tenant" || fail "it cannot use the GPU again: $(cat "$dir/out")"
-[ "$(grep -c 'use .* ms' "$dir/out")" = 2 ] || fail "it did not use it twice: $(cat "$dir/out")"
 finish
