@@ -114,7 +114,8 @@ static int64_t next_look(const struct warm_gpu *gpu)
 {
 	if (gpu->there > wanted(gpu))
 		return 0;
-	if (gpu->there == wanted(gpu) || gpu->preparing)
+	/* Where one does not end, its driver is wedged: another would be, too. */
+	if (gpu->there == wanted(gpu) || gpu->preparing || gpu->ending)
 		return INT64_MAX;
 	return gpu->backoff.retry_ns > gpu->earliest_ns ? gpu->backoff.retry_ns : gpu->earliest_ns;
 }
@@ -258,6 +259,9 @@ void warm_worker_lost(struct worker *worker, const char *text)
 
 void warm_worker_gone(struct worker *worker)
 {
-	worker->warm->ending--;
+	struct warm_gpu *gpu = worker->warm;
+
+	gpu->ending--;
 	worker->warm = NULL;
+	plan(gpu->warm);
 }
