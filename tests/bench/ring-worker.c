@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a ring costs, without a device or a VM: starts vgpu-worker as the mediator does, in its
- * sandbox, plays the guest over a shared memfd, and measures no-ops.
+ * sandbox, plays the guest over a shared memfd, and measures no-ops, and launches of a kernel that
+ * has next to nothing to do.
  *
  *   polling     one at a time, both sides polling
  *   sleeping    one at a time, after a pause in which the worker went to sleep; the guest polls.
  *               So it has one wake-up in it, the worker's
  *   both        the same, with the guest sleeping too: two wake-ups
  *   pipelined   as many outstanding as the ring has entries, completions taken as they come
+ *   launch      as polling, pipelined; the cpu backend, in the call
  *
  * or, with --breakdown, where the time goes while the worker sleeps.
  */
@@ -131,17 +133,19 @@ static void check(const struct vgpu_completion *completion)
 {
 	if (completion->status == 0)
 		return;
-	fprintf(stderr, "ring-worker: a no-op failed with %" PRIu32 "\n", completion->status);
+	fprintf(stderr, "ring-worker: an operation failed with %" PRIu32 "\n", completion->status);
 	exit(EXIT_FAILURE);
 }
 
-static int64_t round_trip(struct guest_ring *ring, bool asleep)
+static const struct vgpu_submission nop = { .opcode = VGPU_RING_NOP };
+
+static int64_t round_trip(struct guest_ring *ring, const struct vgpu_submission *submission,
+			  bool asleep)
 {
-	const struct vgpu_submission nop = { .opcode = VGPU_RING_NOP };
 	struct vgpu_completion completion;
 	int64_t started = vgpu_now_ns();
 
-	guest_ring_submit(ring, &nop);
+	guest_ring_submit(ring, submission);
 	if (asleep && !guest_ring_sleep(ring, 1000)) {
 		fprintf(stderr, "ring-worker: no completion within a second\n");
 		exit(EXIT_FAILURE);
@@ -186,27 +190,27 @@ static void wait_until_asleep(const struct guest_ring *ring)
 	usleep(100); /* from having said so to being in poll() */
 }
 
-static struct percentiles measure(struct bench *bench, unsigned int count, bool worker_sleeps,
-				  bool guest_sleeps)
+static struct percentiles measure(struct bench *bench, const struct vgpu_submission *submission,
+				  unsigned int count, bool worker_sleeps, bool guest_sleeps)
 {
 	int64_t *ns = bench_times(count);
 	struct percentiles result;
 
 	for (unsigned int i = 0; !worker_sleeps && i < count / 10; i++)
-		round_trip(&bench->ring, false);
+		round_trip(&bench->ring, submission, false);
 	for (unsigned int i = 0; i < count; i++) {
 		if (worker_sleeps)
 			wait_until_asleep(&bench->ring);
-		ns[i] = round_trip(&bench->ring, guest_sleeps);
+		ns[i] = round_trip(&bench->ring, submission, guest_sleeps);
 	}
 	result = bench_percentiles(ns, count);
 	free(ns);
 	return result;
 }
 
-static double measure_pipelined(struct bench *bench, unsigned int count)
+static double measure_pipelined(struct bench *bench, const struct vgpu_submission *submission,
+				unsigned int count)
 {
-	const struct vgpu_submission nop = { .opcode = VGPU_RING_NOP };
 	struct guest_ring *ring = &bench->ring;
 	struct vgpu_completion completion;
 	unsigned int sent = 0, done = 0;
@@ -217,7 +221,7 @@ static double measure_pipelined(struct bench *bench, unsigned int count)
 
 		/* Outstanding completions bound the submissions that were not taken, too. */
 		while (sent < count && sent - done < ring->entries) {
-			guest_ring_store(ring, &nop);
+			guest_ring_store(ring, submission);
 			sent++;
 		}
 		if (sent != before)
@@ -228,6 +232,37 @@ static double measure_pipelined(struct bench *bench, unsigned int count)
 		}
 	}
 	return (double)count * 1e9 / (double)(vgpu_now_ns() - started);
+}
+
+static uint64_t must(struct guest_ring *ring, const struct vgpu_submission *submission)
+{
+	struct vgpu_completion completion;
+
+	guest_ring_submit(ring, submission);
+	while (!guest_ring_poll(ring, &completion))
+		__builtin_ia32_pause();
+	check(&completion);
+	return completion.result[0];
+}
+
+/* An addition of no elements. */
+static struct vgpu_submission make_launch(struct guest_ring *ring)
+{
+	static const char name[] = "vadd_i32";
+	struct vgpu_submission submission = { .opcode = VGPU_RING_MODULE_BUILTIN };
+	struct vgpu_launch launch = { .grid = { 1, 1, 1 },
+				      .block = { 1, 1, 1 },
+				      .parameter_bytes = 32 };
+	uint64_t module = must(ring, &submission);
+
+	memcpy(ring->window, name, sizeof(name));
+	submission = (struct vgpu_submission){ .opcode = VGPU_RING_MODULE_FUNCTION,
+					       .argument = { module, 0, sizeof(name) - 1 } };
+	launch.function = (uint32_t)must(ring, &submission);
+	memset(ring->window, 0, launch.parameter_bytes);
+	submission = (struct vgpu_submission){ .opcode = VGPU_RING_LAUNCH };
+	memcpy(submission.argument, &launch, sizeof(launch));
+	return submission;
 }
 
 static unsigned int parse_count(const char *text)
@@ -302,8 +337,9 @@ int main(int argc, char **argv)
 	struct bench bench = {
 		.program = "./vgpu-worker", .polls = 200000, .sleeps = 2000, .pipelined = 5000000
 	};
-	struct percentiles polling, sleeping, both;
-	double rate;
+	struct percentiles polling, sleeping, both, launching;
+	struct vgpu_submission launch;
+	double rate, launch_rate;
 
 	parse(&bench, argc, argv);
 	if (bench.breakdown) {
@@ -311,23 +347,31 @@ int main(int argc, char **argv)
 		return EXIT_SUCCESS;
 	}
 	bench_start_worker(&bench);
-	polling = measure(&bench, bench.polls, false, false);
-	sleeping = measure(&bench, bench.sleeps, true, false);
-	both = measure(&bench, bench.sleeps, true, true);
-	rate = measure_pipelined(&bench, bench.pipelined);
+	launch = make_launch(&bench.ring);
+	polling = measure(&bench, &nop, bench.polls, false, false);
+	launching = measure(&bench, &launch, bench.polls, false, false);
+	sleeping = measure(&bench, &nop, bench.sleeps, true, false);
+	both = measure(&bench, &nop, bench.sleeps, true, true);
+	rate = measure_pipelined(&bench, &nop, bench.pipelined);
+	launch_rate = measure_pipelined(&bench, &launch, bench.pipelined);
 	bench_stop_worker(&bench);
 	if (bench.json) {
 		printf("{");
 		print_json("noop_polling", &polling);
 		print_json("noop_sleeping", &sleeping);
 		print_json("noop_both_sleeping", &both);
-		printf("\"pipelined\": {\"ops_per_s\": %.0f}}\n", rate);
+		print_json("launch_polling", &launching);
+		printf("\"pipelined\": {\"ops_per_s\": %.0f}, "
+		       "\"launch_pipelined\": {\"ops_per_s\": %.0f}}\n",
+		       rate, launch_rate);
 		return EXIT_SUCCESS;
 	}
-	printf("%-32s %9s %9s %9s\n", "no-op round trip, in us", "p50", "p99", "p99.9");
+	printf("%-32s %9s %9s %9s\n", "round trip, in us", "p50", "p99", "p99.9");
 	print_row("both sides polling", &polling);
 	print_row("worker sleeping, guest polling", &sleeping);
 	print_row("both sides sleeping", &both);
+	print_row("both polling, launches", &launching);
 	printf("pipelined no-ops                 %9.2f million/s\n", rate / 1e6);
+	printf("pipelined launches               %9.2f million/s\n", launch_rate / 1e6);
 	return EXIT_SUCCESS;
 }
