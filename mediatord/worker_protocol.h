@@ -24,9 +24,9 @@
  * of the grant page.
  *
  *                           <---  WANT      (work that the grant page does not allow; once, until
- *                                            it allows it)
- *                           <---  YIELDED   (nothing of it is on the GPU any more, and nothing
- *                                            will be before it was granted again)
+ *                                            it allows it, and after each WAKE that found it so)
+ *                           <---  YIELDED   (nothing of it is on the GPU any more; where the
+ *                                            grant was revoked, nothing will be before the next)
  *     WAKE                  --->            (look at the grant page)
  *                           <---  FAILED    (after READY: the guest broke its ring; exit follows)
  *     END                   --->            (finish, empty the region, exit; the mediator kills a
@@ -121,12 +121,18 @@ struct vgpu_worker_ready {
  * the other's half. Its memfd is sealed against shrinking.
  *
  * Order on the GPU. Before it starts work where it had none, a worker stores 1 to `holding`,
- * executes a full fence and loads `grant`; without VGPU_GRANT_RUN it stores 0 again and sends WANT.
- * To revoke, the mediator stores `grant`, executes a full fence and loads `holding`: 0 means that
- * the worker has nothing there and will start nothing; 1, that YIELDED will come. A worker that
- * finds its grant revoked, or that has no work under VGPU_GRANT_CONTENDED, starts nothing more,
- * waits until its work is done, stores 0 to `holding` and sends YIELDED. A standing grant is only
- * read. After a change that a sleeping worker should see the mediator sends WAKE.
+ * executes a full fence and loads `grant`; without VGPU_GRANT_RUN it stores 0 again and sends
+ * YIELDED and WANT. To revoke, the mediator stores `grant`, executes a full fence and loads
+ * `holding`: 0 means that the worker has nothing there and will start nothing; 1, that YIELDED will
+ * come. A worker that finds its grant revoked, or that has no work under VGPU_GRANT_CONTENDED,
+ * starts nothing more, waits until its work is done, stores 0 to `holding`, executes a full fence,
+ * and sends YIELDED. It also stores 0 before it sleeps with nothing on the GPU; then it sends
+ * YIELDED where, after the fence, `grant` says one of the two. A standing grant is only read. After
+ * a change that a sleeping worker should see the mediator sends WAKE.
+ *
+ * A YIELDED may be an old one: the worker may have begun again under VGPU_GRANT_CONTENDED, or not
+ * be asked any more. So a mediator that gives the GPU to another upon it still revokes, as above.
+ * Under one contention a worker that pauses often sends it once, until WAKE comes.
  *
  * Memory. What the VM uses is `used_bytes` less what this worker has released and the mediator has
  * not seen yet: upon a RELEASE the mediator stores `released_bytes` first, then `used_bytes` with
@@ -153,11 +159,14 @@ struct vgpu_grant_page {
 	uint64_t bytes_out;	    /* copied from it */
 	uint64_t memory_used_bytes; /* by this worker: its RESERVEs less its RELEASEs */
 	uint64_t jobs;		    /* started on the GPU: launches, copies, sets */
-	uint64_t job_since_ns;	    /* since when the oldest of them is there; 0: none is */
+	uint64_t job_since_ns;	    /* since when the GPU has not been seen idle; 0: it is */
 	uint32_t holding;
 	uint32_t reserved1;
 	uint64_t reserved2[7];
-	/* Of jobs: until started, on the GPU, and both; counters that wrap. */
+	/*
+	 * Of jobs: from the first in the ring until started, on the GPU, and both; counters that
+	 * wrap. The end of a job is when the GPU, with all that was started, was next seen idle.
+	 */
 	uint32_t queue_times[VGPU_HISTOGRAM_BUCKETS];
 	uint32_t run_times[VGPU_HISTOGRAM_BUCKETS];
 	uint32_t total_times[VGPU_HISTOGRAM_BUCKETS];

@@ -15,6 +15,7 @@
 #include "mediatord/worker/allocations.h"
 #include "mediatord/worker/backend.h"
 #include "mediatord/worker/handles.h"
+#include "mediatord/worker/jobs.h"
 #include "mediatord/worker/memory_ledger.h"
 #include "mediatord/worker_protocol.h"
 
@@ -41,9 +42,7 @@ struct channel {
 	bool context;
 	uint32_t idle_ms;
 	int64_t nothing_since_ns; /* 0: it holds something, or was not looked at since */
-	/* Asynchronous work was started, and was not seen to end; since when. */
-	bool busy;
-	int64_t busy_since_ns;
+	struct jobs jobs;
 };
 
 /*
@@ -53,7 +52,9 @@ struct channel {
 struct channel_request {
 	uint16_t opcode;
 	bool no_reply;
-	bool nothing; /* 0 bytes: there is nothing to do */
+	bool nothing;	/* 0 bytes: there is nothing to do */
+	bool on_gpu;	/* it has work for the GPU */
+	uint64_t piece; /* of a copy's or set's bytes, what is to be started next */
 	uint32_t attribute, index, flags, width;
 	int32_t value; /* or a stream's priority */
 	uint32_t set_value;
@@ -81,6 +82,7 @@ struct channel_wait {
 enum channel_outcome {
 	CHANNEL_DONE,
 	CHANNEL_WAITS, /* a synchronisation whose work is not done */
+	CHANNEL_MORE,  /* a piece of it was started: it is to be executed again */
 };
 
 /*
@@ -104,13 +106,25 @@ cuda_error channel_validate(const struct channel *channel, const struct vgpu_sub
 			    struct channel_request *request, const char **reason);
 
 /*
- * Runs one submission. Returns CHANNEL_DONE and *result; CHANNEL_WAITS and *wait, which
- * channel_poll() then is to be asked about; or -1 and err: the ledger is gone. With *no_reply the
- * submission gets no completion.
+ * Whether the bounds on what is on the GPU let a request with work for it be executed at now_ns.
+ * Those without need not be asked for.
  */
-int channel_execute(struct channel *channel, const struct vgpu_submission *submission,
-		    struct channel_result *result, struct channel_wait *wait, bool *no_reply,
+bool channel_admits(const struct channel *channel, struct channel_request *request, int64_t now_ns);
+
+/*
+ * Runs a request that channel_validate() has passed, and that has the context which it needs
+ * (channel_take_context()), at now_ns, which only work for the GPU needs.
+ * Returns CHANNEL_DONE and *result; CHANNEL_WAITS and *wait, which channel_poll() then is to be
+ * asked about; CHANNEL_MORE, and channel_admits() is to be asked again; or -1 and err: the ledger
+ * is gone.
+ */
+int channel_execute(struct channel *channel, struct channel_request *request, int64_t now_ns,
+		    struct channel_result *result, struct channel_wait *wait,
 		    struct vgpu_error **err);
+
+/* A submission ends with an error, which is counted; that of a silent one is kept. */
+void channel_failed(struct channel *channel, const struct channel_request *request,
+		    struct channel_result *result);
 
 /* Whether a wait is over; then *status is what its completion is to say. Does not block. */
 bool channel_poll(struct channel *channel, const struct channel_wait *wait, cuda_error *status);
@@ -137,7 +151,7 @@ int channel_idle_due(struct channel *channel, int64_t now_ns, int64_t *due_ns,
 void channel_count_submission(struct channel *channel);
 void channel_count_error(struct channel *channel);
 
-/* Looks whether what was started has ended, and counts its time. Cheap where nothing was. */
-void channel_settle(struct channel *channel);
+/* Asks the GPU whether what is on it has ended. Returns whether something is. */
+bool channel_settle(struct channel *channel);
 
 #endif

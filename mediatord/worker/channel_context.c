@@ -71,7 +71,7 @@ static bool holds_nothing(const struct channel *channel)
 {
 	static const enum handle_kind kinds[] = { HANDLE_MODULE, HANDLE_STREAM, HANDLE_EVENT };
 
-	if (channel->busy || channel->allocations.count)
+	if (jobs_on_gpu(&channel->jobs) || channel->allocations.count)
 		return false;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (channel->handles[kinds[i]].count)

@@ -5,23 +5,17 @@
 
 #include "common/bytes.h"
 #include "common/clock.h"
-#include "common/log.h"
 #include "mediatord/worker/channel.h"
-
-/* The worker is the only writer of its half; the mediator reads it at any time. */
-static void count_up(uint64_t *counter, uint64_t amount)
-{
-	__atomic_store_n(counter, *counter + amount, __ATOMIC_RELAXED);
-}
+#include "mediatord/worker/channel_work.h"
 
 void channel_count_submission(struct channel *channel)
 {
-	count_up(&channel->grant->submissions, 1);
+	jobs_count(&channel->grant->submissions, 1);
 }
 
 void channel_count_error(struct channel *channel)
 {
-	count_up(&channel->grant->errors, 1);
+	jobs_count(&channel->grant->errors, 1);
 }
 
 static int open_failed(const struct channel *channel, cuda_error error, const char *what,
@@ -41,7 +35,7 @@ static int ledger_reserve(void *opaque, uint64_t bytes, struct vgpu_error **err)
 		return 1;
 	granted = channel->mediator->reserve(channel->mediator->opaque, bytes, err);
 	if (granted > 0)
-		count_up(&channel->grant->memory_used_bytes, bytes);
+		jobs_count(&channel->grant->memory_used_bytes, bytes);
 	return granted;
 }
 
@@ -51,7 +45,7 @@ static int ledger_release(void *opaque, uint64_t bytes, struct vgpu_error **err)
 
 	if (bytes == 0)
 		return 0;
-	count_up(&channel->grant->memory_used_bytes, -bytes);
+	jobs_count(&channel->grant->memory_used_bytes, -bytes);
 	channel->released_bytes += bytes;
 	return channel->mediator->release(channel->mediator->opaque, bytes, err);
 }
@@ -67,6 +61,7 @@ int channel_open(struct channel *channel, struct vgpu_error **err)
 	};
 	channel->backend->ledger = &channel->ledger;
 
+	jobs_init(&channel->jobs, channel->grant);
 	for (int kind = 0; kind < HANDLE_KINDS; kind++)
 		if (handle_table_open(&channel->handles[kind], (enum handle_kind)kind) < 0)
 			return vgpu_error_set(err, ENOMEM, "no memory for the channel's tables");
@@ -301,71 +296,6 @@ static void execute_by_name(struct channel *channel, const struct channel_reques
 		execute_module_global(channel, request, name, result);
 }
 
-/* What goes to the GPU. */
-static cuda_error start_work(struct channel *channel, const struct channel_request *request)
-{
-	struct backend *backend = channel->backend;
-	const struct backend_ops *ops = backend->ops;
-	uint8_t parameters[VGPU_PARAMETERS_MAX];
-	struct backend_launch launch;
-
-	switch (request->opcode) {
-	case VGPU_RING_MEM_SET:
-		return ops->mem_set(backend, request->pointer, request->set_value, request->count,
-				    request->width, request->stream);
-	case VGPU_RING_COPY_HTOD:
-		count_up(&channel->grant->bytes_in, request->bytes);
-		return ops->start_htod(backend, request->pointer, request->window, request->bytes,
-				       request->stream);
-	case VGPU_RING_COPY_DTOH:
-		count_up(&channel->grant->bytes_out, request->bytes);
-		return ops->start_dtoh(backend, request->window, request->pointer, request->bytes,
-				       request->stream);
-	case VGPU_RING_COPY_DTOD:
-		return ops->start_dtod(backend, request->pointer, request->source, request->bytes,
-				       request->stream);
-	default: /* LAUNCH */
-		memcpy(parameters, request->window, request->bytes);
-		launch = (struct backend_launch){
-			.shared_bytes = request->launch.shared_bytes,
-			.arguments = parameters,
-			.argument_bytes = request->launch.parameter_bytes,
-		};
-		for (int i = 0; i < 3; i++) {
-			launch.grid[i] = request->launch.grid[i];
-			launch.block[i] = request->launch.block[i];
-		}
-		return ops->start_kernel(backend, request->object, request->stream, &launch);
-	}
-}
-
-static cuda_error execute_work(struct channel *channel, const struct channel_request *request)
-{
-	int64_t started_ns = channel->busy ? 0 : vgpu_now_ns();
-	cuda_error error;
-
-	if (request->nothing)
-		return CUDA_ERROR_NONE;
-	error = start_work(channel, request);
-	if (channel->backend->info.immediate) {
-		count_up(&channel->grant->gpu_time_ns, (uint64_t)(vgpu_now_ns() - started_ns));
-	} else if (!channel->busy && !error) {
-		channel->busy = true;
-		channel->busy_since_ns = started_ns;
-	}
-	return error;
-}
-
-void channel_settle(struct channel *channel)
-{
-	struct backend *backend = channel->backend;
-
-	if (!channel->busy || backend->ops->context_query(backend) == CUDA_ERROR_NOT_READY)
-		return;
-	channel->busy = false;
-	count_up(&channel->grant->gpu_time_ns, (uint64_t)(vgpu_now_ns() - channel->busy_since_ns));
-}
-
 /* Functions and the device. */
 static cuda_error execute_query(struct channel *channel, const struct channel_request *request,
 				struct channel_result *result)
@@ -484,6 +414,8 @@ bool channel_poll(struct channel *channel, const struct channel_wait *wait, cuda
 		*status = backend->ops->stream_query(backend, handle ? handle->object : 0);
 	if (*status == CUDA_ERROR_NOT_READY)
 		return false;
+	if (wait->opcode == VGPU_RING_CONTEXT_SYNCHRONIZE && jobs_on_gpu(&channel->jobs))
+		jobs_idle(&channel->jobs, vgpu_now_ns());
 	if (channel->kept) {
 		*status = channel->kept;
 		channel->kept = CUDA_ERROR_NONE;
@@ -513,7 +445,8 @@ static int execute_operation(struct channel *channel, const struct channel_reque
 	case VGPU_RING_COPY_DTOH:
 	case VGPU_RING_COPY_DTOD:
 	case VGPU_RING_LAUNCH:
-		result->status = execute_work(channel, request);
+		result->status =
+			request->nothing ? CUDA_ERROR_NONE : channel_start(channel, request);
 		break;
 	case VGPU_RING_MODULE_LOAD:
 		execute_module_load(channel, request, result);
@@ -553,31 +486,30 @@ static int execute_operation(struct channel *channel, const struct channel_reque
 	return CHANNEL_DONE;
 }
 
-int channel_execute(struct channel *channel, const struct vgpu_submission *submission,
-		    struct channel_result *result, struct channel_wait *wait, bool *no_reply,
+int channel_execute(struct channel *channel, struct channel_request *request, int64_t now_ns,
+		    struct channel_result *result, struct channel_wait *wait,
 		    struct vgpu_error **err)
 {
-	struct channel_request request;
-	int outcome = CHANNEL_DONE;
-	const char *reason;
+	int outcome;
 
 	*result = (struct channel_result){ .status = CUDA_ERROR_NONE };
-	result->status = channel_validate(channel, submission, &request, &reason);
-	*no_reply = request.no_reply;
-	if (result->status) {
-		vgpu_log_debug("operation 0x%04x: %s", request.opcode, reason);
-	} else {
-		channel->backend->detail[0] = '\0';
-		outcome = channel_take_context(channel, request.opcode, &result->status, err);
-		if (outcome == 0 && !result->status)
-			outcome = execute_operation(channel, &request, result, wait, err);
-	}
-	if (outcome == CHANNEL_DONE && result->status) {
-		memset(result->value, 0, sizeof(result->value));
-		if (result->status != CUDA_ERROR_NOT_READY)
-			channel_count_error(channel);
-		if (*no_reply && !channel->kept)
-			channel->kept = result->status;
-	}
+	channel->backend->detail[0] = '\0';
+	if (!request->on_gpu)
+		return execute_operation(channel, request, result, wait, err);
+	jobs_begin(&channel->jobs, now_ns);
+	outcome = execute_operation(channel, request, result, wait, err);
+	if (outcome == CHANNEL_DONE && !result->status)
+		return channel_started(channel, request, now_ns) ? CHANNEL_MORE : CHANNEL_DONE;
+	jobs_failed(&channel->jobs);
 	return outcome;
+}
+
+void channel_failed(struct channel *channel, const struct channel_request *request,
+		    struct channel_result *result)
+{
+	memset(result->value, 0, sizeof(result->value));
+	if (result->status != CUDA_ERROR_NOT_READY)
+		channel_count_error(channel);
+	if (request->no_reply && !channel->kept)
+		channel->kept = result->status;
 }

@@ -300,6 +300,7 @@ static cuda_error check_launch(struct check *check, const struct vgpu_submission
 	struct vgpu_launch *launch = &request->launch;
 	cuda_error error;
 
+	request->on_gpu = true;
 	load_launch(submission->argument, launch);
 	if (launch->reserved[0] || launch->reserved[1])
 		return refuse(check, CUDA_ERROR_INVALID_VALUE, "a reserved word that is not 0");
@@ -372,48 +373,57 @@ static cuda_error check_event_elapsed(struct check *check)
 	return error ? error : check_event(check, check->argument[1], &check->request->end_event);
 }
 
-/* Arguments beyond `arguments` must be 0. NO_REPLY is for what gives neither result nor state. */
+/*
+ * Arguments beyond `arguments` must be 0. NO_REPLY is for what gives neither result nor state.
+ * on_gpu: it starts work there, and so waits for the grant; MEM_ALLOC sets its memory to zero. What
+ * only asks, keeps books or waits is never held up by others. Nor is loading a module: compiling
+ * it can take the host's processor for seconds, and nobody else's work is to wait for that; what
+ * goes to the GPU then is a copy of the code.
+ */
 struct operation {
 	cuda_error (*check)(struct check *check);
 	uint8_t arguments;
 	bool no_reply;
+	bool on_gpu;
 };
 
-#define KNOWN(opcode, count, may_be_silent, function)                                              \
-	[opcode] = { .check = function, .arguments = count, .no_reply = may_be_silent }
+#define KNOWN(opcode, count, may_be_silent, gpu, function)                                         \
+	[opcode] = {                                                                               \
+		.check = function, .arguments = count, .no_reply = may_be_silent, .on_gpu = gpu    \
+	}
 
-/* LAUNCH is not here: its arguments are a struct. */
+/* LAUNCH is not here: its arguments are a struct, and it is work for the GPU. */
 static const struct operation operations[] = {
-	KNOWN(VGPU_RING_NOP, 0, true, check_none),
-	KNOWN(VGPU_RING_DEVICE_INFO, 2, false, check_device_info),
-	KNOWN(VGPU_RING_DEVICE_ATTRIBUTE, 1, false, check_device_attribute),
-	KNOWN(VGPU_RING_MEM_ALLOC, 1, false, check_alloc),
-	KNOWN(VGPU_RING_MEM_FREE, 1, true, check_free),
-	KNOWN(VGPU_RING_MEM_INFO, 0, false, check_none),
-	KNOWN(VGPU_RING_MEM_SET, 5, true, check_mem_set),
-	KNOWN(VGPU_RING_COPY_HTOD, 4, true, check_htod),
-	KNOWN(VGPU_RING_COPY_DTOH, 4, true, check_dtoh),
-	KNOWN(VGPU_RING_COPY_DTOD, 4, true, check_dtod),
-	KNOWN(VGPU_RING_MODULE_LOAD, 2, false, check_module_load),
-	KNOWN(VGPU_RING_MODULE_BUILTIN, 0, false, check_none),
-	KNOWN(VGPU_RING_MODULE_UNLOAD, 1, true, check_module),
-	KNOWN(VGPU_RING_MODULE_FUNCTION, 3, false, check_module_name),
-	KNOWN(VGPU_RING_MODULE_GLOBAL, 3, false, check_module_name),
-	KNOWN(VGPU_RING_FUNCTION_ATTRIBUTE, 2, false, check_function_attribute),
-	KNOWN(VGPU_RING_FUNCTION_SET_ATTRIBUTE, 3, true, check_function_set_attribute),
-	KNOWN(VGPU_RING_FUNCTION_PARAMETER, 2, false, check_function_parameter),
-	KNOWN(VGPU_RING_STREAM_CREATE, 2, false, check_stream_create),
-	KNOWN(VGPU_RING_STREAM_DESTROY, 1, true, check_own_stream),
-	KNOWN(VGPU_RING_STREAM_QUERY, 1, false, check_any_stream),
-	KNOWN(VGPU_RING_STREAM_SYNCHRONIZE, 1, false, check_any_stream),
-	KNOWN(VGPU_RING_STREAM_WAIT_EVENT, 2, true, check_stream_event),
-	KNOWN(VGPU_RING_EVENT_CREATE, 1, false, check_event_create),
-	KNOWN(VGPU_RING_EVENT_DESTROY, 1, true, check_own_event),
-	KNOWN(VGPU_RING_EVENT_RECORD, 2, true, check_event_record),
-	KNOWN(VGPU_RING_EVENT_QUERY, 1, false, check_own_event),
-	KNOWN(VGPU_RING_EVENT_SYNCHRONIZE, 1, false, check_own_event),
-	KNOWN(VGPU_RING_EVENT_ELAPSED, 2, false, check_event_elapsed),
-	KNOWN(VGPU_RING_CONTEXT_SYNCHRONIZE, 0, false, check_none),
+	KNOWN(VGPU_RING_NOP, 0, true, false, check_none),
+	KNOWN(VGPU_RING_DEVICE_INFO, 2, false, false, check_device_info),
+	KNOWN(VGPU_RING_DEVICE_ATTRIBUTE, 1, false, false, check_device_attribute),
+	KNOWN(VGPU_RING_MEM_ALLOC, 1, false, true, check_alloc),
+	KNOWN(VGPU_RING_MEM_FREE, 1, true, false, check_free),
+	KNOWN(VGPU_RING_MEM_INFO, 0, false, false, check_none),
+	KNOWN(VGPU_RING_MEM_SET, 5, true, true, check_mem_set),
+	KNOWN(VGPU_RING_COPY_HTOD, 4, true, true, check_htod),
+	KNOWN(VGPU_RING_COPY_DTOH, 4, true, true, check_dtoh),
+	KNOWN(VGPU_RING_COPY_DTOD, 4, true, true, check_dtod),
+	KNOWN(VGPU_RING_MODULE_LOAD, 2, false, false, check_module_load),
+	KNOWN(VGPU_RING_MODULE_BUILTIN, 0, false, false, check_none),
+	KNOWN(VGPU_RING_MODULE_UNLOAD, 1, true, false, check_module),
+	KNOWN(VGPU_RING_MODULE_FUNCTION, 3, false, false, check_module_name),
+	KNOWN(VGPU_RING_MODULE_GLOBAL, 3, false, false, check_module_name),
+	KNOWN(VGPU_RING_FUNCTION_ATTRIBUTE, 2, false, false, check_function_attribute),
+	KNOWN(VGPU_RING_FUNCTION_SET_ATTRIBUTE, 3, true, false, check_function_set_attribute),
+	KNOWN(VGPU_RING_FUNCTION_PARAMETER, 2, false, false, check_function_parameter),
+	KNOWN(VGPU_RING_STREAM_CREATE, 2, false, false, check_stream_create),
+	KNOWN(VGPU_RING_STREAM_DESTROY, 1, true, false, check_own_stream),
+	KNOWN(VGPU_RING_STREAM_QUERY, 1, false, false, check_any_stream),
+	KNOWN(VGPU_RING_STREAM_SYNCHRONIZE, 1, false, false, check_any_stream),
+	KNOWN(VGPU_RING_STREAM_WAIT_EVENT, 2, true, true, check_stream_event),
+	KNOWN(VGPU_RING_EVENT_CREATE, 1, false, false, check_event_create),
+	KNOWN(VGPU_RING_EVENT_DESTROY, 1, true, false, check_own_event),
+	KNOWN(VGPU_RING_EVENT_RECORD, 2, true, true, check_event_record),
+	KNOWN(VGPU_RING_EVENT_QUERY, 1, false, false, check_own_event),
+	KNOWN(VGPU_RING_EVENT_SYNCHRONIZE, 1, false, false, check_own_event),
+	KNOWN(VGPU_RING_EVENT_ELAPSED, 2, false, false, check_event_elapsed),
+	KNOWN(VGPU_RING_CONTEXT_SYNCHRONIZE, 0, false, false, check_none),
 };
 
 static cuda_error check_operation(struct check *check, const struct operation *operation,
@@ -427,6 +437,7 @@ static cuda_error check_operation(struct check *check, const struct operation *o
 	}
 	if (check->request->no_reply && !operation->no_reply)
 		return refuse(check, CUDA_ERROR_INVALID_VALUE, "this operation needs a reply");
+	check->request->on_gpu = operation->on_gpu;
 	return operation->check(check);
 }
 
@@ -448,6 +459,7 @@ cuda_error channel_validate(const struct channel *channel, const struct vgpu_sub
 		error = refuse(&check, CUDA_ERROR_NOT_SUPPORTED, "no operation has this number");
 	else
 		error = check_operation(&check, &operations[opcode], submission);
+	request->on_gpu &= !error && !request->nothing;
 	*reason = check.reason;
 	return error;
 }

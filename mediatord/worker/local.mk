@@ -23,6 +23,8 @@ mediatord_worker_libworker_la_SOURCES = \
 	mediatord/worker/channel_context.c \
 	mediatord/worker/channel_execute.c \
 	mediatord/worker/channel_validate.c \
+	mediatord/worker/channel_work.c \
+	mediatord/worker/channel_work.h \
 	mediatord/worker/cuda_api.c \
 	mediatord/worker/cuda_api.h \
 	mediatord/worker/cuda_error.c \
@@ -33,8 +35,14 @@ mediatord_worker_libworker_la_SOURCES = \
 	mediatord/worker/cuda_memory.h \
 	mediatord/worker/execute.c \
 	mediatord/worker/execute.h \
+	mediatord/worker/gate.c \
+	mediatord/worker/gate.h \
 	mediatord/worker/handles.c \
 	mediatord/worker/handles.h \
+	mediatord/worker/inflight.c \
+	mediatord/worker/inflight.h \
+	mediatord/worker/jobs.c \
+	mediatord/worker/jobs.h \
 	mediatord/worker/kernels_cpu.c \
 	mediatord/worker/kernels_cpu.h \
 	mediatord/worker/kernels_ptx.c \
@@ -55,7 +63,9 @@ mediatord_worker_libworker_la_SOURCES = \
 	mediatord/worker/sandbox_seccomp.c \
 	mediatord/worker/sandbox_user.c \
 	mediatord/worker/serve.c \
-	mediatord/worker/serve.h
+	mediatord/worker/serve.h \
+	mediatord/worker/serve_idle.c \
+	mediatord/worker/serve_private.h
 
 # Its age stands for kernels.ptx's, since .incbin is no dependency that the compiler would tell.
 BUILT_SOURCES += mediatord/worker/kernels_ptx.h

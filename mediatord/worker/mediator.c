@@ -168,6 +168,24 @@ static int send_adopted(const struct mediator_socket *mediator, struct vgpu_erro
 	return send_message(mediator, &adopted, sizeof(adopted), err);
 }
 
+static int send_want(const struct mediator_socket *mediator, struct vgpu_error **err)
+{
+	const struct vgpu_worker_want want = {
+		.header = { .type = VGPU_WORKER_WANT, .length = sizeof(want) },
+		.what = mediator->wanted,
+	};
+
+	return send_message(mediator, &want, sizeof(want), err);
+}
+
+/* What the earlier mediator may not have heard goes to the one that takes over. */
+static int adopted(const struct mediator_socket *mediator, struct vgpu_error **err)
+{
+	if (send_adopted(mediator, err) < 0)
+		return -1;
+	return mediator->wanted ? send_want(mediator, err) : 0;
+}
+
 /*
  * Receives one message, whose type is one of these bits, or ADOPT, which is answered. END becomes
  * an error. Returns 0, or -1 and err; the descriptors are the caller's in either case.
@@ -183,7 +201,13 @@ static int receive(struct mediator_socket *mediator, uint32_t types,
 		return -1;
 	if (message->header.type == VGPU_WORKER_END)
 		return vgpu_error_set(err, ESHUTDOWN, "the mediator ended the channel");
-	return message->header.type == VGPU_WORKER_ADOPT ? send_adopted(mediator, err) : 0;
+	if (message->header.type == VGPU_WORKER_WAKE) {
+		mediator->wakes++;
+		/* What was allowed may have been revoked before we saw it: then we ask once more.
+		 */
+		mediator->wanted = 0;
+	}
+	return message->header.type == VGPU_WORKER_ADOPT ? adopted(mediator, err) : 0;
 }
 
 int mediator_receive(struct mediator_socket *mediator, uint32_t type,
@@ -296,6 +320,21 @@ int mediator_send_done(const struct mediator_socket *mediator, uint64_t job,
 
 	memcpy(done.response, execution->response, execution->length);
 	return send_message(mediator, &done, length, err);
+}
+
+int mediator_send_want(struct mediator_socket *mediator, uint32_t what, struct vgpu_error **err)
+{
+	mediator->wanted |= what;
+	return send_want(mediator, err);
+}
+
+int mediator_send_yielded(const struct mediator_socket *mediator, struct vgpu_error **err)
+{
+	const struct vgpu_worker_yielded yielded = {
+		.header = { .type = VGPU_WORKER_YIELDED, .length = sizeof(yielded) },
+	};
+
+	return send_message(mediator, &yielded, sizeof(yielded), err);
 }
 
 /* Asks, once more whenever another mediator takes over, which may not have heard of it. */

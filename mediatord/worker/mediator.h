@@ -17,6 +17,8 @@ struct mediator_socket {
 	uint32_t number;     /* of the last RESERVE */
 	uint64_t held_bytes; /* RESERVEs that were granted less RELEASEs, for ADOPTED */
 	bool context;	     /* whether there is one on the GPU, for ADOPTED */
+	uint32_t wanted; /* VGPU_WORKER_WANT_*: what it was told, and has not been allowed since */
+	uint32_t wakes;	 /* WAKEs that came; wraps */
 };
 
 /*
@@ -53,6 +55,13 @@ int mediator_send_failed(const struct mediator_socket *mediator, const char *tex
 			 struct vgpu_error **err);
 int mediator_send_done(const struct mediator_socket *mediator, uint64_t job,
 		       const struct execution *execution, struct vgpu_error **err);
+
+/*
+ * Sends WANT, for what is in `wanted` and this; a mediator that takes over hears it once more.
+ * Returns 0, or -1 and err.
+ */
+int mediator_send_want(struct mediator_socket *mediator, uint32_t what, struct vgpu_error **err);
+int mediator_send_yielded(const struct mediator_socket *mediator, struct vgpu_error **err);
 
 /* The mediator as a ledger, which may also end the channel; opaque is its mediator_socket. */
 int mediator_reserve(void *opaque, uint64_t bytes, struct vgpu_error **err);

@@ -1,71 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Polling costs a processor and answers within a microsecond; sleeping costs none and a wake-up of
- * several. The loop polls an empty ring for a while that adapts: where a wake-up came so soon that
- * polling on would have caught it, the while becomes the longest that is allowed; where it came
- * later, polling was for nothing, and it is halved. Where long polling found nothing and a wake-up
- * came right after, the guest was waiting for this very processor: then polling is kept short, for
- * longer each time. No system call is made, and no clock is read, on the way of a submission that
- * polling finds.
+ * The loop takes one submission after the other. One with work for the GPU that may not be started
+ * yet, because the scheduler has not granted it or enough is there already, is held, and nothing is
+ * taken after it until it was started: the ring's order stays. Synchronisations that were taken
+ * before complete meanwhile.
  */
 #include "mediatord/worker/serve.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/log.h"
+#include "mediatord/worker/serve_private.h"
 
-#define SPIN_MIN_NS	2000
-#define SPINS_PER_CLOCK 64u
-
-/*
- * While the guest waits for the GPU, sleeping costs it a wake-up on each side, and this process is
- * not idle: so long a job is polled for. Longer ones do not feel a sleep.
- */
-#define SPIN_BUSY_NS (400 * VGPU_NS_PER_US)
-
-/* Who polled for longer than the one, and was woken sooner than the other, was in the way. */
-#define SPIN_LONG_NS	  20000
-#define SPIN_WOKEN_NS	  30000
-#define SPIN_HOLD_FIRST	  8u
-#define SPIN_HOLD_LONGEST 1024u
-
-/* Under load the control socket is looked at once in so many submissions. */
+/* Under load, what else there is to do is looked at once in so many submissions. */
+#define SUBMISSIONS_PER_LOOK	16u
+#define SUBMISSIONS_PER_SETTLE	64u
 #define SUBMISSIONS_PER_CONTROL 256u
-/* As are the waits that are pending. */
-#define SUBMISSIONS_PER_PENDING 16u
-
-/* How long to sleep at most, where no doorbell tells when to go on. */
-#define SLEEP_OBSTACLE_NS (10 * VGPU_NS_PER_MS)
-#define SLEEP_BUSY_MAX_NS VGPU_NS_PER_MS
-#define SLEEP_BUSY_MIN_NS (10 * VGPU_NS_PER_US)
-
-static inline void relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield");
-#endif
-}
 
 void server_init(struct server *server, void *region, uint32_t entries, long processors)
 {
 	ring_init(&server->ring, region, entries);
+	server->gate = (struct gate){ .page = server->channel.grant, .mediator = server->mediator };
 	server->pending.count = 0;
+	server->held = false;
 	server->idle_since_ns = 0;
 	server->slept_since_ns = 0;
 	server->spin_hold = 0;
 	server->spin_hold_next = SPIN_HOLD_FIRST;
-	server->since_control = 0;
+	server->since_gpu = 0;
 	/* With one processor, polling only keeps the guest from what is polled for. */
 	server->spin_limit_ns = processors > 1 ? SERVE_SPIN_MAX_NS / 2 : 0;
 }
 
-static int broken(const struct server *server, struct vgpu_error **err)
+int server_broken(const struct server *server, struct vgpu_error **err)
 {
 	return vgpu_error_set(err, EPROTO, "the guest broke its ring at submission %" PRIu64 ": %s",
 			      server->ring.taken, server->ring.fault);
@@ -87,47 +57,7 @@ static void complete(struct server *server, uint64_t tag, cuda_error status,
 		ring_guest(server);
 }
 
-static bool granted(const struct server *server)
-{
-	return __atomic_load_n(&server->channel.grant->grant, __ATOMIC_ACQUIRE) & VGPU_GRANT_RUN;
-}
-
-static int64_t spin_limit(const struct server *server)
-{
-	return server->pending.count && server->spin_limit_ns ? SPIN_BUSY_NS
-							      : server->spin_limit_ns;
-}
-
-/* A sleep ended with work: was the polling before it right? */
-static void adapt(struct server *server)
-{
-	int64_t now = vgpu_now_ns();
-
-	if (server->spin_limit_ns >= SPIN_LONG_NS && now - server->slept_since_ns < SPIN_WOKEN_NS) {
-		server->spin_limit_ns = SPIN_MIN_NS;
-		server->spin_hold = server->spin_hold_next;
-		if (server->spin_hold_next < SPIN_HOLD_LONGEST)
-			server->spin_hold_next *= 2;
-	} else if (now - server->idle_since_ns <= SERVE_SPIN_MAX_NS) {
-		if (server->spin_hold)
-			server->spin_hold--;
-		else
-			server->spin_limit_ns = SERVE_SPIN_MAX_NS;
-	} else if (server->spin_limit_ns > SPIN_MIN_NS) {
-		server->spin_limit_ns /= 2;
-	}
-}
-
-static void note_progress(struct server *server)
-{
-	if (server->slept_since_ns && server->spin_limit_ns)
-		adapt(server);
-	server->slept_since_ns = 0;
-	server->idle_since_ns = 0;
-}
-
-/* Completes the waits that are over. Returns how many, or -1 and err. */
-static int complete_pending(struct server *server, struct vgpu_error **err)
+int server_complete_pending(struct server *server, struct vgpu_error **err)
 {
 	static const uint64_t nothing[2];
 	uint32_t from = 0;
@@ -139,7 +69,7 @@ static int complete_pending(struct server *server, struct vgpu_error **err)
 		uint64_t tag;
 
 		if (room < 0)
-			return broken(server, err);
+			return server_broken(server, err);
 		if (!room ||
 		    !pending_take(&server->pending, &server->channel, &from, &tag, &status))
 			break;
@@ -148,165 +78,191 @@ static int complete_pending(struct server *server, struct vgpu_error **err)
 		complete(server, tag, status, nothing);
 		count++;
 	}
-	if (count)
-		note_progress(server);
+	if (count) {
+		/* Was that all? The account is of what is on the GPU, not of what is waited for. */
+		channel_settle(&server->channel);
+		server_progressed(server);
+	}
 	return count;
 }
 
-static int run_one(struct server *server, const struct vgpu_submission *submission,
-		   struct vgpu_error **err)
+int server_yield(struct server *server, struct vgpu_error **err)
 {
+	if (!server->gate.holding ||
+	    (gate_granted(&server->gate) && !gate_contended(&server->gate)))
+		return 0;
+	return channel_settle(&server->channel) ? 0 : gate_leave(&server->gate, err);
+}
+
+/* The submission that was taken ends, with its completion where it wants one. */
+static void finish(struct server *server, struct channel_result *result)
+{
+	if (result->status)
+		channel_failed(&server->channel, &server->request, result);
+	if (!server->request.no_reply)
+		complete(server, server->tag, result->status, result->value);
+}
+
+/* Starts what is held. Returns 1 when all of it was, 0 and what it waits for, or -1 and err. */
+static int start_held(struct server *server, enum server_wait *wait, struct vgpu_error **err)
+{
+	struct channel *channel = &server->channel;
 	struct channel_result result;
-	struct channel_wait wait;
-	bool no_reply;
-	int outcome;
+	struct channel_wait none;
+	int outcome = CHANNEL_MORE;
+
+	while (outcome == CHANNEL_MORE) {
+		int room = ring_room(&server->ring), entered;
+		int64_t now_ns = vgpu_now_ns();
+
+		if (room < 0)
+			return server_broken(server, err);
+		entered = room ? gate_enter(&server->gate, err) : 0;
+		if (entered < 0)
+			return -1;
+		*wait = room ? SERVER_WAITS_GRANT : SERVER_WAITS_ROOM;
+		if (entered && !channel_admits(channel, &server->request, now_ns)) {
+			/* It may be that only nobody looked. */
+			if (!channel_settle(channel))
+				continue;
+			*wait = SERVER_WAITS_GPU;
+			entered = 0;
+		}
+		if (!entered) {
+			jobs_wait(&channel->jobs, now_ns);
+			return 0;
+		}
+		outcome = channel_execute(channel, &server->request, now_ns, &result, &none, err);
+		if (outcome < 0)
+			return -1;
+	}
+	server->held = false;
+	finish(server, &result);
+	return 1;
+}
+
+/*
+ * Checks what was taken, and makes the context that it may need: not while others wait for the GPU,
+ * since that takes long. Returns 0 and what it failed with, or -1 and err.
+ */
+static int prepare(struct server *server, const struct vgpu_submission *submission,
+		   struct channel_result *result, struct vgpu_error **err)
+{
+	struct channel_request *request = &server->request;
+	const char *reason;
 
 	channel_count_submission(&server->channel);
-	outcome = channel_execute(&server->channel, submission, &result, &wait, &no_reply, err);
-	if (outcome < 0)
-		return -1;
-	if (outcome == CHANNEL_WAITS)
-		pending_add(&server->pending, &wait, submission->tag);
-	else if (!no_reply)
-		complete(server, submission->tag, result.status, result.value);
+	server->tag = submission->tag;
+	server->since_gpu++;
+	*result = (struct channel_result){ 0 };
+	result->status = channel_validate(&server->channel, submission, request, &reason);
+	if (!result->status)
+		return channel_take_context(&server->channel, request->opcode, &result->status,
+					    err);
+	vgpu_log_debug("operation 0x%04x: %s", request->opcode, reason);
 	return 0;
 }
 
-/* Whether a submission may be taken now. Returns 1, 0, or -1 and err. */
-static int may_take(struct server *server, struct vgpu_error **err)
+static int run_one(struct server *server, const struct vgpu_submission *submission,
+		   enum server_wait *wait, struct vgpu_error **err)
+{
+	struct channel_result result;
+	struct channel_wait waits_for;
+	int outcome = CHANNEL_DONE;
+
+	if (prepare(server, submission, &result, err) < 0)
+		return -1;
+	if (!result.status && server->request.on_gpu) {
+		server->held = true;
+		server->since_gpu = 0;
+		jobs_next(&server->channel.jobs);
+		return start_held(server, wait, err);
+	}
+	if (!result.status)
+		outcome = channel_execute(&server->channel, &server->request, 0, &result,
+					  &waits_for, err);
+	if (outcome < 0)
+		return -1;
+	if (outcome == CHANNEL_WAITS)
+		pending_add(&server->pending, &waits_for, server->tag);
+	else
+		finish(server, &result);
+	return 1;
+}
+
+/* Whether a submission may be taken now. Returns 1, 0 and what stands in the way, or -1 and err. */
+static int may_take(struct server *server, enum server_wait *wait, struct vgpu_error **err)
 {
 	int room = ring_room(&server->ring);
 
 	if (room < 0)
-		return broken(server, err);
-	return room && granted(server) && server->pending.count < PENDING_MAX;
+		return server_broken(server, err);
+	*wait = SERVER_WAITS_ROOM;
+	if (!room || server->pending.count >= PENDING_MAX)
+		return 0;
+	*wait = SERVER_WAITS_TOKEN;
+	if (gate_has_token(&server->gate))
+		return 1;
+	if (ring_waiting(&server->ring))
+		return gate_take_token(&server->gate, err);
+	*wait = SERVER_WAITS_SUBMISSION;
+	return 0;
 }
 
-/* Polls the ring for as long as that pays. Returns 1 where there is work, 0, or -1 and err. */
-static int spin(struct server *server, bool take, struct vgpu_error **err)
+/* Returns 1 when something was done, 0 and what is waited for, or -1 and err. */
+static int step(struct server *server, enum server_wait *wait, struct vgpu_error **err)
 {
-	for (;;) {
-		int64_t now;
+	struct vgpu_submission submission;
+	int taken;
 
-		for (unsigned int i = 0; take && i < SPINS_PER_CLOCK; i++) {
-			if (ring_waiting(&server->ring))
-				return 1;
-			relax();
-		}
-		if (server->pending.count) {
-			int completed = complete_pending(server, err);
-
-			if (completed)
-				return completed < 0 ? -1 : 1;
-		}
-		now = vgpu_now_ns();
-		if (!server->idle_since_ns)
-			server->idle_since_ns = now;
-		/* What stands in the way of taking does not go away by looking. */
-		if (now - server->idle_since_ns >= spin_limit(server) ||
-		    (!take && !server->pending.count))
-			return 0;
+	if (server->held)
+		return start_held(server, wait, err);
+	taken = may_take(server, wait, err);
+	if (taken <= 0)
+		return taken;
+	taken = ring_take(&server->ring, &submission);
+	if (taken < 0)
+		return server_broken(server, err);
+	if (taken == 0) {
+		*wait = SERVER_WAITS_SUBMISSION;
+		return 0;
 	}
+	return run_one(server, &submission, wait, err);
 }
 
-/*
- * What ends a sleep besides descriptors; returns the time, or NULL for none. due_ns is when the
- * channel wants to be looked at, or 0.
- */
-static const struct timespec *sleep_limit(const struct server *server, bool take, int64_t due_ns,
-					  struct timespec *limit)
+/* A ring that is never empty must not keep the worker from what else it has to do. */
+static int look_around(struct server *server, struct vgpu_error **err)
 {
-	int64_t longest = 0;
+	uint64_t taken = server->ring.taken;
 
-	if (server->pending.count || server->channel.busy) {
-		longest = (vgpu_now_ns() - server->idle_since_ns) / 16;
-		if (longest < SLEEP_BUSY_MIN_NS)
-			longest = SLEEP_BUSY_MIN_NS;
-		if (longest > SLEEP_BUSY_MAX_NS)
-			longest = SLEEP_BUSY_MAX_NS;
-	} else if (!take && ring_waiting(&server->ring)) {
-		/* Room in the completion ring: nobody rings for that. */
-		longest = SLEEP_OBSTACLE_NS;
-	} else if (due_ns) {
-		longest = due_ns - vgpu_now_ns();
-		if (longest < SLEEP_BUSY_MIN_NS)
-			longest = SLEEP_BUSY_MIN_NS;
-	}
-	*limit = (struct timespec){ .tv_sec = longest / VGPU_NS_PER_SECOND,
-				    .tv_nsec = longest % VGPU_NS_PER_SECOND };
-	return longest ? limit : NULL;
-}
-
-/* Sleeps until a descriptor or the time says that there may be work. Returns 0, or -1 and err. */
-static int sleep_until(struct server *server, const struct timespec *limit, struct vgpu_error **err)
-{
-	struct pollfd fds[] = {
-		{ .fd = server->doorbell, .events = POLLIN },
-		{ .fd = server->mediator->fd, .events = POLLIN },
-	};
-	uint64_t count;
-
-	if (ppoll(fds, 2, limit, NULL) < 0 && errno != EINTR)
-		return vgpu_error_errno(err, errno, "cannot wait for the doorbell");
-	if (fds[0].revents & POLLNVAL)
-		return vgpu_error_set(err, EBADF, "the doorbell is gone");
-	if (fds[0].revents && read(server->doorbell, &count, sizeof(count)) < 0 && errno != EAGAIN)
-		return vgpu_error_errno(err, errno, "cannot read the doorbell");
-	return fds[1].revents ? mediator_check(server->mediator, err) : 0;
-}
-
-/* Nothing could be taken: polls, then sleeps. Returns 0 when it is worth looking again. */
-static int idle(struct server *server, bool take, struct vgpu_error **err)
-{
-	struct timespec limit;
-	int64_t due_ns = 0;
-	int found = spin(server, take, err);
-
-	if (found)
-		return found < 0 ? -1 : 0;
-	channel_settle(&server->channel);
-	if (!server->pending.count &&
-	    channel_idle_due(&server->channel, vgpu_now_ns(), &due_ns, err) < 0)
+	if (server->pending.count && server_complete_pending(server, err) < 0)
 		return -1;
-	if (!server->slept_since_ns)
-		server->slept_since_ns = vgpu_now_ns();
-	ring_sleeps(&server->ring);
-	/* A submission that was published before the guest could see that we sleep. */
-	if (!take || !ring_waiting(&server->ring))
-		found = sleep_until(server, sleep_limit(server, take, due_ns, &limit), err);
-	ring_awake(&server->ring);
-	return found;
+	if (taken % SUBMISSIONS_PER_SETTLE == 0)
+		channel_settle(&server->channel);
+	/* Of what it took last, nothing needed the GPU. */
+	if (server->since_gpu >= SUBMISSIONS_PER_LOOK && server_yield(server, err) < 0)
+		return -1;
+	if (taken % SUBMISSIONS_PER_CONTROL == 0)
+		return mediator_check(server->mediator, err);
+	return 0;
 }
 
 static int serve(struct server *server, struct vgpu_error **err)
 {
-	struct vgpu_submission submission;
-
 	for (;;) {
-		int take = may_take(server, err), taken = 0;
+		enum server_wait wait;
+		int done = step(server, &wait, err);
 
-		if (take > 0)
-			taken = ring_take(&server->ring, &submission);
-		if (take < 0)
+		if (done < 0)
 			return -1;
-		if (taken < 0)
-			return broken(server, err);
-		if (!taken) {
-			if (idle(server, take, err) < 0)
+		if (!done) {
+			if (server_idle(server, wait, err) < 0)
 				return -1;
 			continue;
 		}
-		note_progress(server);
-		if (run_one(server, &submission, err) < 0)
+		server_progressed(server);
+		if (server->ring.taken % SUBMISSIONS_PER_LOOK == 0 && look_around(server, err) < 0)
 			return -1;
-		if (server->pending.count && server->ring.taken % SUBMISSIONS_PER_PENDING == 0 &&
-		    complete_pending(server, err) < 0)
-			return -1;
-		if (++server->since_control >= SUBMISSIONS_PER_CONTROL) {
-			server->since_control = 0;
-			if (mediator_check(server->mediator, err) < 0)
-				return -1;
-		}
 	}
 }
 

@@ -4,6 +4,7 @@
 #define VGPU_WORKER_SERVE_H
 
 #include "mediatord/worker/channel.h"
+#include "mediatord/worker/gate.h"
 #include "mediatord/worker/mediator.h"
 #include "mediatord/worker/pending.h"
 #include "mediatord/worker/ring.h"
@@ -11,12 +12,27 @@
 /* The longest that a worker polls an empty ring before it sleeps. */
 #define SERVE_SPIN_MAX_NS 100000
 
+/* What the loop waits for. */
+enum server_wait {
+	SERVER_WAITS_SUBMISSION, /* in the ring */
+	SERVER_WAITS_TOKEN,	 /* before it may take the one that is there */
+	SERVER_WAITS_GRANT,	 /* before the held submission's work may be started */
+	SERVER_WAITS_GPU,	 /* the same, but for what is there already */
+	SERVER_WAITS_ROOM,	 /* for a completion, or for one more wait */
+};
+
 struct server {
 	struct mediator_socket *mediator;
 	int doorbell, completion;
 	struct ring ring;
 	struct channel channel;
+	struct gate gate;
 	struct pending pending;
+
+	/* The submission that was taken last; held while its work may not be started. */
+	struct channel_request request;
+	uint64_t tag;
+	bool held;
 
 	/* How long polling goes on; grows and shrinks with what it was good for. */
 	int64_t spin_limit_ns;
@@ -24,7 +40,7 @@ struct server {
 	int64_t slept_since_ns; /* 0: has not slept since then */
 	/* Polling for longer is tried again after so many wake-ups; and the next time. */
 	uint32_t spin_hold, spin_hold_next;
-	uint32_t since_control; /* submissions taken since the control socket was looked at */
+	uint32_t since_gpu; /* submissions since the last with work for the GPU */
 };
 
 /*

@@ -129,6 +129,17 @@ bool channel_ledger(struct channel_driver *channel)
 			reserve(channel, &message.reserve);
 			continue;
 		}
+		if (message.header.type == VGPU_WORKER_WANT) {
+			assert_int_equal(length, sizeof(message.want));
+			channel->wants++;
+			channel->wanted = message.want.what;
+			continue;
+		}
+		if (message.header.type == VGPU_WORKER_YIELDED) {
+			assert_int_equal(length, sizeof(message.yielded));
+			channel->yields++;
+			continue;
+		}
 		assert_int_equal(message.header.type, VGPU_WORKER_RELEASE);
 		assert_int_equal(length, sizeof(message.release));
 		if (message.release.kind == VGPU_WORKER_KIND_CONTEXT) {
@@ -142,6 +153,46 @@ bool channel_ledger(struct channel_driver *channel)
 		__atomic_store_n(&channel->grant->used_bytes, channel->driver.reserved,
 				 __ATOMIC_RELEASE);
 	}
+}
+
+uint32_t channel_set_grant(struct channel_driver *channel, uint32_t grant)
+{
+	__atomic_store_n(&channel->grant->grant, grant, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return __atomic_load_n(&channel->grant->holding, __ATOMIC_ACQUIRE);
+}
+
+void channel_wake(struct channel_driver *channel)
+{
+	const struct vgpu_worker_wake wake = {
+		.header = { .type = VGPU_WORKER_WAKE, .length = sizeof(wake) },
+	};
+
+	driver_send(&channel->driver, &wake, sizeof(wake));
+}
+
+static void await(struct channel_driver *channel, const unsigned int *counter, unsigned int count,
+		  const char *what)
+{
+	int64_t deadline_ns = vgpu_now_ns() + TIMEOUT_NS;
+
+	while (*counter < count) {
+		if (!channel_ledger(channel))
+			fail_msg("the worker ended where it was to send %s", what);
+		if (vgpu_now_ns() > deadline_ns)
+			fail_msg("%u %s within 10 s, not %u", *counter, what, count);
+		usleep(10);
+	}
+}
+
+void channel_await_wants(struct channel_driver *channel, unsigned int count)
+{
+	await(channel, &channel->wants, count, "WANT");
+}
+
+void channel_await_yields(struct channel_driver *channel, unsigned int count)
+{
+	await(channel, &channel->yields, count, "YIELDED");
 }
 
 struct vgpu_completion channel_wait(struct channel_driver *channel)

@@ -25,6 +25,9 @@ struct channel_driver {
 	uint32_t contexts_taken;
 	uint64_t builtin; /* channel_function()'s module; 0: not yet */
 	int fds[4];	  /* as START carries them */
+	/* What came of the scheduler's messages. */
+	unsigned int wants, yields;
+	uint32_t wanted; /* by the last WANT */
 };
 
 /* Makes memory, eventfds and START for a channel; starts nothing. */
@@ -38,8 +41,21 @@ void channel_spawn(struct channel_driver *channel, const struct vgpu_worker_star
 /* A channel that is ready; quota of the VM's GPU memory, 0 for none. */
 struct channel_driver channel_begin(uint32_t entries, uint64_t window_bytes, uint64_t quota);
 
-/* Answers what the worker asked of the mediator. Returns false at the end of the stream. */
+/*
+ * Answers what the worker asked of the mediator, and counts what it tells the scheduler. Returns
+ * false at the end of the stream.
+ */
 bool channel_ledger(struct channel_driver *channel);
+
+/* Stores what the worker may do, as a mediator that revokes does; returns `holding`. */
+uint32_t channel_set_grant(struct channel_driver *channel, uint32_t grant);
+
+/* Tells the worker to look at the page. */
+void channel_wake(struct channel_driver *channel);
+
+/* Waits, at most 10 s, for so many WANTs or YIELDEDs since the beginning. */
+void channel_await_wants(struct channel_driver *channel, unsigned int count);
+void channel_await_yields(struct channel_driver *channel, unsigned int count);
 
 /* Takes the next completion, within 10 s; the mediator's part is played meanwhile. */
 struct vgpu_completion channel_wait(struct channel_driver *channel);

@@ -3,6 +3,8 @@
 mediatord_channel_tests = \
 	tests/mediatord/test-channel-context \
 	tests/mediatord/test-channel-errors \
+	tests/mediatord/test-channel-grant \
+	tests/mediatord/test-channel-grant-gpu \
 	tests/mediatord/test-channel-index \
 	tests/mediatord/test-channel-operations \
 	tests/mediatord/test-channel-order \
@@ -10,6 +12,7 @@ mediatord_channel_tests = \
 	tests/mediatord/test-channel-ring \
 	tests/mediatord/test-channel-sleep \
 	tests/mediatord/test-channel-start \
+	tests/mediatord/test-inflight \
 	tests/mediatord/test-worker-adopt
 if BUILD_TESTS
 check_PROGRAMS += tests/mediatord/test-histogram
@@ -83,6 +86,20 @@ tests_mediatord_test_channel_order_SOURCES = \
 	tests/mediatord/test-channel-order.c
 tests_mediatord_test_channel_order_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_channel_order_LDADD = mediatord/worker/libworker.la $(CMOCKA_LIBS) -lpthread
+
+tests_mediatord_test_channel_grant_SOURCES = tests/mediatord/test-channel-grant.c
+tests_mediatord_test_channel_grant_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_channel_grant_LDADD = tests/mediatord/libchanneldriver.la
+
+tests_mediatord_test_channel_grant_gpu_SOURCES = \
+	tests/mediatord/guest-ring.h \
+	tests/mediatord/test-channel-grant-gpu.c
+tests_mediatord_test_channel_grant_gpu_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_channel_grant_gpu_LDADD = tests/mediatord/libcudafixture.la -lpthread
+
+tests_mediatord_test_inflight_SOURCES = tests/mediatord/test-inflight.c
+tests_mediatord_test_inflight_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_inflight_LDADD = mediatord/worker/libworker.la $(CMOCKA_LIBS)
 
 if FUZZING
 if BUILD_MEDIATORD

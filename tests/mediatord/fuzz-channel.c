@@ -166,6 +166,27 @@ static void check_step(const struct channel *channel, const struct channel_resul
 			abort();
 }
 
+/* On this backend every call ends with an idle GPU, so all of it may be started. */
+static void execute(struct channel *channel, struct channel_request *request,
+		    struct channel_result *result)
+{
+	struct channel_wait wait;
+	int outcome = CHANNEL_MORE;
+
+	if (channel_take_context(channel, request->opcode, &result->status, NULL) < 0)
+		abort();
+	if (result->status)
+		return;
+	jobs_next(&channel->jobs);
+	while (outcome == CHANNEL_MORE) {
+		if (request->on_gpu && !channel_admits(channel, request, 1))
+			abort();
+		outcome = channel_execute(channel, request, 1, result, &wait, NULL);
+	}
+	if (outcome != CHANNEL_DONE)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static uint8_t memory[GUARD_BYTES + WINDOW_BYTES + GUARD_BYTES];
@@ -190,13 +211,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	while (input.size > 0) {
 		struct vgpu_submission submission = take_submission(&input, channel.window, values);
-		struct channel_result result;
-		struct channel_wait wait;
-		bool no_reply;
+		struct channel_request request;
+		struct channel_result result = { 0 };
+		const char *reason;
 
-		if (channel_execute(&channel, &submission, &result, &wait, &no_reply, NULL) !=
-		    CHANNEL_DONE)
-			abort();
+		result.status = channel_validate(&channel, &submission, &request, &reason);
+		if (!result.status)
+			execute(&channel, &request, &result);
+		if (result.status)
+			channel_failed(&channel, &request, &result);
 		check_step(&channel, &result, held);
 		/* Every third step it has been idle for long enough, if it holds nothing. */
 		now_ns += VGPU_NS_PER_MS / 2;

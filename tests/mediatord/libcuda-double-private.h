@@ -50,6 +50,7 @@ struct object {
 	uint8_t *memory; /* allocations and registrations */
 	uint64_t bytes;
 	uint32_t busy;	    /* streams */
+	int64_t done_ns;    /* when a stream's work ends; what an event was recorded after */
 	struct timespec at; /* events */
 	bool recorded;
 	struct cuda_function_tag *functions; /* modules */
@@ -81,7 +82,12 @@ struct object *find(enum kind kind, const void *handle);
 struct object *stream_find(const void *stream);
 /* The memory of a device's range, or NULL. */
 uint8_t *device(cuda_pointer pointer, uint64_t bytes);
-cuda_error start_work(const void *stream);
+/* Work on a stream that takes so long. */
+cuda_error start_work(const void *stream, uint64_t ns);
+/* Whether the time of what ends then has not come. */
+bool not_done(int64_t done_ns);
+/* Waits for it. */
+void wait_until_done(int64_t done_ns);
 
 /* The functions: their declarations are cuda_api.h's list. */
 #define DECLARE(member, symbol, arguments) EXPORT cuda_error symbol arguments;

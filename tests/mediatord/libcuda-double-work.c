@@ -279,7 +279,7 @@ cuda_error cuLaunchKernel(cuda_function function, unsigned int grid_x, unsigned 
 			return CUDA_ERROR_INVALID_VALUE;
 		memcpy(arguments, extra[1], bytes);
 	}
-	error = start_work(stream);
+	error = start_work(stream, control.launch_ns);
 	if (!error && strncmp(function->name, "vadd_", 5) == 0)
 		error = run(function, arguments, (uint64_t)grid_x * block_x);
 	return error;
@@ -316,7 +316,7 @@ cuda_error cuStreamQuery(cuda_stream stream)
 	if (!object)
 		return CUDA_ERROR_INVALID_HANDLE;
 	if (!object->busy)
-		return CUDA_ERROR_NONE;
+		return not_done(object->done_ns) ? CUDA_ERROR_NOT_READY : CUDA_ERROR_NONE;
 	object->busy--;
 	return CUDA_ERROR_NOT_READY;
 }
@@ -330,6 +330,7 @@ cuda_error cuStreamSynchronize(cuda_stream stream)
 	if (!object)
 		return CUDA_ERROR_INVALID_HANDLE;
 	object->busy = 0;
+	wait_until_done(object->done_ns);
 	return CUDA_ERROR_NONE;
 }
 
@@ -371,13 +372,19 @@ cuda_error cuEventRecord(cuda_event event, cuda_stream stream)
 		return CUDA_ERROR_INVALID_HANDLE;
 	clock_gettime(CLOCK_MONOTONIC, &object->at);
 	object->recorded = true;
+	object->done_ns = stream_find(stream)->done_ns;
 	return CUDA_ERROR_NONE;
 }
 
 cuda_error cuEventQuery(cuda_event event)
 {
+	const struct object *object;
+
 	ENTER_CONTEXT();
-	return find(EVENT, event) ? CUDA_ERROR_NONE : CUDA_ERROR_INVALID_HANDLE;
+	object = find(EVENT, event);
+	if (!object)
+		return CUDA_ERROR_INVALID_HANDLE;
+	return not_done(object->done_ns) ? CUDA_ERROR_NOT_READY : CUDA_ERROR_NONE;
 }
 
 cuda_error cuEventElapsedTime(float *milliseconds, cuda_event start, cuda_event end)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The double's objects, device, context and memory. */
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "tests/mediatord/libcuda-double-private.h"
 
@@ -107,13 +108,46 @@ uint8_t *device(cuda_pointer pointer, uint64_t bytes)
 	return NULL;
 }
 
-cuda_error start_work(const void *stream)
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+bool not_done(int64_t done_ns)
+{
+	/* What never took time has ended also where nothing does. */
+	if (!done_ns)
+		return false;
+	return __atomic_load_n(&control.hung, __ATOMIC_ACQUIRE) || now_ns() < done_ns;
+}
+
+void wait_until_done(int64_t done_ns)
+{
+	while (not_done(done_ns))
+		usleep(10);
+}
+
+cuda_error start_work(const void *stream, uint64_t ns)
 {
 	struct object *on = stream_find(stream);
+	int64_t now = now_ns();
 
 	if (!on)
 		return CUDA_ERROR_INVALID_HANDLE;
 	on->busy = control.busy;
+	control.started++;
+	if (control.allowed && !__atomic_load_n(control.allowed, __ATOMIC_ACQUIRE))
+		control.forbidden++;
+	if (!ns)
+		return CUDA_ERROR_NONE;
+	on->done_ns = (on->done_ns > now ? on->done_ns : now) + (int64_t)ns;
+	if (on->done_ns > control.done_ns)
+		__atomic_store_n(&control.done_ns, on->done_ns, __ATOMIC_RELEASE);
+	if ((uint64_t)(on->done_ns - now) > control.ahead_ns)
+		control.ahead_ns = (uint64_t)(on->done_ns - now);
 	return CUDA_ERROR_NONE;
 }
 
@@ -139,6 +173,7 @@ EXPORT struct double_control *vgpu_double_control(void)
 	initialised = false;
 	sticky_error = 0;
 	default_stream.busy = 0;
+	default_stream.done_ns = 0;
 	return &control;
 }
 
@@ -268,6 +303,7 @@ cuda_error cuCtxSynchronize(void)
 	default_stream.busy = 0;
 	for (struct object *object = current->objects; object; object = object->next)
 		object->busy = 0;
+	wait_until_done(control.done_ns);
 	return CUDA_ERROR_NONE;
 }
 
@@ -322,7 +358,7 @@ static cuda_error set(cuda_pointer pointer, const void *value, size_t width, siz
 		return CUDA_ERROR_INVALID_VALUE;
 	for (size_t i = 0; i < count; i++)
 		memcpy(to + i * width, value, width);
-	return start_work(stream);
+	return start_work(stream, 0);
 }
 
 cuda_error cuMemsetD8Async(cuda_pointer pointer, unsigned char value, size_t count,
@@ -351,7 +387,7 @@ static cuda_error copy(void *to, const void *from, size_t bytes, const void *str
 	if (!to || !from)
 		return CUDA_ERROR_INVALID_VALUE;
 	memmove(to, from, bytes);
-	return start_work(stream);
+	return start_work(stream, bytes * control.copy_ns >> 20);
 }
 
 cuda_error cuMemcpyHtoD_v2(cuda_pointer destination, const void *source, size_t bytes)

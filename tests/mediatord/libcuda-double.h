@@ -15,6 +15,10 @@ struct double_control {
 	int sticky;		   /* and so does every call after it but the context's end */
 	int pageable;		   /* the attribute */
 	uint32_t busy;		   /* how many queries of a stream with new work say "not ready" */
+	uint64_t launch_ns;	   /* what a kernel takes, after what is on its stream already */
+	uint64_t copy_ns;	   /* what a MiB of a copy takes */
+	int hung;		   /* no work ends */
+	const uint32_t *allowed;   /* where this is 0 no work may be started; NULL: it always may */
 	uint64_t local_bytes;	   /* of every function */
 	uint64_t module_bytes;	   /* of variables that compiled PTX gets */
 	uint32_t fail_module_load; /* a CUresult that every load gives; 0: none */
@@ -22,7 +26,11 @@ struct double_control {
 	uint64_t calls;
 	const char *failed; /* the function that failed by fail_at */
 	uint32_t contexts, modules, streams, events, allocations, registrations, links;
-	uint64_t memory; /* bytes that they take, in blocks of 2 MiB */
+	uint64_t memory;    /* bytes that they take, in blocks of 2 MiB */
+	uint64_t started;   /* pieces of work */
+	int64_t done_ns;    /* when the last of it ends, in CLOCK_MONOTONIC's time */
+	uint64_t ahead_ns;  /* the longest that work was started ahead of its end */
+	uint64_t forbidden; /* times that work was started where it was not allowed */
 };
 
 /* Begins anew, as a process that has just loaded it: nothing is there, and all is 0. */

@@ -99,13 +99,22 @@ static int tear_down(void **state)
 static cuda_error run(uint16_t opcode, uint64_t a, uint64_t b, uint64_t *value)
 {
 	const struct vgpu_submission submission = { .opcode = opcode, .argument = { a, b } };
-	struct channel_result result;
+	struct channel_request request;
+	struct channel_result result = { 0 };
 	struct channel_wait wait;
-	bool no_reply;
+	const char *reason;
 
-	assert_int_equal(
-		channel_execute(&fixture.channel, &submission, &result, &wait, &no_reply, NULL),
-		CHANNEL_DONE);
+	result.status = channel_validate(&fixture.channel, &submission, &request, &reason);
+	if (!result.status)
+		assert_int_equal(
+			channel_take_context(&fixture.channel, opcode, &result.status, NULL), 0);
+	if (!result.status) {
+		if (request.on_gpu)
+			assert_true(channel_admits(&fixture.channel, &request, 1));
+		assert_int_equal(
+			channel_execute(&fixture.channel, &request, 1, &result, &wait, NULL),
+			CHANNEL_DONE);
+	}
 	if (value)
 		*value = result.value[0];
 	return result.status;
@@ -183,7 +192,7 @@ static void what_is_held_keeps_it(void **state)
 	}
 	assert_int_equal(fixture.asked, 4);
 	/* As does work that has not ended. */
-	fixture.channel.busy = true;
+	fixture.channel.jobs.inflight.count = 1;
 	assert_int_equal(look(now_ns), 0);
 	assert_int_equal(fixture.contexts, 1);
 }
@@ -238,18 +247,14 @@ static void a_refusal_is_that_operations_error(void **state)
 
 static void a_mediator_that_is_gone_ends_it(void **state)
 {
-	const struct vgpu_submission submission = { .opcode = VGPU_RING_EVENT_CREATE };
 	struct vgpu_error *err = NULL;
-	struct channel_result result;
-	struct channel_wait wait;
-	bool no_reply;
+	cuda_error error;
 
 	(void)state;
 	give_back(MS);
 	fixture.gone = true;
 	assert_int_equal(
-		channel_execute(&fixture.channel, &submission, &result, &wait, &no_reply, &err),
-		-1);
+		channel_take_context(&fixture.channel, VGPU_RING_EVENT_CREATE, &error, &err), -1);
 	assert_int_equal(err->status, EPIPE);
 	vgpu_error_free(&err);
 }

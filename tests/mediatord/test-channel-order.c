@@ -127,7 +127,7 @@ static int begin(void **state)
 				    .event_create = event_create,
 				    .event_destroy = destroy };
 	backend = (struct backend){ .ops = &ops };
-	grant = (struct vgpu_grant_page){ .grant = VGPU_GRANT_RUN };
+	grant = (struct vgpu_grant_page){ .grant = VGPU_GRANT_RUN, .tokens = VGPU_GRANT_NO_LIMIT };
 	memset(streams, 0, sizeof(streams));
 	memset(events, 0, sizeof(events));
 	context = 0;

@@ -192,26 +192,6 @@ static void doorbells_for_nothing(void **state)
 	assert_true(channel.grant->errors == 0);
 }
 
-/* While the mediator grants nothing, nothing is taken; its doorbell tells when that is over. */
-static void waits_for_the_grant(void **state)
-{
-	struct vgpu_completion completion;
-	unsigned long before, after, switches;
-
-	(void)state;
-	__atomic_store_n(&channel.grant->grant, 0, __ATOMIC_RELEASE);
-	guest_ring_submit(&channel.ring, &nop);
-	usleep(20000);
-	read_usage(&before, &switches);
-	usleep(500000);
-	read_usage(&after, &switches);
-	assert_false(guest_ring_poll(&channel.ring, &completion));
-	assert_in_range(after - before, 0, 2);
-	__atomic_store_n(&channel.grant->grant, VGPU_GRANT_RUN, __ATOMIC_RELEASE);
-	guest_ring_doorbell(&channel.ring);
-	assert_int_equal(channel_wait(&channel).status, 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -222,7 +202,6 @@ int main(void)
 		cmocka_unit_test(a_guest_that_sleeps_is_woken),
 		cmocka_unit_test(sleeping_against_each_other),
 		cmocka_unit_test(doorbells_for_nothing),
-		cmocka_unit_test(waits_for_the_grant),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);
