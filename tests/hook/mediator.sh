@@ -22,6 +22,7 @@ control-socket = $tmp/control.sock
 link-dir = $tmp/link
 state = $tmp/state.db
 libvirt-run-dir = $tmp
+keeper = $top_builddir/vgpu-keeper
 worker = /bin/false
 keeper = $top_builddir/vgpu-keeper
 [pool A]

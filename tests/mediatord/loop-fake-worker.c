@@ -149,6 +149,8 @@ static void run(const struct vgpu_worker_job *job)
 	static uint64_t held;
 	/* As vgpu-worker does, it gives an asynchronous failure's account at SYNCHRONIZE. */
 	static bool kept;
+	/* No call of its context succeeds any more. */
+	static bool poisoned;
 	struct vgpu_request request;
 	const char *reason;
 
@@ -184,6 +186,10 @@ static void run(const struct vgpu_worker_job *job)
 		}
 		break;
 	case VGPU_OP_CONTEXT_RESET:
+		if (poisoned) {
+			done(job->job, 0, VGPU_ERR_CUDA, (uint32_t[]){ 700 }, 1);
+			return;
+		}
 		release(VGPU_WORKER_KIND_MEMORY, held);
 		held = 0;
 		kept = false;
@@ -196,7 +202,8 @@ static void run(const struct vgpu_worker_job *job)
 		return;
 	case VGPU_OP_CUDA_KERNEL:
 		misbehave(request.kernel.name, job->job);
-		if (strcmp(request.kernel.name, FAKE_FAIL) == 0) {
+		poisoned = poisoned || strcmp(request.kernel.name, FAKE_POISON) == 0;
+		if (poisoned || strcmp(request.kernel.name, FAKE_FAIL) == 0) {
 			kept = kept || request.async;
 			done(job->job, 0, VGPU_ERR_CUDA, (uint32_t[]){ 700 }, 1);
 			return;

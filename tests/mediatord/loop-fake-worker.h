@@ -16,6 +16,7 @@
 #define FAKE_RESERVE	  "reserve_flood" /* asks for memory and never reads the answers */
 #define FAKE_TIME	  "time"	  /* says that it took an hour */
 #define FAKE_READY	  "ready"	  /* says READY again */
+#define FAKE_POISON	  "poison"	  /* fails, and so does CONTEXT_RESET from then on */
 #define FAKE_ERROR	  "error"	  /* finishes with an error code that there is none of */
 
 /* Memory quotas, in bytes: what the worker does when it starts. */

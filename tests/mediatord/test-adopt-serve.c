@@ -229,6 +229,96 @@ static void without_keeper_and_mediator_workers_end(void **state)
 	device_close(&device);
 }
 
+/* They were accepted: what became of them is not known, and the next SYNCHRONIZE says so. */
+static void asynchronous_requests_that_were_lost_are_an_error_once(void **state)
+{
+	struct daemon *daemon = *state;
+	uint8_t bytes[VGPU_MAILBOX_BYTES];
+	struct device device;
+	uint32_t length;
+	pid_t worker;
+
+	device_open(&device, daemon->link);
+	assert_int_equal(client_nop(&device.client), VGPU_ERR_NONE);
+	worker = daemon_worker_pid(daemon);
+	kill(worker, SIGSTOP);
+	length = client_request(bytes, VGPU_OP_NOP, VGPU_FLAG_ASYNC, NULL, 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(client_call(&device.client, bytes, length, NULL), VGPU_ERR_NONE);
+	adopt_kill(daemon, &device);
+	kill(worker, SIGCONT);
+	adopt_start(daemon, &device);
+	assert_int_equal(client_nop(&device.client), VGPU_ERR_NONE);
+	length = client_request(bytes, VGPU_OP_SYNCHRONIZE, 0, NULL, 0);
+	assert_int_equal(client_call(&device.client, bytes, length, NULL), VGPU_ERR_UNAVAILABLE);
+	assert_int_equal(client_call(&device.client, bytes, length, NULL), VGPU_ERR_NONE);
+	assert_int_equal(daemon_worker_pid(daemon), worker);
+	device_close(&device);
+}
+
+static pid_t start_keeper(const struct daemon *daemon)
+{
+	const char *builddir = getenv("top_builddir") ? getenv("top_builddir") : ".";
+	char program[256], worker[256], path[128];
+	pid_t pid;
+
+	snprintf(program, sizeof(program), "%s/vgpu-keeper", builddir);
+	snprintf(worker, sizeof(worker), "%s/vgpu-worker", builddir);
+	snprintf(path, sizeof(path), "%s/run/keeper.sock", daemon->dir);
+	pid = fork();
+	if (pid == 0) {
+		execl(program, "vgpu-keeper", "--socket", path, "--worker", worker, (char *)NULL);
+		_exit(127);
+	}
+	for (int i = 0; i < 500 && !adopt_keeper_pid(daemon); i++)
+		usleep(10000);
+	assert_int_equal(adopt_keeper_pid(daemon), pid);
+	return pid;
+}
+
+/* As an upgrade does it, where a service manager runs the keeper. */
+static void sigterm_leaves_the_workers_to_a_keeper_that_stays(void **state)
+{
+	struct daemon *daemon = *state;
+	struct guest_ring ring;
+	struct device device;
+	uint64_t pointer;
+	pid_t keeper;
+	int status;
+
+	daemon_end(daemon, SIGTERM);
+	for (int i = 0; i < 500 && adopt_keeper_pid(daemon); i++)
+		usleep(10000);
+	keeper = start_keeper(daemon);
+	daemon_start(daemon);
+	device_open(&device, daemon->link);
+	device_open_channel(&device, 0);
+	ring = adopt_ring(&device, 0);
+	pointer = adopt_allocate(&ring, 4096);
+	adopt_fill(&ring, pointer, 3);
+	/* One that nobody can resume: its OPEN is still to be answered. */
+	device_send_open(&device, 1, DEVICE_ENTRIES, DEVICE_WINDOW);
+
+	status = daemon_end(daemon, SIGTERM);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	client_close(&device.client);
+	adopt_check(&ring, pointer, 3);
+	daemon_start(daemon);
+	close(device.channels[1].doorbell);
+	close(device.channels[1].completion);
+	device.channels[1].doorbell = device.channels[1].completion = -1;
+	device_greet(&device, daemon->link);
+	device_resume(&device);
+	adopt_check(&ring, pointer, 3);
+	adopt_wait_usage(daemon, "window_bytes", device.channels[0].region_bytes);
+	device_close(&device);
+	adopt_wait_usage(daemon, "gpu_memory_bytes", 0);
+	daemon_end(daemon, SIGTERM);
+	kill(keeper, SIGTERM);
+	assert_int_equal(waitpid(keeper, &status, 0), keeper);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, daemon_setup, daemon_teardown)
@@ -240,6 +330,8 @@ int main(void)
 		TEST(no_region_is_handed_out_twice),
 		TEST(a_keeper_that_is_killed_costs_nothing),
 		TEST(without_keeper_and_mediator_workers_end),
+		TEST(asynchronous_requests_that_were_lost_are_an_error_once),
+		TEST(sigterm_leaves_the_workers_to_a_keeper_that_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

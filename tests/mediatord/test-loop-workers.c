@@ -170,6 +170,36 @@ static void a_name_that_a_worker_gives_is_made_harmless(void **state)
 	client_close(&client);
 }
 
+/* CUDA's errors that stay: what a reset asks for, another worker gives. */
+static void a_context_that_cannot_be_reset_is_replaced(void **state)
+{
+	struct harness *harness = *state;
+	uint8_t bytes[VGPU_MAILBOX_BYTES];
+	struct client client;
+	struct vm_status status;
+	uint64_t context;
+	pid_t pid;
+
+	client_open(&client, harness->link_path);
+	assert_int_equal(client_memory(&client, VGPU_OP_MEMORY_ALLOC, 4096), VGPU_ERR_NONE);
+	assert_int_equal(client_run_kernel(&client, FAKE_POISON), VGPU_ERR_CUDA);
+	assert_int_equal(client_run_kernel(&client, "vector_add"), VGPU_ERR_CUDA);
+	context = client.config.context;
+	pid = harness_status(harness).worker_pid;
+	assert_int_equal(client_call(&client, bytes,
+				     client_request(bytes, VGPU_OP_CONTEXT_RESET, 0, NULL, 0),
+				     NULL),
+			 VGPU_ERR_NONE);
+	assert_true(client.config.context != context);
+	assert_int_equal(client_nop(&client), VGPU_ERR_NONE);
+	status = harness_status(harness);
+	assert_int_equal(status.memory_used_bytes, 0);
+	assert_int_equal(status.workers_lost, 0);
+	assert_int_not_equal(status.worker_pid, pid);
+	wait_until_gone(pid);
+	client_close(&client);
+}
+
 static void a_silent_worker_is_given_up_after_10_s(void **state)
 {
 	struct harness *harness = *state;
@@ -202,6 +232,7 @@ int main(void)
 		TEST(what_was_queued_behind_a_lost_job_fails_too),
 		TEST(a_worker_that_cannot_start_is_an_answer_and_not_a_loop),
 		TEST(a_name_that_a_worker_gives_is_made_harmless),
+		TEST(a_context_that_cannot_be_reset_is_replaced),
 		TEST(a_silent_worker_is_given_up_after_10_s),
 	};
 
