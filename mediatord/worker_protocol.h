@@ -37,7 +37,9 @@
 
 #include "common/protocol.h"
 
+#ifndef VGPU_WORKER_PROTOCOL_VERSION /* a test builds the next release's mediator */
 #define VGPU_WORKER_PROTOCOL_VERSION 2u
+#endif
 /* A worker of an earlier version than ours, from here on, is adopted as well. */
 #define VGPU_WORKER_PROTOCOL_OLDEST 2u
 #define VGPU_WORKER_CONTROL_FD	    3 /* the socket's number in the worker */

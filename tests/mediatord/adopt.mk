@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # Workers that outlive a mediator, and the next one that goes on with them.
 mediatord_adopt_tests = \
+	tests/mediatord/test-adopt-pages \
 	tests/mediatord/test-adopt-quota \
 	tests/mediatord/test-adopt-refuse \
 	tests/mediatord/test-adopt-resume \
-	tests/mediatord/test-adopt-serve
+	tests/mediatord/test-adopt-serve \
+	tests/mediatord/test-adopt-version
 if BUILD_TESTS
 if BUILD_MEDIATORD
-check_PROGRAMS += $(mediatord_adopt_tests)
+check_PROGRAMS += $(mediatord_adopt_tests) tests/mediatord/next-mediatord
 TESTS += $(mediatord_adopt_tests)
 check_LTLIBRARIES += tests/mediatord/libadoptdriver.la
 endif
@@ -35,3 +37,30 @@ tests_mediatord_test_adopt_quota_LDADD = tests/mediatord/libadoptdriver.la
 tests_mediatord_test_adopt_refuse_SOURCES = tests/mediatord/test-adopt-refuse.c
 tests_mediatord_test_adopt_refuse_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_adopt_refuse_LDADD = tests/mediatord/libadoptdriver.la
+
+tests_mediatord_test_adopt_pages_SOURCES = tests/mediatord/test-adopt-pages.c
+tests_mediatord_test_adopt_pages_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_adopt_pages_LDADD = tests/mediatord/libadoptdriver.la
+
+tests_mediatord_test_adopt_version_SOURCES = tests/mediatord/test-adopt-version.c
+tests_mediatord_test_adopt_version_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_adopt_version_LDADD = tests/mediatord/libadoptdriver.la
+
+# The mediator of a release to come, in all that depends on the version of the worker's protocol.
+tests_mediatord_next_mediatord_SOURCES = \
+	mediatord/main.c \
+	mediatord/record.c \
+	mediatord/worker.c \
+	mediatord/worker_start.c
+tests_mediatord_next_mediatord_CPPFLAGS = $(AM_CPPFLAGS) $(mediatord_paths) \
+	-DVGPU_WORKER_PROTOCOL_VERSION=3u
+tests_mediatord_next_mediatord_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS) $(JANSSON_CFLAGS)
+tests_mediatord_next_mediatord_LDADD = $(mediatord_vgpu_mediatord_LDADD)
+
+if FUZZING
+noinst_PROGRAMS += tests/mediatord/fuzz-record
+FUZZ_TARGETS += tests/mediatord/fuzz-record
+endif
+tests_mediatord_fuzz_record_SOURCES = tests/mediatord/fuzz-record.c
+tests_mediatord_fuzz_record_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_mediatord_fuzz_record_LDADD = mediatord/libmediator.la

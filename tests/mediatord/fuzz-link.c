@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any packets on a link socket, of a real mediator without a worker. An input is a sequence of
- * packets, each after two bytes: its length's lower byte, and the upper bits with, in bit 7,
- * whether it carries a window. A first byte with bit 0 set puts an honest HELLO in front.
+ * Any packets on a link socket, of a real mediator and keeper without a worker. An input is a
+ * sequence of packets, each after two bytes: its length's lower byte, and the upper bits with, in
+ * bit 7, whether it carries a window. A first byte with bit 0 set puts an honest HELLO in front,
+ * and bit 1 a RESUME that names nothing after it.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -19,6 +20,7 @@
 #include "common/packet.h"
 #include "mediatord/mediator.h"
 #include "mediatord/rundir.h"
+#include "tests/mediatord/keeper-child.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -34,8 +36,9 @@ static void clean_up(void)
 
 	mediator_free(&mediator);
 	rmdir(config->link_dir);
-	snprintf(path, sizeof(path), "%s", dir);
-	rmdir(path);
+	snprintf(path, sizeof(path), "%s/keeper.sock.lock", dir);
+	unlink(path);
+	rmdir(dir);
 	config_free(&config);
 }
 
@@ -47,14 +50,16 @@ static void set_up(void)
 	vgpu_log_init("fuzz", VGPU_LOG_ERROR - 1);
 	if (!mkdtemp(dir))
 		abort();
-	snprintf(text, sizeof(text), "[mediatord]\nlink-dir = %s/link\nworker = /nonexistent\n",
-		 dir);
+	snprintf(text, sizeof(text),
+		 "[mediatord]\nlink-dir = %s/link\nkeeper-socket = %s/keeper.sock\n", dir, dir);
 	vm.has_link_uid = true;
 	vm.link_uid = geteuid();
 	vm.priority = VGPU_PRIORITY_MEDIUM;
 	if (config_parse(text, strlen(text), "fuzz", &config, NULL) < 0 ||
-	    rundir_make(config->link_dir, NULL) < 0 || mediator_new(config, &mediator, NULL) < 0 ||
-	    mediator_vm_put(mediator, &vm, NULL) < 0)
+	    rundir_make(config->link_dir, NULL) < 0)
+		abort();
+	keeper_child_start(config->keeper_socket);
+	if (mediator_new(config, &mediator, NULL) < 0 || mediator_vm_put(mediator, &vm, NULL) < 0)
 		abort();
 	snprintf(address.sun_path, sizeof(address.sun_path),
 		 "%s/link/00000000-0000-0000-0000-000000000000.sock", dir);
@@ -85,6 +90,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.version = VGPU_LINK_VERSION,
 		.window_bytes = 1 << 20,
 	};
+	const struct vgpu_link_resume resume = {
+		.header = { .type = VGPU_MSG_RESUME,
+			    .length = offsetof(struct vgpu_link_resume, channels) },
+	};
 	int fd;
 
 	if (!mediator)
@@ -97,6 +106,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	turn(fd);
 	if (data[0] & 1)
 		vgpu_packet_send(fd, &hello, sizeof(hello), &window, 1);
+	turn(fd);
+	if (data[0] & 2)
+		vgpu_packet_send(fd, &resume, resume.header.length, NULL, 0);
 	turn(fd);
 	data++;
 	size--;

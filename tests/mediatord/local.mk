@@ -286,8 +286,12 @@ tests_mediatord_test_medchan_daemon_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JAN
 tests_mediatord_test_medchan_daemon_LDADD = tests/mediatord/libloopharness.la $(JANSSON_LIBS)
 
 if FUZZING
-noinst_PROGRAMS += tests/mediatord/fuzz-config tests/mediatord/fuzz-link tests/mediatord/fuzz-sched
-FUZZ_TARGETS += tests/mediatord/fuzz-config tests/mediatord/fuzz-link tests/mediatord/fuzz-sched
+noinst_PROGRAMS += tests/mediatord/fuzz-config tests/mediatord/fuzz-sched
+FUZZ_TARGETS += tests/mediatord/fuzz-config tests/mediatord/fuzz-sched
+if BUILD_MEDIATORD
+noinst_PROGRAMS += tests/mediatord/fuzz-link
+FUZZ_TARGETS += tests/mediatord/fuzz-link
+endif
 endif
 tests_mediatord_fuzz_sched_SOURCES = tests/mediatord/fuzz-sched.c
 tests_mediatord_fuzz_sched_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
@@ -297,9 +301,12 @@ tests_mediatord_fuzz_config_SOURCES = tests/mediatord/fuzz-config.c
 tests_mediatord_fuzz_config_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_mediatord_fuzz_config_LDADD = mediatord/libmediator.la
 
-tests_mediatord_fuzz_link_SOURCES = tests/mediatord/fuzz-link.c
+tests_mediatord_fuzz_link_SOURCES = \
+	tests/mediatord/fuzz-link.c \
+	tests/mediatord/keeper-child.c \
+	tests/mediatord/keeper-child.h
 tests_mediatord_fuzz_link_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-tests_mediatord_fuzz_link_LDADD = mediatord/libmediator.la
+tests_mediatord_fuzz_link_LDADD = mediatord/keeper/libkeeper.la
 
 # Channels, as the mediator opens, counts and closes them.
 mediatord_medchan_tests = \

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A guest's program that opens a channel, writes "ready" and keeps it: channel-holder COMMAND.
- * "hold" does just that; after SIGUSR1 it uses the channel once, writes "served", and goes on.
+ * "hold" does just that; after SIGUSR1 it checks that what it left in its memory on the GPU is
+ * there, writes "served", and goes on.
  * "fork" forks a child, which keeps the channel's lock, and writes the child's pid after "ready".
  * "once" closes the channel and ends.
  */
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,7 @@
 #include "vgpu.h"
 
 #define GPU_BYTES (1u << 20)
+#define PATTERN	  0x5eed1234u
 
 static void must(enum vgpu_result result)
 {
@@ -23,7 +26,20 @@ static void must(enum vgpu_result result)
 	exit(EXIT_FAILURE);
 }
 
-static void hold(struct vgpu_channel *channel)
+static void check_memory(struct vgpu_channel *channel, vgpu_pointer pointer)
+{
+	static uint32_t words[GPU_BYTES / sizeof(uint32_t)];
+
+	memset(words, 0, sizeof(words));
+	must(vgpu_channel_copy_from_device(channel, words, pointer, GPU_BYTES));
+	for (size_t i = 0; i < GPU_BYTES / sizeof(words[0]); i++)
+		if (words[i] != PATTERN) {
+			fprintf(stderr, "channel-holder: word %zu is %x\n", i, words[i]);
+			exit(EXIT_FAILURE);
+		}
+}
+
+static void hold(struct vgpu_channel *channel, vgpu_pointer pointer)
 {
 	sigset_t set;
 	int number;
@@ -31,7 +47,7 @@ static void hold(struct vgpu_channel *channel)
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
 	while (sigwait(&set, &number) == 0) {
-		must(vgpu_channel_nop(channel));
+		check_memory(channel, pointer);
 		puts("served");
 	}
 }
@@ -52,6 +68,8 @@ int main(int argc, char **argv)
 	must(vgpu_open(NULL, 0, 10000, &vgpu));
 	must(vgpu_channel_open(vgpu, 0, 1 << 20, 0, &channel));
 	must(vgpu_channel_mem_alloc(channel, GPU_BYTES, &pointer));
+	must(vgpu_channel_mem_set(channel, pointer, PATTERN, 4, GPU_BYTES / 4, 0));
+	must(vgpu_channel_synchronize(channel));
 	if (strcmp(command, "once") == 0) {
 		vgpu_close(vgpu);
 		puts("ready");
@@ -69,6 +87,6 @@ int main(int argc, char **argv)
 	} else {
 		puts("ready");
 	}
-	hold(channel);
+	hold(channel, pointer);
 	return EXIT_FAILURE;
 }

@@ -21,7 +21,7 @@ wait_until 10 "the link is down" vm_is '.link.state == "down" and .link.pid == n
 wait_until 10 "no worker is left over" no_process "$worker"
 wait_until 10 "libvirt saw the end" eval '[ "$(virsh_ domstate guest)" = "shut off" ]'
 [ "$(vm .usage.gpu_memory_bytes)" -eq 0 ] || fail "the dead VM still holds GPU memory"
-only_sockets "$control" "$link_dir/$guest_uuid.sock"
+only_sockets "$control" "$keeper_socket" "$link_dir/$guest_uuid.sock"
 
 boot_guest
 until_served "a new QEMU"
@@ -32,4 +32,4 @@ check_sum
 virsh_ destroy guest
 rest DELETE "/v1/vms/$guest_uuid"
 wait_until 10 "no worker is left over" no_process "$worker"
-only_sockets "$control"
+only_sockets "$control" "$keeper_socket"

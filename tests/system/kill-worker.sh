@@ -30,4 +30,4 @@ for round in 1 2; do
 	add_vectors || fail "no sum after the worker died"
 	check_sum
 done
-only_sockets "$control" "$link_dir/$guest_uuid.sock"
+only_sockets "$control" "$keeper_socket" "$link_dir/$guest_uuid.sock"

@@ -20,6 +20,8 @@ control=/run/vgpu/control.sock
 link_dir=/run/vgpu/link
 emulator=$VGPU_BINDIR/qemu-system-x86_64-vgpu
 worker=$VGPU_PKGLIBEXECDIR/vgpu-worker
+keeper=$VGPU_PKGLIBEXECDIR/vgpu-keeper
+keeper_socket=/run/vgpu/keeper.sock
 guest_uuid=6f0f6c1e-5d0b-4f8f-9a57-3f0f9d7c0001
 mediator_pid=
 
