@@ -52,9 +52,8 @@ struct channel {
 struct channel_request {
 	uint16_t opcode;
 	bool no_reply;
-	bool nothing;	/* 0 bytes: there is nothing to do */
-	bool on_gpu;	/* it has work for the GPU */
-	uint64_t piece; /* of a copy's or set's bytes, what is to be started next */
+	bool nothing; /* 0 bytes: there is nothing to do */
+	bool on_gpu;  /* it has work for the GPU */
 	uint32_t attribute, index, flags, width;
 	int32_t value; /* or a stream's priority */
 	uint32_t set_value;
@@ -66,6 +65,8 @@ struct channel_request {
 	uint64_t stream, event, end_event;
 	struct allocation *allocation;
 	struct vgpu_launch launch;
+	/* By channel_admits(): what is to be started next; of a copy or set, so many bytes. */
+	struct inflight_work next;
 };
 
 struct channel_result {

@@ -61,14 +61,13 @@ static bool divisible(const struct channel_request *request)
 bool channel_admits(const struct channel *channel, struct channel_request *request, int64_t now_ns)
 {
 	const struct jobs *jobs = &channel->jobs;
-	struct inflight_work work = work_of(request);
 
+	request->next = work_of(request);
 	if (divisible(request))
-		work.bytes = inflight_piece(
-			&jobs->inflight, &work,
+		request->next.bytes = inflight_piece(
+			&jobs->inflight, &request->next,
 			__atomic_load_n(&channel->grant->inflight_ns, __ATOMIC_RELAXED));
-	request->piece = work.bytes;
-	return jobs_admit(jobs, &work, now_ns);
+	return jobs_admit(jobs, &request->next, now_ns);
 }
 
 static cuda_error start_kernel(struct channel *channel, const struct channel_request *request)
@@ -93,7 +92,7 @@ cuda_error channel_start(struct channel *channel, const struct channel_request *
 {
 	struct backend *backend = channel->backend;
 	const struct backend_ops *ops = backend->ops;
-	uint64_t bytes = request->piece;
+	uint64_t bytes = request->next.bytes;
 
 	switch (request->opcode) {
 	case VGPU_RING_MEM_SET:
@@ -117,23 +116,22 @@ cuda_error channel_start(struct channel *channel, const struct channel_request *
 
 bool channel_started(struct channel *channel, struct channel_request *request, int64_t now_ns)
 {
-	struct inflight_work work = work_of(request);
-	bool last = request->piece == request->bytes;
+	uint64_t bytes = request->next.bytes;
+	bool last = bytes == request->bytes;
 
-	work.bytes = request->piece;
-	jobs_started(&channel->jobs, &work, last, now_ns);
+	jobs_started(&channel->jobs, &request->next, last, now_ns);
 	if (channel->backend->info.immediate)
 		jobs_idle(&channel->jobs, vgpu_now_ns());
-	else if (work.kind == INFLIGHT_BLOCKS)
+	else if (request->next.kind == INFLIGHT_BLOCKS)
 		channel_settle(channel);
 	if (last)
 		return false;
-	request->bytes -= request->piece;
-	request->pointer += request->piece;
+	request->bytes -= bytes;
+	request->pointer += bytes;
 	if (request->opcode == VGPU_RING_COPY_DTOD)
-		request->source += request->piece;
+		request->source += bytes;
 	else if (request->opcode != VGPU_RING_MEM_SET)
-		request->window += request->piece;
+		request->window += bytes;
 	return true;
 }
 

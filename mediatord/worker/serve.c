@@ -197,16 +197,15 @@ static int may_take(struct server *server, enum server_wait *wait, struct vgpu_e
 
 	if (room < 0)
 		return server_broken(server, err);
+	/* Without a submission nothing stands in its way: there may be room when it comes. */
+	*wait = room ? SERVER_WAITS_SUBMISSION : SERVER_WAITS_READER;
+	if ((!room || !gate_has_token(&server->gate)) && !ring_waiting(&server->ring))
+		return 0;
 	*wait = SERVER_WAITS_ROOM;
 	if (!room || server->pending.count >= PENDING_MAX)
 		return 0;
 	*wait = SERVER_WAITS_TOKEN;
-	if (gate_has_token(&server->gate))
-		return 1;
-	if (ring_waiting(&server->ring))
-		return gate_take_token(&server->gate, err);
-	*wait = SERVER_WAITS_SUBMISSION;
-	return 0;
+	return gate_take_token(&server->gate, err);
 }
 
 /* Returns 1 when something was done, 0 and what is waited for, or -1 and err. */

@@ -15,6 +15,7 @@
 /* What the loop waits for. */
 enum server_wait {
 	SERVER_WAITS_SUBMISSION, /* in the ring */
+	SERVER_WAITS_READER,	 /* the same, where the guest has yet to take all completions */
 	SERVER_WAITS_TOKEN,	 /* before it may take the one that is there */
 	SERVER_WAITS_GRANT,	 /* before the held submission's work may be started */
 	SERVER_WAITS_GPU,	 /* the same, but for what is there already */

@@ -79,11 +79,18 @@ void server_adapt(struct server *server)
 	}
 }
 
+/* Whether the guest is who ends the wait, by a submission. */
+static bool waits_for_guest(enum server_wait wait)
+{
+	return wait == SERVER_WAITS_SUBMISSION || wait == SERVER_WAITS_READER;
+}
+
 /* Whether what is waited for is there, as far as a word in memory tells. */
 static bool has_come(const struct server *server, enum server_wait wait)
 {
 	switch (wait) {
 	case SERVER_WAITS_SUBMISSION:
+	case SERVER_WAITS_READER:
 		return ring_waiting(&server->ring);
 	case SERVER_WAITS_TOKEN:
 		return gate_has_token(&server->gate);
@@ -124,8 +131,9 @@ static bool goes_on_polling(const struct server *server, enum server_wait wait, 
 	if (!server->spin_limit_ns)
 		return false;
 	if (!waits_for_gpu(server, wait))
-		/* Room does not come by looking. */
-		return wait != SERVER_WAITS_ROOM && waited < server->spin_limit_ns;
+		/* Room does not come by looking; the guest may need this very processor. */
+		return wait != SERVER_WAITS_ROOM && wait != SERVER_WAITS_READER &&
+		       waited < server->spin_limit_ns;
 	if (near_its_end(server, now))
 		return true;
 	/* Our own next piece may come a little late; the guest's answer may not. */
@@ -214,7 +222,7 @@ static int sleep_until(struct server *server, enum server_wait wait, int64_t due
 		       struct vgpu_error **err)
 {
 	struct pollfd fds[] = {
-		{ .fd = wait == SERVER_WAITS_SUBMISSION ? server->doorbell : -1, .events = POLLIN },
+		{ .fd = waits_for_guest(wait) ? server->doorbell : -1, .events = POLLIN },
 		{ .fd = server->mediator->fd, .events = POLLIN },
 	};
 	struct timespec limit;
@@ -239,19 +247,19 @@ int server_idle(struct server *server, enum server_wait wait, struct vgpu_error 
 	/* Who sleeps with nothing on the GPU need not be asked for it. */
 	if (!channel_settle(&server->channel) && gate_leave(&server->gate, err) < 0)
 		return -1;
-	if (wait == SERVER_WAITS_SUBMISSION && !server->pending.count &&
+	if (waits_for_guest(wait) && !server->pending.count &&
 	    channel_idle_due(&server->channel, vgpu_now_ns(), &due_ns, err) < 0)
 		return -1;
 	if (!server->slept_since_ns)
 		server->slept_since_ns = vgpu_now_ns();
-	if (wait == SERVER_WAITS_SUBMISSION)
+	if (waits_for_guest(wait))
 		ring_sleeps(&server->ring);
 	else
 		ring_publish(&server->ring);
 	/* What came before anybody could see that we sleep. */
 	if (!has_come(server, wait))
 		found = sleep_until(server, wait, due_ns, err);
-	if (wait == SERVER_WAITS_SUBMISSION)
+	if (waits_for_guest(wait))
 		ring_awake(&server->ring);
 	return found;
 }

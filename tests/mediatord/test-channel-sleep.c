@@ -192,6 +192,30 @@ static void doorbells_for_nothing(void **state)
 	assert_true(channel.grant->errors == 0);
 }
 
+/* A guest that took no completion yet is waited for by the doorbell, as any. */
+static void completions_that_nobody_took_do_not_deafen_it(void **state)
+{
+	const struct vgpu_completion *last =
+		&channel.ring
+			 .completions[(channel.ring.taken + CHANNEL_ENTRIES - 1) % CHANNEL_ENTRIES];
+	struct vgpu_completion completion;
+	uint64_t doorbells;
+
+	(void)state;
+	for (uint32_t i = 0; i < CHANNEL_ENTRIES; i++)
+		guest_ring_submit(&channel.ring, &nop);
+	while (__atomic_load_n(&last->sequence, __ATOMIC_ACQUIRE) !=
+	       channel.ring.taken + CHANNEL_ENTRIES)
+		usleep(100);
+	wait_until_asleep();
+	doorbells = channel.ring.doorbells;
+	for (uint32_t i = 0; i < CHANNEL_ENTRIES; i++)
+		assert_true(guest_ring_poll(&channel.ring, &completion));
+	guest_ring_submit(&channel.ring, &nop);
+	assert_true(channel.ring.doorbells == doorbells + 1);
+	assert_int_equal(channel_wait(&channel).status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -202,6 +226,7 @@ int main(void)
 		cmocka_unit_test(a_guest_that_sleeps_is_woken),
 		cmocka_unit_test(sleeping_against_each_other),
 		cmocka_unit_test(doorbells_for_nothing),
+		cmocka_unit_test(completions_that_nobody_took_do_not_deafen_it),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);
