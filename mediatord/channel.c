@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/ring.h"
+#include "mediatord/channel_turn.h"
 #include "mediatord/link.h"
 #include "mediatord/vm.h"
 #include "mediatord/worker.h"
@@ -83,6 +84,8 @@ static void send_opened(struct vm *vm, uint32_t number, uint32_t serial,
 		.error_code = error,
 	};
 
+	if (error)
+		vm_count_refusal(vm, error);
 	send_to_device(vm, &message.header);
 }
 
@@ -119,18 +122,26 @@ static bool is_ending(const struct channel *channel)
 	       !channel->stuck;
 }
 
-static void unschedule(struct channel *channel)
+void channel_unschedule(struct channel *channel)
 {
 	if (channel->scheduled)
 		sched_channel_remove(channel->vm->mediator->sched, channel->sched_channel,
 				     vgpu_now_ns());
 	channel->scheduled = false;
+	channel->granted = false;
+}
+
+/* It gets no turn any more; the GPU that it has it keeps until its worker was reaped. */
+static void leave_queue(struct channel *channel)
+{
+	if (!channel->granted)
+		channel_unschedule(channel);
 }
 
 void channel_kill(struct channel *channel, enum channel_state state)
 {
 	channel->state = state;
-	unschedule(channel);
+	leave_queue(channel);
 	worker_kill(channel->worker);
 }
 
@@ -145,11 +156,21 @@ int channel_schedule(struct channel *channel, uint32_t *gpu, bool there)
 			mediator->last_channel = SCHED_CHANNEL_FIRST - 1;
 		channel->sched_channel = ++mediator->last_channel;
 		rc = there ? sched_channel_adopt(mediator->sched, channel->sched_channel, vm_id,
-						 *gpu, false, vgpu_now_ns())
+						 *gpu, channel->granted, vgpu_now_ns())
 			   : sched_channel_add(mediator->sched, channel->sched_channel, vm_id, gpu);
 	} while (rc < 0 && errno == EEXIST);
 	channel->scheduled = rc == 0;
 	return rc;
+}
+
+static void publish(struct channel *channel, uint64_t released_bytes)
+{
+	const struct vm *vm = channel->vm;
+
+	grant_publish(&channel->grant, vm->config.quotas.gpu_memory_bytes, vm->memory.used,
+		      released_bytes);
+	grant_bound(&channel->grant, vm->config.quotas.queue_depth,
+		    (uint64_t)vm->mediator->config->inflight_ms * (uint64_t)VGPU_NS_PER_MS);
 }
 
 /* Starts the worker of a channel whose region was placed. Returns 0, or -1 and err. */
@@ -169,7 +190,11 @@ static int start_worker(struct channel *channel, struct vgpu_error **err)
 	rings.fds[WORKER_FD_BAR] = vm->link->window_fd;
 	rings.fds[WORKER_FD_DOORBELL] = channel->doorbell;
 	rings.fds[WORKER_FD_COMPLETION] = channel->completion;
-	return worker_start(vm, gpu, channel, &rings, &channel->worker, err);
+	if (worker_start(vm, gpu, channel, &rings, &channel->worker, err) < 0)
+		return -1;
+	publish(channel, 0);
+	channel_turn_begin(channel);
+	return 0;
 }
 
 static void close_eventfds(struct channel *channel)
@@ -240,6 +265,7 @@ static void unplace(struct channel *channel)
 	struct channels *channels = &channel->vm->channels;
 
 	ledger_release(&channels->window, channel->region.bytes);
+	pools_window_release(&channel->vm->mediator->pools, channel->region.bytes);
 	region_free(&channels->bar, &channel->region);
 }
 
@@ -252,6 +278,8 @@ static uint32_t try_start(struct channel *channel)
 	bool wait = false;
 	uint32_t error;
 
+	if (vm_quarantined(vm))
+		return VGPU_ERR_QUARANTINED;
 	if (backoff_waits(&vm->channels.backoff, now))
 		return VGPU_ERR_UNAVAILABLE;
 	error = check_quotas(vm, channel->bytes, &wait);
@@ -263,11 +291,18 @@ static uint32_t try_start(struct channel *channel)
 				return VGPU_ERR_NONE;
 		return VGPU_ERR_WINDOW_LIMIT;
 	}
+	if (!pools_window_take(&vm->mediator->pools, channel->region.bytes)) {
+		region_free(&vm->channels.bar, &channel->region);
+		vm_log(vm, VGPU_LOG_WARNING,
+		       "channel %u: the host has no room for its window (window-commitment)",
+		       channel->number);
+		return VGPU_ERR_WINDOW_LIMIT;
+	}
 	ledger_reserve(&vm->channels.window, channel->region.bytes, 0);
 	pace_start(&vm->channels.pace, now);
 	if (start_worker(channel, &err) < 0) {
 		vm_log(vm, VGPU_LOG_ERROR, "channel %u: %s", channel->number, err->message);
-		unschedule(channel);
+		channel_unschedule(channel);
 		unplace(channel);
 		backoff_fail(&vm->channels.backoff, now);
 		return VGPU_ERR_UNAVAILABLE;
@@ -363,7 +398,7 @@ bool channel_close(struct vm *vm, uint32_t number, uint32_t serial)
 		break;
 	case CHANNEL_OPEN:
 		channel->state = CHANNEL_CLOSING;
-		unschedule(channel);
+		leave_queue(channel);
 		worker_end(channel->worker);
 		break;
 	case CHANNEL_BROKEN:
@@ -391,14 +426,14 @@ void channels_reset(struct vm *vm)
 	timer_cancel(loop_timers(vm->mediator->loop), &vm->channels.start);
 }
 
-void channels_break(struct vm *vm, const char *text)
+void channels_break(struct vm *vm, uint32_t error, const char *text)
 {
 	for (struct channel *channel = vm->channels.first; channel; channel = channel->next)
 		if (channel->state == CHANNEL_STARTING || channel->state == CHANNEL_OPEN) {
 			worker_log(channel->worker, VGPU_LOG_INFO, "%s", text);
-			channel->error =
-				channel->opened ? VGPU_ERR_CONTEXT_LOST : VGPU_ERR_UNAVAILABLE;
+			channel->error = channel->opened ? error : VGPU_ERR_UNAVAILABLE;
 			channel_kill(channel, CHANNEL_BROKEN);
+			channel_unschedule(channel);
 		}
 }
 
@@ -406,8 +441,7 @@ void channels_publish(struct vm *vm)
 {
 	for (struct channel *channel = vm->channels.first; channel; channel = channel->next)
 		if (channel->worker)
-			grant_publish(&channel->grant, vm->config.quotas.gpu_memory_bytes,
-				      vm->memory.used, channel->worker->released_bytes);
+			publish(channel, channel->worker->released_bytes);
 }
 
 void channel_worker_ready(struct channel *channel)
@@ -436,12 +470,14 @@ void channel_worker_lost(struct channel *channel, const char *text)
 	worker_log(worker, VGPU_LOG_WARNING, "lost worker %d: %s", (int)worker_pid(worker), text);
 	channel_sample(channel);
 	if (channel->grant.seen.submissions > 0 || worker->memory.used > 0)
-		channel->vm->workers_lost++;
+		channel->vm->usage.workers_lost++;
 	if (channel->grant.seen.submissions > 0 || now - worker->start_ns > PROVEN_NS)
 		backoff_succeed(backoff);
 	backoff_fail(backoff, now);
 	channel->error = channel->opened ? VGPU_ERR_CONTEXT_LOST : VGPU_ERR_UNAVAILABLE;
 	channel_kill(channel, CHANNEL_BROKEN);
+	if (channel->opened)
+		vm_count_fault(channel->vm, "a channel's worker was lost");
 }
 
 void channel_ring_broken(struct channel *channel, const char *text)
@@ -462,7 +498,7 @@ void channel_worker_gone(struct channel *channel)
 	const struct channel old = *channel;
 
 	channel_sample(channel);
-	unschedule(channel);
+	channel_unschedule(channel);
 	unplace(channel);
 	channel->worker = NULL;
 	remove_channel(channel);
@@ -480,5 +516,6 @@ void channel_worker_gone(struct channel *channel)
 void channel_worker_stuck(struct channel *channel)
 {
 	channel->stuck = true;
+	channel_unschedule(channel);
 	channels_advance(channel->vm);
 }

@@ -59,6 +59,9 @@ struct channel {
 	struct worker *worker;
 	uint32_t sched_channel;
 	bool scheduled; /* the scheduler has the channel */
+	bool granted;	/* and let it have the GPU; it has not yielded since */
+	bool contended; /* while others wait for it */
+	bool revoked;	/* and it is to yield */
 	bool stuck;	/* killed long ago: nothing waits for its end any more */
 	struct grant grant;
 };
@@ -73,7 +76,6 @@ struct channels {
 	struct timer start;  /* one that waits may be started */
 	struct timer sample; /* what the workers did is to be read */
 	int64_t sample_interval_ns;
-	struct grant_counters done; /* by all workers, those that ended included */
 };
 
 /* Timers that channels_init()'s caller reserves. */
@@ -109,8 +111,11 @@ void channel_send_closed(struct vm *vm, uint32_t number, uint32_t serial, uint32
 /* The device was reset, or went: kills every channel's worker. Sends nothing, now or later. */
 void channels_reset(struct vm *vm);
 
-/* As if each had lost its worker; text says why. The scheduler has none of them afterwards. */
-void channels_break(struct vm *vm, const char *text);
+/*
+ * As if each had lost its worker, with this VGPU_ERR_*; text says why. The scheduler has none of
+ * them afterwards.
+ */
+void channels_break(struct vm *vm, uint32_t error, const char *text);
 
 /* Something changed that one that waits may have waited for. May drop the link. */
 void channels_advance(struct vm *vm);
@@ -156,6 +161,9 @@ void channel_worker_stuck(struct channel *channel);
 struct channel *channel_find(const struct vm *vm, uint32_t number);
 /* Kills a channel's worker; what the channel holds it keeps until that was reaped. */
 void channel_kill(struct channel *channel, enum channel_state state);
+
+/* Takes it out of the scheduler: whoever comes next may use its GPU. */
+void channel_unschedule(struct channel *channel);
 /*
  * A scheduler's channel on a GPU of the VM's pool, or, where it is there already, on *gpu. Returns
  * 0, or -1 with errno.

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Channels that an earlier mediator opened, made anew from their workers' records. */
+#include <errno.h>
+
+#include "mediatord/channel_turn.h"
 #include "mediatord/vm.h"
 #include "mediatord/worker.h"
 
@@ -51,6 +54,24 @@ static bool other_bar(const struct vm *vm, const struct record *record)
 	return false;
 }
 
+/* It goes on with the grant that it has, unless another VM's worker has the GPU as well. */
+static int schedule(struct channel *channel, uint32_t gpu)
+{
+	channel->granted = grant_is_allowed(&channel->grant);
+	channel->contended = true;
+	if (channel_schedule(channel, &gpu, true) == 0) {
+		/* As the scheduler has it; it says so if nobody waits. */
+		if (channel->granted)
+			grant_allow(&channel->grant, true);
+		return 0;
+	}
+	if (!channel->granted || errno != EBUSY)
+		return -1;
+	grant_revoke(&channel->grant);
+	channel->granted = false;
+	return channel_schedule(channel, &gpu, true);
+}
+
 /* Takes what the channel holds. Returns NULL, or why not all can be taken. */
 static const char *take(struct channel *channel)
 {
@@ -60,8 +81,10 @@ static const char *take(struct channel *channel)
 		.submissions = record->submissions,
 		.errors = record->errors,
 		.gpu_time_ns = record->gpu_time_ns,
+		.bytes_in = record->bytes_in,
+		.bytes_out = record->bytes_out,
+		.jobs = record->jobs_seen,
 	};
-	uint32_t gpu = record->gpu;
 	const char *fault = grant_map(&channel->grant,
 				      channel->worker->process->fds[VGPU_KEEPER_FD_GRANT], &seen);
 
@@ -70,7 +93,7 @@ static const char *take(struct channel *channel)
 	if (!region_claim(&channels->bar, &channel->region, record->region, record->region_bytes))
 		return "its region overlaps another's";
 	if (!ledger_reserve(&channels->window, channel->region.bytes, 0) ||
-	    channel_schedule(channel, &gpu, true) < 0) {
+	    schedule(channel, record->gpu) < 0) {
 		region_free(&channels->bar, &channel->region);
 		return "it cannot be scheduled";
 	}
@@ -96,9 +119,11 @@ const char *channel_adopt(struct vm *vm, struct worker *worker)
 		free(channel);
 		return fault;
 	}
+	pools_window_add(&vm->mediator->pools, channel->region.bytes);
 	/* Until the device comes back nothing is placed, but so that this is so by itself. */
 	vm->channels.bar.bytes = record->bar_bytes;
 	append(channel);
+	channel_turn_begin(channel);
 	return NULL;
 }
 
@@ -112,5 +137,6 @@ void channel_adopt_orphan(struct vm *vm, struct worker *worker)
 	if (region_claim(&vm->channels.bar, &channel->region, worker->record->region,
 			 worker->record->region_bytes))
 		ledger_reserve(&vm->channels.window, channel->region.bytes, 0);
+	pools_window_add(&vm->mediator->pools, channel->region.bytes);
 	append(channel);
 }

@@ -2,13 +2,13 @@
 /* What channels did, as their workers say it through the grant page; and how they are. */
 #include <string.h>
 
-#include "mediatord/channel.h"
+#include "mediatord/channel_turn.h"
 #include "mediatord/vm.h"
 #include "mediatord/worker.h"
 
 /* USAGE is sent as often, where there is news; where there is none, they are looked for less. */
 #define SAMPLE_FIRST_NS (100 * VGPU_NS_PER_MS)
-#define SAMPLE_LAST_NS	(1600 * VGPU_NS_PER_MS)
+#define SAMPLE_LAST_NS	(800 * VGPU_NS_PER_MS)
 
 /* What was counted is not counted again by the next mediator. */
 static void keep_seen(struct record *record, const struct grant_counters *seen)
@@ -16,22 +16,35 @@ static void keep_seen(struct record *record, const struct grant_counters *seen)
 	RECORD_SET(record, submissions, seen->submissions);
 	RECORD_SET(record, errors, seen->errors);
 	RECORD_SET(record, gpu_time_ns, seen->gpu_time_ns);
+	RECORD_SET(record, bytes_in, seen->bytes_in);
+	RECORD_SET(record, bytes_out, seen->bytes_out);
+	RECORD_SET(record, jobs_seen, seen->jobs);
 }
 
 bool channel_sample(struct channel *channel)
 {
-	struct grant_counters *done = &channel->vm->channels.done;
+	struct usage *usage = &channel->vm->usage;
+	int64_t now = vgpu_now_ns();
 	struct grant_counters fresh;
 
 	if (!channel->worker)
 		return false;
-	fresh = grant_sample(&channel->grant,
-			     (uint64_t)(vgpu_now_ns() - channel->worker->start_ns));
-	done->submissions += fresh.submissions;
-	done->errors += fresh.errors;
-	done->gpu_time_ns += fresh.gpu_time_ns;
+	fresh = grant_sample(&channel->grant, (uint64_t)(now - channel->worker->start_ns));
+	if (channel->granted)
+		sched_used(channel->vm->mediator->sched, channel->sched_channel,
+			   (int64_t)fresh.gpu_time_ns, now);
+	usage->requests += fresh.submissions;
+	usage->completed += fresh.submissions - fresh.errors;
+	usage->failed += fresh.errors;
+	usage->gpu_time_ns += fresh.gpu_time_ns;
+	usage->bytes_in += fresh.bytes_in;
+	usage->bytes_out += fresh.bytes_out;
+	usage->jobs += fresh.jobs;
+	grant_times(&channel->grant, usage);
 	keep_seen(channel->worker->record, &channel->grant.seen);
-	return fresh.submissions || fresh.errors || fresh.gpu_time_ns;
+	/* One that works is looked at soon again: its job may be too long. */
+	return fresh.submissions || fresh.errors || fresh.gpu_time_ns ||
+	       grant_job_since(&channel->grant, now);
 }
 
 bool channels_sample(struct vm *vm)
@@ -62,8 +75,9 @@ void channels_sample_due(struct vm *vm)
 
 	for (const struct channel *channel = vm->channels.first; channel; channel = channel->next)
 		is_open = is_open || channel->state == CHANNEL_OPEN;
-	if (!vm->link || !is_open)
+	if (!is_open)
 		return;
+	channels_expire(vm);
 	if (channels_sample(vm)) {
 		sample_again(vm, SAMPLE_FIRST_NS);
 		vm_report(vm);

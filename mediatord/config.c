@@ -85,6 +85,18 @@ struct config *config_new(void)
 	config->keeper_wait_seconds = 60;
 	config->backend = VGPU_BACKEND_CPU;
 	config->log_level = VGPU_LOG_INFO;
+	config->sched = (struct sched_params){
+		.slice_ns = SCHED_SLICE_NS,
+		.yield_ns = SCHED_YIELD_NS,
+		.ageing_ns = SCHED_AGEING_NS,
+		.period_ns = SCHED_PERIOD_NS,
+	};
+	config->inflight_ms = 1;
+	config->quarantine = (struct quarantine_config){
+		.faults = QUARANTINE_FAULTS,
+		.period_ns = QUARANTINE_PERIOD_NS,
+		.duration_ns = QUARANTINE_DURATION_NS,
+	};
 	config->software_gpus = 1;
 	config->window_commitment_bytes = host_memory() / 2;
 	config->context_idle_ms = CONFIG_CONTEXT_IDLE_MS;

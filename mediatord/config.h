@@ -9,6 +9,8 @@
 #include <sys/types.h>
 
 #include "common/error.h"
+#include "mediatord/quarantine.h"
+#include "mediatord/sched.h"
 #include "mediatord/vm_config.h"
 
 #define CONFIG_POOL_GPUS_MAX 64u
@@ -30,6 +32,7 @@
 #define CONFIG_LONGEST_JOB_MS_MAX      86400000u /* a day */
 #define CONFIG_MEMORY_COMMITMENT_MAX   10000u	 /* percent */
 #define CONFIG_WARM_WORKERS_MAX	       64u
+#define CONFIG_SCHED_MS_MAX	       3600000u
 #define CONFIG_SOFTWARE_GPUS_MAX       CONFIG_POOL_GPUS_MAX
 
 struct config_pool {
@@ -73,6 +76,9 @@ struct config {
 	uint64_t window_commitment_bytes; /* of windows, on the whole host; 0: no limit */
 	uint32_t warm_workers;		  /* of each GPU that has VMs */
 	int log_level;			  /* VGPU_LOG_* */
+	struct sched_params sched;
+	uint32_t inflight_ms; /* work that a ring may have started ahead; 0: no bound */
+	struct quarantine_config quarantine;
 
 	/* At least one; a pool's index is its number for the scheduler. No GPU is in two. */
 	struct config_pool *pools;

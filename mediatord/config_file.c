@@ -92,21 +92,32 @@ static int begin_section(struct config_reader *reader, char *text)
 		reader->section = SECTION_MEDIATORD;
 		return 0;
 	}
+	if (strcmp(text, "scheduler") == 0 && !*name) {
+		if (reader->scheduler_seen)
+			return vgpu_error_set(reader->err, EINVAL, "[scheduler] is there twice");
+		reader->scheduler_seen = true;
+		reader->section = SECTION_SCHEDULER;
+		return 0;
+	}
 	if (strcmp(text, "pool") == 0)
 		return begin_pool(reader, name);
 	if (strcmp(text, "profile") == 0)
 		return begin_profile(reader, name);
 	return vgpu_error_set(reader->err, EINVAL,
-			      "unknown section [%s%s%s]; there are [mediatord], [pool NAME] and "
-			      "[profile NAME]",
+			      "unknown section [%s%s%s]; there are [mediatord], [scheduler], "
+			      "[pool NAME] and [profile NAME]",
 			      text, *name ? " " : "", name);
 }
 
 static int read_value(struct config_reader *reader, const char *name, const char *value)
 {
-	const struct config_key *keys = reader->section == SECTION_MEDIATORD ? config_mediatord_keys
-					: reader->section == SECTION_POOL    ? config_pool_keys
-									     : config_profile_keys;
+	static const struct config_key *const sections[] = {
+		[SECTION_MEDIATORD] = config_mediatord_keys,
+		[SECTION_POOL] = config_pool_keys,
+		[SECTION_PROFILE] = config_profile_keys,
+		[SECTION_SCHEDULER] = config_scheduler_keys,
+	};
+	const struct config_key *keys = sections[reader->section];
 
 	if (reader->section == SECTION_NONE)
 		return vgpu_error_set(reader->err, EINVAL, "\"%s\" stands before any [section]",

@@ -341,3 +341,75 @@ const struct config_key config_profile_keys[] = {
 	{ "longest-job", set_longest_job },
 	{ NULL, NULL },
 };
+
+/* A duration that the scheduler takes: 1 ms to an hour. */
+static int set_sched(struct config_reader *reader, const char *value, int64_t *field_ns)
+{
+	uint32_t ms;
+
+	if (config_value_duration(reader->err, value, &ms) < 0)
+		return -1;
+	if (ms < 1 || ms > CONFIG_SCHED_MS_MAX)
+		return vgpu_error_set(reader->err, EINVAL, "\"%s\" is not from 1ms to 3600s",
+				      value);
+	*field_ns = ms * VGPU_NS_PER_MS;
+	return 0;
+}
+
+static int set_slice(struct config_reader *reader, const char *value)
+{
+	return set_sched(reader, value, &reader->config->sched.slice_ns);
+}
+
+static int set_yield(struct config_reader *reader, const char *value)
+{
+	return set_sched(reader, value, &reader->config->sched.yield_ns);
+}
+
+static int set_ageing(struct config_reader *reader, const char *value)
+{
+	return set_sched(reader, value, &reader->config->sched.ageing_ns);
+}
+
+static int set_period(struct config_reader *reader, const char *value)
+{
+	return set_sched(reader, value, &reader->config->sched.period_ns);
+}
+
+static int set_inflight(struct config_reader *reader, const char *value)
+{
+	return config_value_duration(reader->err, value, &reader->config->inflight_ms);
+}
+
+static int set_faults(struct config_reader *reader, const char *value)
+{
+	return config_value_number(reader->err, value, 0, QUARANTINE_FAULTS_MAX,
+				   &reader->config->quarantine.faults);
+}
+
+static int set_fault_period(struct config_reader *reader, const char *value)
+{
+	return set_sched(reader, value, &reader->config->quarantine.period_ns);
+}
+
+static int set_quarantine(struct config_reader *reader, const char *value)
+{
+	uint32_t ms;
+
+	if (config_value_duration(reader->err, value, &ms) < 0)
+		return -1;
+	reader->config->quarantine.duration_ns = ms * VGPU_NS_PER_MS;
+	return 0;
+}
+
+const struct config_key config_scheduler_keys[] = {
+	{ "slice", set_slice },
+	{ "yield", set_yield },
+	{ "ageing", set_ageing },
+	{ "period", set_period },
+	{ "inflight", set_inflight },
+	{ "faults", set_faults },
+	{ "fault-period", set_fault_period },
+	{ "quarantine", set_quarantine },
+	{ NULL, NULL },
+};

@@ -14,11 +14,12 @@ struct config_reader {
 		SECTION_NONE,
 		SECTION_MEDIATORD,
 		SECTION_POOL,
-		SECTION_PROFILE
+		SECTION_PROFILE,
+		SECTION_SCHEDULER
 	} section;
 	size_t index;
 	uint64_t seen; /* bit n: the section's nth key was there */
-	bool mediatord_seen;
+	bool mediatord_seen, scheduler_seen;
 	struct vgpu_error **err;
 };
 
@@ -41,6 +42,7 @@ struct config_key {
 };
 
 /* Of each section; a name of NULL ends them. At most 64 keys each. */
-extern const struct config_key config_mediatord_keys[], config_pool_keys[], config_profile_keys[];
+extern const struct config_key config_mediatord_keys[], config_pool_keys[], config_profile_keys[],
+	config_scheduler_keys[];
 
 #endif

@@ -14,11 +14,19 @@ struct command {
 	enum {
 		COMMAND_PUT,
 		COMMAND_DELETE,
-		COMMAND_STATUS
+		COMMAND_STATUS,
+		COMMAND_GPUS,
+		COMMAND_USAGES,
+		COMMAND_USAGE_RESTORE
 	} kind;
 	const struct vm_config *config;
 	const uint8_t *uuid;
 	struct vm_status *status;
+	const struct gpu_report *report;
+	const struct vm_usage *usage;
+	bool all;
+	struct vm_usage **usages;
+	size_t *count;
 	struct vgpu_error **err;
 	int result;
 	bool done;
@@ -83,6 +91,17 @@ static void carry_out(struct mediator *mediator, struct command *command)
 	case COMMAND_STATUS:
 		command->result =
 			mediator_vm_status(mediator, command->uuid, command->status, command->err);
+		break;
+	case COMMAND_USAGES:
+		command->result = mediator_usages(mediator, command->all, command->usages,
+						  command->count, command->err);
+		break;
+	case COMMAND_USAGE_RESTORE:
+		command->result = mediator_usage_restore(mediator, command->usage, command->err);
+		break;
+	case COMMAND_GPUS:
+		mediator_gpus(mediator, command->report);
+		command->result = 0;
 		break;
 	}
 }
@@ -190,6 +209,31 @@ int control_vm_status(struct control *control, const uint8_t uuid[16], struct vm
 	struct command command = {
 		.kind = COMMAND_STATUS, .uuid = uuid, .status = status, .err = err
 	};
+
+	return call(control, &command);
+}
+
+int control_gpus(struct control *control, const struct gpu_report *report, struct vgpu_error **err)
+{
+	struct command command = { .kind = COMMAND_GPUS, .report = report, .err = err };
+
+	return call(control, &command);
+}
+
+int control_usages(struct control *control, bool all, struct vm_usage **usages, size_t *count,
+		   struct vgpu_error **err)
+{
+	struct command command = {
+		.kind = COMMAND_USAGES, .all = all, .usages = usages, .count = count, .err = err
+	};
+
+	return call(control, &command);
+}
+
+int control_usage_restore(struct control *control, const struct vm_usage *usage,
+			  struct vgpu_error **err)
+{
+	struct command command = { .kind = COMMAND_USAGE_RESTORE, .usage = usage, .err = err };
 
 	return call(control, &command);
 }

@@ -10,6 +10,7 @@
 #define VGPU_MEDIATORD_CONTROL_H
 
 #include "common/error.h"
+#include "mediatord/gpu_report.h"
 #include "mediatord/vm_config.h"
 
 struct control;
@@ -28,5 +29,22 @@ int control_vm_delete(struct control *control, const uint8_t uuid[16], struct vg
 /* Returns 0 and *status, or -1 and err (ENOENT). */
 int control_vm_status(struct control *control, const uint8_t uuid[16], struct vm_status *status,
 		      struct vgpu_error **err);
+
+/*
+ * What the VMs did: of all, or of those where something changed since the last call; *count of
+ * them, in a list that the caller frees with free(). Returns 0, or -1 and err.
+ */
+int control_usages(struct control *control, bool all, struct vm_usage **usages, size_t *count,
+		   struct vgpu_error **err);
+
+/* Adds what a VM did before this mediator was started. Returns 0, or -1 and err (ENOENT). */
+int control_usage_restore(struct control *control, const struct vm_usage *usage,
+			  struct vgpu_error **err);
+
+/*
+ * What the driver says of the GPUs now: one that fails ends what uses it. Returns 0, or -1 and err
+ * (ESHUTDOWN).
+ */
+int control_gpus(struct control *control, const struct gpu_report *report, struct vgpu_error **err);
 
 #endif

@@ -23,14 +23,32 @@ int grant_make(struct grant *grant, int *fd, struct vgpu_error **err)
 	if (page == MAP_FAILED)
 		return vgpu_error_errno(err, errno, "cannot map a grant page");
 	*grant = (struct grant){ .page = page };
-	grant->page->grant = VGPU_GRANT_RUN;
-	grant->page->tokens = VGPU_GRANT_NO_LIMIT;
 	*fd = vgpu_steal_fd(&made);
 	return 0;
 }
 
+static void count_times(uint32_t *seen, const uint32_t *place, uint64_t *sums)
+{
+	for (size_t i = 0; i < VGPU_HISTOGRAM_BUCKETS; i++) {
+		uint32_t value = __atomic_load_n(&place[i], __ATOMIC_RELAXED);
+
+		sums[i] += value - seen[i];
+		seen[i] = value;
+	}
+}
+
+void grant_times(struct grant *grant, struct usage *usage)
+{
+	if (!grant->page)
+		return;
+	count_times(grant->times.queue, grant->page->queue_times, usage->queue_times);
+	count_times(grant->times.run, grant->page->run_times, usage->run_times);
+	count_times(grant->times.total, grant->page->total_times, usage->total_times);
+}
+
 const char *grant_map(struct grant *grant, int fd, const struct grant_counters *seen)
 {
+	static struct usage ignored;
 	struct stat status;
 	int seals = fcntl(fd, F_GET_SEALS);
 	void *page;
@@ -43,6 +61,8 @@ const char *grant_map(struct grant *grant, int fd, const struct grant_counters *
 	if (page == MAP_FAILED)
 		return "its grant page cannot be mapped";
 	*grant = (struct grant){ .page = page, .seen = *seen };
+	/* What the last mediator saw is not known: what came since it looked is not counted. */
+	grant_times(grant, &ignored);
 	return NULL;
 }
 
@@ -62,6 +82,50 @@ void grant_publish(struct grant *grant, uint64_t quota, uint64_t used, uint64_t 
 	__atomic_store_n(&grant->page->used_bytes, used, __ATOMIC_RELEASE);
 }
 
+void grant_bound(struct grant *grant, uint32_t queue_depth, uint64_t inflight_ns)
+{
+	if (!grant->page)
+		return;
+	__atomic_store_n(&grant->page->queue_depth, queue_depth, __ATOMIC_RELAXED);
+	__atomic_store_n(&grant->page->inflight_ns, inflight_ns, __ATOMIC_RELAXED);
+}
+
+void grant_allow(struct grant *grant, bool contended)
+{
+	uint32_t bits = VGPU_GRANT_RUN | (contended ? VGPU_GRANT_CONTENDED : 0);
+
+	__atomic_store_n(&grant->page->grant, bits, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+bool grant_revoke(struct grant *grant)
+{
+	__atomic_store_n(&grant->page->grant, 0, __ATOMIC_RELEASE);
+	/* Pairs with the worker's, between its storing `holding` and loading `grant`. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return !__atomic_load_n(&grant->page->holding, __ATOMIC_ACQUIRE);
+}
+
+bool grant_is_allowed(const struct grant *grant)
+{
+	return grant->page && grant->page->grant & VGPU_GRANT_RUN;
+}
+
+void grant_set_tokens(struct grant *grant, uint64_t tokens)
+{
+	__atomic_store_n(&grant->page->tokens, tokens, __ATOMIC_RELEASE);
+}
+
+int64_t grant_job_since(const struct grant *grant, int64_t now_ns)
+{
+	uint64_t since;
+
+	if (!grant->page)
+		return 0;
+	since = __atomic_load_n(&grant->page->job_since_ns, __ATOMIC_RELAXED);
+	return since > (uint64_t)now_ns ? now_ns : (int64_t)since;
+}
+
 /* One counter: never less than before, never more than the limit. Returns what is new. */
 static uint64_t advance(uint64_t *seen, const uint64_t *place, uint64_t limit)
 {
@@ -79,6 +143,7 @@ static uint64_t advance(uint64_t *seen, const uint64_t *place, uint64_t limit)
 struct grant_counters grant_sample(struct grant *grant, uint64_t elapsed_ns)
 {
 	struct grant_counters fresh = { 0 };
+	uint64_t limit;
 
 	if (!grant->page)
 		return fresh;
@@ -88,5 +153,10 @@ struct grant_counters grant_sample(struct grant *grant, uint64_t elapsed_ns)
 	fresh.errors = advance(&grant->seen.errors, &grant->page->errors, grant->seen.submissions);
 	fresh.gpu_time_ns =
 		advance(&grant->seen.gpu_time_ns, &grant->page->gpu_time_ns, elapsed_ns);
+	fresh.jobs = advance(&grant->seen.jobs, &grant->page->jobs, grant->seen.submissions);
+	/* No link to a GPU moves a thousand bytes in a nanosecond. */
+	limit = elapsed_ns > UINT64_MAX / 1000 ? UINT64_MAX : elapsed_ns * 1000;
+	fresh.bytes_in = advance(&grant->seen.bytes_in, &grant->page->bytes_in, limit);
+	fresh.bytes_out = advance(&grant->seen.bytes_out, &grant->page->bytes_out, limit);
 	return fresh;
 }

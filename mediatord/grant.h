@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/error.h"
+#include "mediatord/usage.h"
 #include "mediatord/worker_protocol.h"
 
 /* What a worker did, as far as it is believed. */
@@ -17,17 +18,26 @@ struct grant_counters {
 	uint64_t submissions;
 	uint64_t errors; /* at most submissions */
 	uint64_t gpu_time_ns;
+	uint64_t bytes_in, bytes_out; /* copied to the GPU, and from it */
+	uint64_t jobs;		      /* started on it */
+};
+
+/* Of jobs, in buckets, as they were seen last. */
+struct grant_times {
+	uint32_t queue[VGPU_HISTOGRAM_BUCKETS];
+	uint32_t run[VGPU_HISTOGRAM_BUCKETS];
+	uint32_t total[VGPU_HISTOGRAM_BUCKETS];
 };
 
 struct grant {
 	struct vgpu_grant_page *page; /* NULL: none */
 	struct grant_counters seen;
+	struct grant_times times;
 };
 
 /*
- * Makes a page that grants work without a limit, and whose other values are 0, and its memfd,
- * sealed against any change of size; *fd is the caller's, and the page outlives it. Returns 0, or
- * -1 and err.
+ * Makes a page that is all 0, so that it grants nothing, and its memfd, sealed against any change
+ * of size; *fd is the caller's, and the page outlives it. Returns 0, or -1 and err.
  */
 int grant_make(struct grant *grant, int *fd, struct vgpu_error **err);
 /*
@@ -41,10 +51,31 @@ void grant_free(struct grant *grant);
 /* The VM's quota and use of GPU memory, in bytes; `released` of it by this worker, ever. */
 void grant_publish(struct grant *grant, uint64_t quota, uint64_t used, uint64_t released);
 
+/* The bounds of what its worker may have under way; 0: none. */
+void grant_bound(struct grant *grant, uint32_t queue_depth, uint64_t inflight_ns);
+
+/* Its worker may start work, and is to yield when it has none where others wait. */
+void grant_allow(struct grant *grant, bool contended);
+/*
+ * It may start nothing more. Returns whether it has nothing on the GPU either; otherwise it will
+ * say YIELDED.
+ */
+bool grant_revoke(struct grant *grant);
+/* Whether it may start work: what this mediator, or the one before it, said last. */
+bool grant_is_allowed(const struct grant *grant);
+/* It may take so many submissions, from its start on. */
+void grant_set_tokens(struct grant *grant, uint64_t tokens);
+
+/* Since when the oldest of its jobs is on the GPU, as it says; 0: there is none. */
+int64_t grant_job_since(const struct grant *grant, int64_t now_ns);
+
 /*
  * Reads what the worker did in the elapsed_ns since it was started. Returns what is new since the
  * last call.
  */
 struct grant_counters grant_sample(struct grant *grant, uint64_t elapsed_ns);
+
+/* Adds the times that are new since the last call to the VM's. */
+void grant_times(struct grant *grant, struct usage *usage);
 
 #endif

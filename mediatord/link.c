@@ -39,7 +39,7 @@ static void close_received(struct received *received)
 /* Counts a refusal, and says it in the log as often as is bearable. */
 static void log_refused(struct vm *vm, const struct peer *peer, const char *why)
 {
-	vm->links_refused++;
+	vm->usage.links_refused++;
 	if (vgpu_log_allowed(&vm->refusal_log, vgpu_now_ns()))
 		vgpu_log_warning("%s: refused the device of pid %d, uid %u: %s", vm->label,
 				 (int)peer->pid, (unsigned int)peer->uid, why);
@@ -437,7 +437,7 @@ void link_accept(struct vm *vm)
 		}
 		if ((errno == EMFILE || errno == ENFILE) && mediator->spare_fd >= 0) {
 			/* Left alone, the connection would wake the loop for ever. */
-			vm->links_refused++;
+			vm->usage.links_refused++;
 			if (vgpu_log_allowed(&vm->refusal_log, vgpu_now_ns()))
 				vgpu_log_error("%s: refused a device: no descriptors left",
 					       vm->label);

@@ -9,6 +9,8 @@ mediatord_libmediator_la_SOURCES = \
 	mediatord/channel.h \
 	mediatord/channel_adopt.c \
 	mediatord/channel_status.c \
+	mediatord/channel_turn.c \
+	mediatord/channel_turn.h \
 	mediatord/config.c \
 	mediatord/config.h \
 	mediatord/config_file.c \
@@ -40,6 +42,7 @@ mediatord_libmediator_la_SOURCES = \
 	mediatord/loop.h \
 	mediatord/mediator.c \
 	mediatord/mediator.h \
+	mediatord/mediator_control.c \
 	mediatord/pace.h \
 	mediatord/peer.c \
 	mediatord/peer.h \
@@ -55,8 +58,11 @@ mediatord_libmediator_la_SOURCES = \
 	mediatord/rundir.h \
 	mediatord/timer.c \
 	mediatord/timer.h \
+	mediatord/usage.c \
+	mediatord/usage.h \
 	mediatord/vm.c \
 	mediatord/vm_log.c \
+	mediatord/vm_quarantine.c \
 	mediatord/vm_report.c \
 	mediatord/vm.h \
 	mediatord/software_gpu.h \
@@ -122,6 +128,8 @@ if BUILD_MEDIATORD
 noinst_LTLIBRARIES += mediatord/libplane.la
 endif
 mediatord_libplane_la_SOURCES = \
+	mediatord/accountant.c \
+	mediatord/accountant.h \
 	mediatord/control.h \
 	mediatord/gpu_report.c \
 	mediatord/gpu_report.h \
@@ -140,7 +148,8 @@ mediatord_libplane_la_SOURCES = \
 	mediatord/rest_router.h \
 	mediatord/rest_vms.c \
 	mediatord/state.c \
-	mediatord/state.h
+	mediatord/state.h \
+	mediatord/usage_text.c
 mediatord_libplane_la_CFLAGS = $(AM_CFLAGS) $(MICROHTTPD_CFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) \
 	-pthread
 mediatord_libplane_la_LIBADD = common/libcommon.la $(MICROHTTPD_LIBS) $(JANSSON_LIBS) \

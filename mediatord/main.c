@@ -18,6 +18,7 @@
 #endif
 
 #include "common/log.h"
+#include "mediatord/accountant.h"
 #include "mediatord/config.h"
 #include "mediatord/gpus.h"
 #include "mediatord/mediator.h"
@@ -141,6 +142,22 @@ static int take_gpus(struct config *config, struct gpus *gpus, struct vgpu_error
 	return config_take_gpus(config, indices, count, err);
 }
 
+/* Before the VMs, which may have been promised their memory. */
+static int put_gpus(struct control *control, struct gpus *gpus, struct vgpu_error **err)
+{
+	VGPU_AUTO_FREE struct gpu_report *report = gpus_snapshot(gpus);
+
+	if (!report)
+		return vgpu_error_set(err, ENOMEM, "out of memory");
+	return control_gpus(control, report, err);
+}
+
+/* From the thread that looks at them. */
+static void gpus_changed(void *control, const struct gpu_report *report)
+{
+	control_gpus(control, report, NULL);
+}
+
 static void notify(const char *state)
 {
 #ifdef HAVE_SYSTEMD
@@ -156,6 +173,7 @@ static int serve(struct config *config, struct vgpu_error **err)
 	VGPU_CLEANUP(mediator_free) struct mediator *mediator = NULL;
 	VGPU_CLEANUP(state_close) struct state *state = NULL;
 	VGPU_CLEANUP(registry_close) struct registry *registry = NULL;
+	VGPU_CLEANUP(accountant_stop) struct accountant *accountant = NULL;
 	VGPU_CLEANUP(gpus_close) struct gpus *gpus = NULL;
 	VGPU_CLEANUP(rest_stop) struct rest *rest = NULL;
 	int rc;
@@ -168,8 +186,13 @@ static int serve(struct config *config, struct vgpu_error **err)
 	if (access(config->worker, X_OK) < 0)
 		vgpu_log_warning("worker: %s: %s; requests will fail", config->worker,
 				 strerror(errno));
+	if (put_gpus(mediator_control(mediator), gpus, err) < 0)
+		return -1;
 	registry_start(registry, mediator_control(mediator));
 	if (rest_start(config, registry, mediator_control(mediator), &rest, err) < 0)
+		return -1;
+	if (accountant_start(mediator_control(mediator), state, &accountant, err) < 0 ||
+	    gpus_watch(gpus, gpus_changed, mediator_control(mediator), err) < 0)
 		return -1;
 	notify("READY=1");
 	vgpu_log_info("serving %s", config->control_socket);

@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/uuid.h"
 #include "mediatord/adopt.h"
+#include "mediatord/channel_turn.h"
 #include "mediatord/control_queue.h"
 #include "mediatord/keeper_client.h"
 #include "mediatord/link.h"
@@ -76,6 +77,26 @@ uint64_t mediator_new_context(struct mediator *mediator)
 	return mediator->last_context;
 }
 
+static void carry_out(struct vm *vm, const struct sched_decision *decision)
+{
+	switch (decision->kind) {
+	case SCHED_RUN:
+		vm_run(vm, decision->job);
+		break;
+	case SCHED_EXPIRE:
+		vm_expire(vm, decision->job);
+		break;
+	case SCHED_LOST:
+		if (decision->channel == vm->config.vm_id) {
+			vm_gpu_lost(vm);
+			break;
+		}
+		/* fall through */
+	default:
+		channel_decide(vm, decision);
+	}
+}
+
 /* Carries out what the scheduler decides, until there is nothing more to do now. */
 static void schedule(void *opaque)
 {
@@ -86,12 +107,8 @@ static void schedule(void *opaque)
 	while (sched_next(mediator->sched, vgpu_now_ns(), &decision)) {
 		struct vm *vm = mediator_vm_by_id(mediator, decision.tenant);
 
-		if (!vm)
-			sched_complete(mediator->sched, decision.job, 0, vgpu_now_ns());
-		else if (decision.kind == SCHED_RUN)
-			vm_run(vm, decision.job);
-		else
-			vm_expire(vm, decision.job);
+		if (vm)
+			carry_out(vm, &decision);
 	}
 	deadline = sched_deadline(mediator->sched);
 	if (deadline < 0)
@@ -182,6 +199,10 @@ static int add_gpus(struct mediator *mediator, struct vgpu_error **err)
 {
 	const struct config *config = mediator->config;
 
+	if (pools_init(&mediator->pools, config, err) < 0)
+		return -1;
+	if (sched_set_params(mediator->sched, &config->sched) < 0)
+		return vgpu_error_errno(err, errno, "cannot set up the scheduler");
 	for (size_t pool = 0; pool < config->pool_count; pool++)
 		for (size_t i = 0; i < config->pools[pool].gpu_count; i++)
 			if (sched_gpu_add(mediator->sched, config->pools[pool].gpus[i],
@@ -335,6 +356,7 @@ void mediator_free(struct mediator **mediator)
 	if (old->spare_fd >= 0)
 		close(old->spare_fd);
 	sched_free(&old->sched);
+	pools_free(&old->pools);
 	loop_free(&old->loop);
 	free(old);
 	*mediator = NULL;

@@ -10,6 +10,7 @@
 #include "mediatord/control.h"
 #include "mediatord/keeper_client.h"
 #include "mediatord/loop.h"
+#include "mediatord/pools.h"
 #include "mediatord/sched.h"
 
 struct vm;
@@ -22,6 +23,7 @@ struct mediator {
 	const struct config *config; /* the caller's */
 	struct loop *loop;
 	struct sched *sched;
+	struct pools pools;
 	struct control *control;
 	struct keeper_client *keeper;
 	struct keeper_settings keeper_settings;
@@ -73,6 +75,12 @@ int mediator_vm_put(struct mediator *mediator, const struct vm_config *config,
 void mediator_vm_delete(struct mediator *mediator, const uint8_t uuid[16]);
 int mediator_vm_status(struct mediator *mediator, const uint8_t uuid[16], struct vm_status *status,
 		       struct vgpu_error **err);
+
+int mediator_usages(struct mediator *mediator, bool all, struct vm_usage **usages, size_t *count,
+		    struct vgpu_error **err);
+int mediator_usage_restore(struct mediator *mediator, const struct vm_usage *usage,
+			   struct vgpu_error **err);
+void mediator_gpus(struct mediator *mediator, const struct gpu_report *report);
 
 /* NULL where there is none. */
 struct vm *mediator_vm_by_uuid(const struct mediator *mediator, const uint8_t uuid[16]);

@@ -103,7 +103,7 @@ static int check(const struct pools *pools, size_t pool, struct vgpu_error **err
 		use.limit_bytes / MIB, pools->config->pools[pool].memory_commitment);
 }
 
-static void commit(struct pools *pools, size_t pool, uint64_t quota_bytes)
+void pools_add(struct pools *pools, size_t pool, uint64_t quota_bytes)
 {
 	struct pool_commitment *commitment = &pools->commitments[pool];
 
@@ -118,7 +118,7 @@ int pools_commit(struct pools *pools, size_t pool, uint64_t quota_bytes, struct 
 
 	if (__builtin_add_overflow(commitment->quota_bytes, quota_bytes, &sum))
 		return vgpu_error_set(err, EDQUOT, "the sum of the pool's quotas is too large");
-	commit(pools, pool, quota_bytes);
+	pools_add(pools, pool, quota_bytes);
 	if (check(pools, pool, err) == 0)
 		return 0;
 	pools_uncommit(pools, pool, quota_bytes);
@@ -136,12 +136,12 @@ int pools_recommit(struct pools *pools, size_t from, uint64_t from_bytes, size_t
 {
 	pools_uncommit(pools, from, from_bytes);
 	if (from == to && to_bytes <= from_bytes) {
-		commit(pools, to, to_bytes);
+		pools_add(pools, to, to_bytes);
 		return 0;
 	}
 	if (pools_commit(pools, to, to_bytes, err) == 0)
 		return 0;
-	commit(pools, from, from_bytes);
+	pools_add(pools, from, from_bytes);
 	return -1;
 }
 

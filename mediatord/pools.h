@@ -59,6 +59,8 @@ void pools_use(const struct pools *pools, size_t pool, struct pool_use *use);
  * message says what is promised already, with nothing changed.
  */
 int pools_commit(struct pools *pools, size_t pool, uint64_t quota_bytes, struct vgpu_error **err);
+/* One that was there before, and so was promised what it has. */
+void pools_add(struct pools *pools, size_t pool, uint64_t quota_bytes);
 /* Takes it out again. */
 void pools_uncommit(struct pools *pools, size_t pool, uint64_t quota_bytes);
 /*

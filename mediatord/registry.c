@@ -175,6 +175,18 @@ void registry_close(struct registry **registry)
 	free(r);
 }
 
+/* Counters that were lost are no reason not to serve a VM. */
+static void restore_usage(struct registry *registry, const uint8_t uuid[16])
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	struct vm_usage usage;
+
+	memcpy(usage.uuid, uuid, sizeof(usage.uuid));
+	if (state_get_usage(registry->state, uuid, &usage.usage, &err) < 0 ||
+	    control_usage_restore(registry->control, &usage, &err) < 0)
+		vgpu_log_warning("%s; its counters begin at 0", err->message);
+}
+
 size_t registry_start(struct registry *registry, struct control *control)
 {
 	size_t failed = 0;
@@ -189,7 +201,8 @@ size_t registry_start(struct registry *registry, struct control *control)
 
 		if (merge(registry, &vm, &field, &err) == 0) {
 			vm.merged.config.vm_id = vm.stored.vm_id;
-			control_vm_put(control, &vm.merged.config, &err);
+			if (control_vm_put(control, &vm.merged.config, &err) == 0)
+				restore_usage(registry, vm.stored.uuid);
 		}
 		if (err) {
 			failed++;
@@ -211,6 +224,8 @@ static int http_status(int errnum)
 		return STORAGE_FULL;
 	case EEXIST:
 	case EBUSY:
+	case EDQUOT: /* the pool has promised what it has */
+	case ERANGE: /* so with guarantees of time */
 		return CONFLICT;
 	case EINVAL:
 		return UNPROCESSABLE;

@@ -78,12 +78,13 @@ static int add_status(json_t *json, const struct vm_status *status, const char *
 	usage = json_pack("{s:I, s:I, s:I}", "gpu_memory_bytes",
 			  (json_int_t)status->memory_used_bytes, "window_bytes",
 			  (json_int_t)status->window_used_bytes, "gpu_time_ns",
-			  (json_int_t)status->gpu_time_ns);
-	counters = json_pack("{s:I, s:I, s:I, s:I, s:I}", "requests", (json_int_t)status->requests,
-			     "completed", (json_int_t)status->completed, "failed",
-			     (json_int_t)status->failed, "workers_lost",
-			     (json_int_t)status->workers_lost, "links_refused",
-			     (json_int_t)status->links_refused);
+			  (json_int_t)status->usage.gpu_time_ns);
+	counters = json_pack("{s:I, s:I, s:I, s:I, s:I}", "requests",
+			     (json_int_t)status->usage.requests, "completed",
+			     (json_int_t)status->usage.completed, "failed",
+			     (json_int_t)status->usage.failed, "workers_lost",
+			     (json_int_t)status->usage.workers_lost, "links_refused",
+			     (json_int_t)status->usage.links_refused);
 	/* Each is taken over, also where one fails; a NULL fails. */
 	return json_object_set_new(json, "link", link) |
 	       json_object_set_new(json, "worker", worker) |

@@ -19,6 +19,7 @@ struct state {
 	sqlite3 *db;
 	sqlite3_stmt *put;
 	sqlite3_stmt *delete;
+	sqlite3_stmt *put_usage;
 	char *path;
 };
 
@@ -33,6 +34,10 @@ static const char *const migrations[] = {
 	" attached INTEGER NOT NULL CHECK (attached IN (0, 1)),"
 	" domain TEXT NOT NULL,"
 	" operator TEXT NOT NULL"
+	") WITHOUT ROWID;",
+	"CREATE TABLE usage ("
+	" uuid TEXT PRIMARY KEY NOT NULL REFERENCES vm (uuid) ON DELETE CASCADE,"
+	" counters TEXT NOT NULL"
 	") WITHOUT ROWID;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(*migrations)))
@@ -210,9 +215,11 @@ static void close_db(struct state *state)
 {
 	sqlite3_finalize(state->put);
 	sqlite3_finalize(state->delete);
+	sqlite3_finalize(state->put_usage);
 	sqlite3_close(state->db);
 	state->put = NULL;
 	state->delete = NULL;
+	state->put_usage = NULL;
 	state->db = NULL;
 }
 
@@ -256,6 +263,12 @@ static int state_open_checked(struct state *state, struct vgpu_error **err)
 		    " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (uuid) DO UPDATE SET"
 		    " vm_id = ?2, attached = ?3, domain = ?4, operator = ?5",
 		    &state->put, err) < 0)
+		return -1;
+	if (prepare(state,
+		    "INSERT INTO usage (uuid, counters)"
+		    " SELECT ?1, ?2 WHERE EXISTS (SELECT 1 FROM vm WHERE uuid = ?1)"
+		    " ON CONFLICT (uuid) DO UPDATE SET counters = ?2",
+		    &state->put_usage, err) < 0)
 		return -1;
 	return prepare(state, "DELETE FROM vm WHERE uuid = ?1", &state->delete, err);
 }
@@ -403,6 +416,73 @@ int state_delete(struct state *state, const uint8_t uuid[16], struct vgpu_error 
 	pthread_mutex_lock(&state->mutex);
 	sqlite3_bind_text(state->delete, 1, text, -1, SQLITE_STATIC);
 	status = finish(state, state->delete, err);
+	pthread_mutex_unlock(&state->mutex);
+	return status;
+}
+
+static int put_usage(struct state *state, const uint8_t uuid[16], const struct usage *usage,
+		     struct vgpu_error **err)
+{
+	VGPU_AUTO_FREE char *counters = usage_encode(usage);
+	char text[VGPU_UUID_TEXT];
+
+	if (!counters)
+		return vgpu_error_set(err, ENOMEM, "out of memory");
+	vgpu_uuid_format(uuid, text);
+	sqlite3_bind_text(state->put_usage, 1, text, -1, SQLITE_STATIC);
+	sqlite3_bind_text(state->put_usage, 2, counters, -1, SQLITE_STATIC);
+	return finish(state, state->put_usage, err);
+}
+
+int state_put_usages(struct state *state, const struct vm_usage *usages, size_t count,
+		     struct vgpu_error **err)
+{
+	int status;
+
+	pthread_mutex_lock(&state->mutex);
+	status = run(state, "BEGIN IMMEDIATE", err);
+	for (size_t i = 0; status == 0 && i < count; i++)
+		status = put_usage(state, usages[i].uuid, &usages[i].usage, err);
+	if (status == 0)
+		status = run(state, "COMMIT", err);
+	if (status < 0)
+		sqlite3_exec(state->db, "ROLLBACK", NULL, NULL, NULL);
+	pthread_mutex_unlock(&state->mutex);
+	return status;
+}
+
+/* What the statement's first row begins with, or nothing where there is none. */
+static int read_usage(struct state *state, sqlite3_stmt *rows, struct usage *usage,
+		      struct vgpu_error **err)
+{
+	int code = sqlite3_step(rows);
+	const char *text;
+
+	if (code == SQLITE_DONE)
+		return 0;
+	if (code != SQLITE_ROW)
+		return sqlite_error(state, code, "cannot read", err);
+	text = (const char *)sqlite3_column_text(rows, 0);
+	return usage_decode(text ? text : "", usage, err);
+}
+
+int state_get_usage(struct state *state, const uint8_t uuid[16], struct usage *usage,
+		    struct vgpu_error **err)
+{
+	sqlite3_stmt *rows = NULL;
+	char text[VGPU_UUID_TEXT];
+	int code, status;
+
+	*usage = (struct usage){ 0 };
+	vgpu_uuid_format(uuid, text);
+	pthread_mutex_lock(&state->mutex);
+	code = sqlite3_prepare_v2(state->db, "SELECT counters FROM usage WHERE uuid = ?1", -1,
+				  &rows, NULL);
+	if (code == SQLITE_OK)
+		code = sqlite3_bind_text(rows, 1, text, -1, SQLITE_STATIC);
+	status = code == SQLITE_OK ? read_usage(state, rows, usage, err)
+				   : sqlite_error(state, code, "cannot read", err);
+	sqlite3_finalize(rows);
 	pthread_mutex_unlock(&state->mutex);
 	return status;
 }

@@ -14,6 +14,7 @@
 
 #include "common/error.h"
 #include "mediatord/layers.h"
+#include "mediatord/usage.h"
 
 struct state;
 
@@ -48,5 +49,17 @@ int state_put(struct state *state, const struct state_vm *vm, struct vgpu_error 
 
 /* Removes the VM's record; one that is not there is no failure. Returns 0, or -1 and err. */
 int state_delete(struct state *state, const uint8_t uuid[16], struct vgpu_error **err);
+
+/*
+ * Keeps what VMs did, of those that are stored, in one transaction. It is forgotten with the VM.
+ * Returns 0, or -1 and err with nothing changed.
+ */
+int state_put_usages(struct state *state, const struct vm_usage *usages, size_t count,
+		     struct vgpu_error **err);
+
+/* Returns 0 and *usage, all 0 where none is kept; or -1 and err (EILSEQ where it does not decode).
+ */
+int state_get_usage(struct state *state, const uint8_t uuid[16], struct usage *usage,
+		    struct vgpu_error **err);
 
 #endif

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/uuid.h"
 #include "mediatord/adopt.h"
+#include "mediatord/channel_turn.h"
 #include "mediatord/link.h"
 #include "mediatord/request.h"
 #include "mediatord/worker.h"
@@ -48,12 +49,41 @@ static int set_tenant(struct mediator *mediator, const struct vm_config *config,
 
 	if (sched_tenant_set(mediator->sched, config->vm_id, &tenant, vgpu_now_ns()) == 0)
 		return 0;
+	if (errno == ERANGE)
+		return vgpu_error_set(
+			err, ERANGE,
+			"gpu_time_guaranteed_percent: with %u %% for this VM, more than "
+			"100 %% of a GPU of pool %s would be guaranteed",
+			config->quotas.gpu_time_guaranteed_percent, pool->name);
 	if (errno == EINVAL)
 		return vgpu_error_set(err, EINVAL,
 				      "priority %u, weight %u or a share of GPU time is out of "
 				      "range",
 				      config->priority, config->weight);
 	return vgpu_error_errno(err, errno, "cannot schedule vm %u", config->vm_id);
+}
+
+static size_t pool_number(const struct vm *vm)
+{
+	return (size_t)(vm->pool - vm->mediator->config->pools);
+}
+
+/* Frees what it still has; nothing asks for its workers any more. */
+static void forget(struct vm **vm)
+{
+	struct mediator *mediator = (*vm)->mediator;
+
+	resume_forget(*vm);
+	channels_free(*vm);
+	if ((*vm)->worker)
+		(*vm)->worker->vm = NULL;
+	sched_tenant_remove(mediator->sched, (*vm)->config.vm_id, vgpu_now_ns());
+	pools_uncommit(&mediator->pools, pool_number(*vm), (*vm)->config.quotas.gpu_memory_bytes);
+	timer_cancel(loop_timers(mediator->loop), &(*vm)->start);
+	timer_cancel(loop_timers(mediator->loop), &(*vm)->report);
+	timers_unreserve(loop_timers(mediator->loop), TIMERS);
+	free(*vm);
+	*vm = NULL;
 }
 
 int vm_new(struct mediator *mediator, const struct vm_config *config, struct vm **vm,
@@ -80,9 +110,14 @@ int vm_new(struct mediator *mediator, const struct vm_config *config, struct vm 
 	made->context = mediator_new_context(mediator);
 	channels_init(made);
 	set_label(made);
-	if (set_tenant(mediator, config, pool, err) < 0) {
+	if (pools_commit(&mediator->pools, pool_number(made), config->quotas.gpu_memory_bytes,
+			 err) < 0) {
 		timers_unreserve(loop_timers(mediator->loop), TIMERS);
 		free(made);
+		return -1;
+	}
+	if (set_tenant(mediator, config, pool, err) < 0) {
+		forget(&made);
 		return -1;
 	}
 	if (link_listen(made, err) < 0) {
@@ -92,23 +127,6 @@ int vm_new(struct mediator *mediator, const struct vm_config *config, struct vm 
 	adopt_remains(made);
 	*vm = made;
 	return 0;
-}
-
-/* Frees what it still has; nothing asks for its workers any more. */
-static void forget(struct vm **vm)
-{
-	struct mediator *mediator = (*vm)->mediator;
-
-	resume_forget(*vm);
-	channels_free(*vm);
-	if ((*vm)->worker)
-		(*vm)->worker->vm = NULL;
-	sched_tenant_remove(mediator->sched, (*vm)->config.vm_id, vgpu_now_ns());
-	timer_cancel(loop_timers(mediator->loop), &(*vm)->start);
-	timer_cancel(loop_timers(mediator->loop), &(*vm)->report);
-	timers_unreserve(loop_timers(mediator->loop), TIMERS);
-	free(*vm);
-	*vm = NULL;
 }
 
 void vm_free(struct vm **vm)
@@ -178,7 +196,8 @@ static void refuse(struct vm *vm, struct job *job, uint32_t error, const char *t
 {
 	uint64_t tag = job->tag;
 
-	vm->failed++;
+	vm->usage.failed++;
+	vm_count_refusal(vm, error);
 	free(job);
 	vm_report_usage(vm);
 	answer_text(vm, tag, error, text);
@@ -277,17 +296,22 @@ void vm_request(struct vm *vm, uint64_t tag, const uint8_t *bytes, uint32_t leng
 	struct job *job;
 	uint32_t error;
 
-	vm->requests++;
+	vm->usage.requests++;
 	error = vgpu_request_validate(bytes, length, &request, &reason);
+	if (vm_quarantined(vm)) {
+		error = VGPU_ERR_QUARANTINED;
+		reason = VM_QUARANTINE_TEXT;
+	}
 	if (error) {
-		vm->failed++;
+		vm->usage.failed++;
+		vm_count_refusal(vm, error);
 		vm_report_usage(vm);
 		answer_text(vm, tag, error, reason);
 		return;
 	}
 	job = malloc(sizeof(*job) + length);
 	if (!job) {
-		vm->failed++;
+		vm->usage.failed++;
 		answer_text(vm, tag, VGPU_ERR_UNAVAILABLE, "the mediator is out of memory");
 		return;
 	}
@@ -295,6 +319,7 @@ void vm_request(struct vm *vm, uint64_t tag, const uint8_t *bytes, uint32_t leng
 		.id = ++vm->mediator->last_job,
 		.tag = tag,
 		.async = request.async,
+		.arrived_ns = vgpu_now_ns(),
 		.opcode = request.opcode,
 		.length = length,
 	};
@@ -344,7 +369,7 @@ static void end_context(struct vm *vm, uint32_t first_error, const char *text)
 		struct job *job = jobs;
 
 		jobs = job->next;
-		vm->failed++;
+		vm->usage.failed++;
 		if (job->answered && error) {
 			remember_async_error(vm, error);
 		} else if (!job->answered) {
@@ -361,10 +386,17 @@ static void end_context(struct vm *vm, uint32_t first_error, const char *text)
 		answer_text(vm, tag, wait_error, text);
 }
 
+void vm_end(struct vm *vm, uint32_t error, const char *text)
+{
+	channels_break(vm, error, text);
+	end_context(vm, error, text);
+	refuse_pending(vm, error, text);
+}
+
 void vm_reset(struct vm *vm)
 {
 	if (vm->pending) {
-		vm->failed++;
+		vm->usage.failed++;
 		free(vgpu_steal_pointer(&vm->pending));
 	}
 	vm->async_error = 0;
@@ -379,26 +411,36 @@ int vm_change(struct vm *vm, const struct vm_config *config, struct vgpu_error *
 	const struct config_pool *pool = config_pool_find(mediator->config, config->pool);
 	uint32_t old_id = vm->config.vm_id;
 	bool moves = pool != vm->pool || config->vm_id != old_id;
+	const uint64_t old_bytes = vm->config.quotas.gpu_memory_bytes;
+	const uint64_t new_bytes = config->quotas.gpu_memory_bytes;
+	size_t from = pool_number(vm), to;
 
 	if (!pool)
 		return vgpu_error_set(err, EINVAL, "there is no pool \"%s\"", config->pool);
+	to = (size_t)(pool - mediator->config->pools);
+	if (pools_recommit(&mediator->pools, from, old_bytes, to, new_bytes, err) < 0)
+		return -1;
 	if (moves) {
 		/* A channel stays where it was placed, and a worker has its VM's uid: both end. */
-		channels_break(vm, "the VM was moved to another pool or id");
+		channels_break(vm, VGPU_ERR_CONTEXT_LOST, "the VM was moved to another pool or id");
 		end_context(vm, VGPU_ERR_CONTEXT_LOST, "the VM was moved to another pool or id");
 		if (vm->worker && vm->worker->holds_gpu) {
 			vm->worker->holds_gpu = false;
 			sched_channel_remove(mediator->sched, old_id, vgpu_now_ns());
 		}
 	}
-	if (set_tenant(mediator, config, pool, err) < 0)
+	if (set_tenant(mediator, config, pool, err) < 0) {
+		pools_uncommit(&mediator->pools, to, new_bytes);
+		pools_add(&mediator->pools, from, old_bytes);
 		return -1;
+	}
 	if (config->vm_id != old_id)
 		sched_tenant_remove(mediator->sched, old_id, vgpu_now_ns());
 	vm->config = *config;
 	vm->pool = pool;
 	set_label(vm);
 	channels_publish(vm);
+	channels_rate_changed(vm);
 	channels_advance(vm);
 	return 0;
 }
@@ -426,6 +468,12 @@ void vm_expire(struct vm *vm, uint64_t id)
 	       vm->config.quotas.longest_job_ms, (int)worker_pid(vm->worker));
 	end_context(vm, VGPU_ERR_TIMEOUT,
 		    "the job ran longer than the VM's limit; what the VM had allocated is gone");
+	vm_count_fault(vm, "a job ran longer than its limit");
+}
+
+void vm_gpu_lost(struct vm *vm)
+{
+	end_context(vm, VGPU_ERR_CONTEXT_LOST, "the GPU failed; what the VM had allocated is gone");
 }
 
 void vm_worker_ready(struct vm *vm)
@@ -440,7 +488,7 @@ static void replace_worker(struct vm *vm, const struct job *reset)
 {
 	vm_log(vm, VGPU_LOG_INFO, "worker %d cannot reset its context; replacing it",
 	       (int)worker_pid(vm->worker));
-	vm->completed++;
+	vm->usage.completed++;
 	end_context(vm, VGPU_ERR_CONTEXT_LOST, "the VM's context was reset");
 	if (!reset->answered)
 		answer_text(vm, reset->tag, VGPU_ERR_NONE, "");
@@ -463,7 +511,7 @@ bool vm_worker_done(struct vm *vm, uint64_t id, uint64_t gpu_time_ns, uint32_t e
 	if (gpu_time_ns > (uint64_t)(now - job->run_ns))
 		gpu_time_ns = (uint64_t)(now - job->run_ns);
 	sched_complete(vm->mediator->sched, id, (int64_t)gpu_time_ns, now);
-	vm->gpu_time_ns += gpu_time_ns;
+	vm_count_job(vm, job, gpu_time_ns, now);
 	backoff_succeed(&vm->backoff);
 	vm->accepted -= job->answered;
 	if (job->opcode == VGPU_OP_CONTEXT_RESET) {
@@ -484,9 +532,9 @@ bool vm_worker_done(struct vm *vm, uint64_t id, uint64_t gpu_time_ns, uint32_t e
 	if (job->opcode == VGPU_OP_SYNCHRONIZE)
 		vm->async_error = 0;
 	if (error)
-		vm->failed++;
+		vm->usage.failed++;
 	else
-		vm->completed++;
+		vm->usage.completed++;
 	if (job->answered && error)
 		remember_async_error(vm, error);
 	record_async(vm);
@@ -500,17 +548,21 @@ void vm_worker_lost(struct vm *vm, const char *text)
 {
 	struct worker *worker = vm->worker;
 	char line[128];
+	bool lost;
 
 	if (!worker || worker->state == WORKER_ENDING)
 		return;
 	vm->start_failed = worker->state == WORKER_STARTING;
 	if (worker->memory.used > 0 || (vm->queue && vm->queue->run_ns))
-		vm->workers_lost++;
+		vm->usage.workers_lost++;
 	backoff_fail(&vm->backoff, vgpu_now_ns());
 	vm_log(vm, VGPU_LOG_WARNING, "lost worker %d: %s", (int)worker_pid(worker), text);
 	snprintf(line, sizeof(line), "the VM's worker was lost: %s", text);
+	lost = !vm->start_failed;
 	end_context(vm, VGPU_ERR_CONTEXT_LOST, line);
 	refuse_pending(vm, VGPU_ERR_UNAVAILABLE, line);
+	if (lost)
+		vm_count_fault(vm, "the mailbox's worker was lost");
 }
 
 void vm_worker_gone(struct vm *vm)
@@ -524,7 +576,7 @@ void vm_worker_gone(struct vm *vm)
 
 		sched_complete(vm->mediator->sched, worker->last_job, ran, now);
 		sched_channel_remove(vm->mediator->sched, vm->config.vm_id, now);
-		vm->gpu_time_ns += (uint64_t)ran;
+		vm->usage.gpu_time_ns += (uint64_t)ran;
 	}
 	/* A request may have arrived while it was ending. */
 	vm_report(vm);

@@ -35,6 +35,7 @@ struct job {
 	bool answered; /* asynchronous, and already accepted */
 	bool async;
 	uint32_t opcode;
+	int64_t arrived_ns;
 	int64_t run_ns; /* when it went to the worker; 0 before */
 	uint32_t length;
 	uint8_t request[];
@@ -71,11 +72,12 @@ struct vm {
 	char gpu_name[VGPU_GPU_NAME_BYTES]; /* of the last ready worker */
 
 	struct channels channels;
+	struct quarantine quarantine;
 	struct resume resume;
 
 	struct ledger memory; /* over all workers that were not reaped yet */
-	uint64_t gpu_time_ns; /* the mailbox's; and so the counters */
-	uint64_t requests, completed, failed, workers_lost, links_refused;
+	struct usage usage;   /* with what its channels' workers did, as far as it was looked at */
+	struct usage kept_usage; /* what control_usages() said last */
 
 	/* What the device was told last, and when. */
 	struct timer report;
@@ -119,6 +121,9 @@ void vm_reset(struct vm *vm);
 void vm_run(struct vm *vm, uint64_t job);
 void vm_expire(struct vm *vm, uint64_t job);
 
+/* The GPU of its mailbox's worker failed. */
+void vm_gpu_lost(struct vm *vm);
+
 /* From worker.c. */
 void vm_worker_ready(struct vm *vm);
 /* A job's result; returns false where no such job is running, which no honest worker reports. */
@@ -136,6 +141,33 @@ void vm_worker_stuck(struct vm *vm);
  * the request. May drop the link.
  */
 void vm_want_worker(struct vm *vm);
+
+/*
+ * Ends its workers: the device is told with this error of its channels and of the request under
+ * way. May drop the link.
+ */
+void vm_end(struct vm *vm, uint32_t error, const char *text);
+
+/* Counts a job of the mailbox that has ended now, and its times. */
+void vm_count_job(struct vm *vm, const struct job *job, uint64_t gpu_time_ns, int64_t now_ns);
+
+/* Counts a request, or an OPEN, that was refused with this VGPU_ERR_*. */
+void vm_count_refusal(struct vm *vm, uint32_t error);
+
+/* vm_quarantine.c */
+#define VM_QUARANTINE_TEXT                                                                         \
+	"the VM is in quarantine, until its time is over or the host's operator releases it"
+/*
+ * Something went wrong that is the VM's doing; text says what. Too many of them quarantine it. May
+ * drop the link.
+ */
+void vm_count_fault(struct vm *vm, const char *text);
+/* Whether it is in quarantine now: what it asks for is refused, with VGPU_ERR_QUARANTINED. */
+bool vm_quarantined(struct vm *vm);
+/* Puts it there until then (CLOCK_MONOTONIC), and ends what it has; may drop the link. */
+void vm_quarantine(struct vm *vm, int64_t until_ns);
+/* Takes it out again. */
+void vm_release(struct vm *vm);
 
 /* vm_log.c */
 void vm_log_init(struct vm *vm);

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "common/protocol.h"
+#include "mediatord/usage.h"
 
 #define VGPU_POOL_NAME_MAX    (VGPU_POOL_NAME_BYTES - 1)
 #define VGPU_PROFILE_NAME_MAX 63
@@ -65,13 +66,7 @@ struct vm_status {
 	char gpu_name[VGPU_GPU_NAME_BYTES];
 	uint64_t memory_used_bytes;
 	uint64_t window_used_bytes;
-	uint64_t gpu_time_ns;
-	/* Since the mediator started; submissions to channels included. */
-	uint64_t requests;     /* that arrived */
-	uint64_t completed;    /* answered without an error */
-	uint64_t failed;       /* answered with an error, refused ones included */
-	uint64_t workers_lost; /* that died with a job or an allocation */
-	uint64_t links_refused;
+	struct usage usage;
 	uint32_t channel_count;
 	struct vm_channel_status channels[VGPU_CHANNELS_MAX]; /* those that the device has */
 };

@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "common/text.h"
+#include "mediatord/histogram.h"
 #include "mediatord/link.h"
 #include "mediatord/worker.h"
 
@@ -19,10 +20,40 @@ static uint32_t worker_state(const struct vm *vm)
 	return vm->start_failed ? VGPU_WORKER_FAILED : VGPU_WORKER_NONE;
 }
 
+static void count_time(uint64_t *times, int64_t ns)
+{
+	times[histogram_bucket(ns > 0 ? (uint64_t)ns : 0)]++;
+}
+
+void vm_count_job(struct vm *vm, const struct job *job, uint64_t gpu_time_ns, int64_t now_ns)
+{
+	vm->usage.jobs++;
+	vm->usage.gpu_time_ns += gpu_time_ns;
+	count_time(vm->usage.queue_times, job->run_ns - job->arrived_ns);
+	count_time(vm->usage.run_times, (int64_t)gpu_time_ns);
+	count_time(vm->usage.total_times, now_ns - job->arrived_ns);
+}
+
+void vm_count_refusal(struct vm *vm, uint32_t error)
+{
+	static const enum usage_refusal refusals[] = {
+		[VGPU_ERR_INVALID_REQUEST] = USAGE_REFUSED_INVALID,
+		[VGPU_ERR_QUEUE_FULL] = USAGE_REFUSED_QUEUE_DEPTH,
+		[VGPU_ERR_RATE_LIMITED] = USAGE_REFUSED_RATE,
+		[VGPU_ERR_CHANNEL_LIMIT] = USAGE_REFUSED_CHANNELS,
+		[VGPU_ERR_WINDOW_LIMIT] = USAGE_REFUSED_WINDOW,
+		[VGPU_ERR_QUARANTINED] = USAGE_REFUSED_QUARANTINED,
+		[VGPU_ERR_UNAVAILABLE] = USAGE_REFUSED_UNAVAILABLE,
+	};
+
+	/* All that is not named is 0: something wrong with the request. */
+	vm->usage.refused[error < sizeof(refusals) / sizeof(*refusals)
+				  ? refusals[error]
+				  : USAGE_REFUSED_UNAVAILABLE]++;
+}
+
 void vm_status(struct vm *vm, struct vm_status *status)
 {
-	const struct grant_counters *rings = &vm->channels.done;
-
 	channels_sample(vm);
 	*status = (struct vm_status){
 		.link_state = vm->link ? VGPU_LINK_UP : VGPU_LINK_DOWN,
@@ -30,12 +61,7 @@ void vm_status(struct vm *vm, struct vm_status *status)
 		.worker_state = worker_state(vm),
 		.memory_used_bytes = vm->memory.used,
 		.window_used_bytes = vm->channels.window.used,
-		.gpu_time_ns = vm->gpu_time_ns + rings->gpu_time_ns,
-		.requests = vm->requests + rings->submissions,
-		.completed = vm->completed + rings->submissions - rings->errors,
-		.failed = vm->failed + rings->errors,
-		.workers_lost = vm->workers_lost,
-		.links_refused = vm->links_refused,
+		.usage = vm->usage,
 	};
 	if (vm->worker && vm->worker->state != WORKER_ENDING) {
 		status->worker_pid = worker_pid(vm->worker);
@@ -90,14 +116,13 @@ static void report_config(struct vm *vm)
 
 void vm_report_usage(struct vm *vm)
 {
-	const struct grant_counters *rings = &vm->channels.done;
 	struct vgpu_link_usage message = {
 		.header = { .type = VGPU_MSG_USAGE, .length = sizeof(message) },
 		.memory_bytes = vm->memory.used,
 		.window_bytes = vm->channels.window.used,
-		.time_ns = vm->gpu_time_ns + rings->gpu_time_ns,
-		.jobs_completed = vm->completed + rings->submissions - rings->errors,
-		.jobs_failed = vm->failed + rings->errors,
+		.time_ns = vm->usage.gpu_time_ns,
+		.jobs_completed = vm->usage.completed,
+		.jobs_failed = vm->usage.failed,
 	};
 	int64_t now = vgpu_now_ns();
 

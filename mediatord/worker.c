@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "common/packet.h"
+#include "mediatord/channel_turn.h"
 #include "mediatord/warm.h"
 
 /* What one wake-up takes of one worker, so that one that floods does not hold up the others. */
@@ -57,6 +58,17 @@ int worker_send_job(struct worker *worker, const struct job *job, uint64_t memor
 	memcpy(message.request, job->request, job->length);
 	RECORD_SET(worker->record, job, job->id);
 	return vgpu_packet_send(control_socket(worker), &message, length, NULL, 0);
+}
+
+void worker_wake(struct worker *worker)
+{
+	const struct vgpu_worker_wake message = {
+		.header = { .type = VGPU_WORKER_WAKE, .length = sizeof(message) },
+	};
+
+	/* A socket that is full has one in it. */
+	if (worker->state == WORKER_READY || worker->state == WORKER_ADOPTING)
+		vgpu_packet_send(control_socket(worker), &message, sizeof(message), NULL, 0);
 }
 
 void worker_kill(struct worker *worker)
@@ -263,12 +275,18 @@ uint32_t worker_contexts(const struct mediator *mediator, uint32_t gpu)
 	return count;
 }
 
-/* Whether the worker's GPU has room for one more context. */
-static bool context_allowed(const struct worker *worker)
+void worker_count_contexts(struct mediator *mediator)
 {
-	worker_log(worker, VGPU_LOG_DEBUG, "takes a context on GPU %u, beside %u others",
-		   worker->gpu, worker_contexts(worker->mediator, worker->gpu));
-	return true;
+	struct pools *pools = &mediator->pools;
+
+	for (size_t i = 0; i < pools->gpu_count; i++)
+		pools->gpus[i].contexts = worker_contexts(mediator, pools->gpus[i].index);
+}
+
+bool worker_context_room(struct mediator *mediator, uint32_t gpu)
+{
+	worker_count_contexts(mediator);
+	return pools_context_take(&mediator->pools, gpu);
 }
 
 /* A channel's context, which no quota is about. */
@@ -283,7 +301,7 @@ static const char *handle_context(struct worker *worker, const struct vgpu_worke
 		return "a malformed RESERVE";
 	if (worker->context)
 		return "a RESERVE of a context where it has one";
-	answer.granted = context_allowed(worker);
+	answer.granted = worker_context_room(worker->mediator, worker->gpu);
 	set_context(worker, answer.granted);
 	if (vgpu_packet_send(control_socket(worker), &answer, sizeof(answer), NULL, 0) < 0)
 		return "RESERVE upon RESERVE, without reading the answers";
@@ -295,8 +313,10 @@ static bool take_memory(struct worker *worker, uint64_t bytes)
 {
 	struct vm *vm = worker->vm;
 
-	if (!ledger_reserve(&vm->memory, bytes, vm->config.quotas.gpu_memory_bytes))
+	if (!ledger_reserve(&vm->memory, bytes, vm->config.quotas.gpu_memory_bytes)) {
+		vm->usage.refused[USAGE_REFUSED_MEMORY]++;
 		return false;
+	}
 	/* No more than the sum just taken, so it cannot overflow. */
 	worker->memory.used += bytes;
 	RECORD_SET(worker->record, moving, bytes);
@@ -357,6 +377,27 @@ static const char *handle_release(struct worker *worker, const struct vgpu_worke
 	return NULL;
 }
 
+static const char *handle_want(struct worker *worker, const struct vgpu_worker_want *want,
+			       size_t length)
+{
+	const uint32_t known = VGPU_WORKER_WANT_GRANT | VGPU_WORKER_WANT_TOKENS;
+
+	if (length != sizeof(*want) || !want->what || want->what & ~known)
+		return "a malformed WANT";
+	if (!worker->channel)
+		return "a WANT, although it serves no channel";
+	channel_worker_wants(worker->channel, want->what);
+	return NULL;
+}
+
+static const char *handle_yielded(struct worker *worker, size_t length)
+{
+	if (length != sizeof(struct vgpu_worker_yielded) || !worker->channel)
+		return "a malformed YIELDED, or one of a worker that serves no channel";
+	channel_worker_yielded(worker->channel);
+	return NULL;
+}
+
 static const char *handle_done(struct worker *worker, const struct vgpu_worker_done *done,
 			       size_t length)
 {
@@ -406,6 +447,10 @@ static const char *handle(struct worker *worker, const union vgpu_worker_message
 		return handle_release(worker, &message->release, length);
 	case VGPU_WORKER_DONE:
 		return handle_done(worker, &message->done, length);
+	case VGPU_WORKER_WANT:
+		return handle_want(worker, &message->want, length);
+	case VGPU_WORKER_YIELDED:
+		return handle_yielded(worker, length);
 	default:
 		return "a message that a worker does not send";
 	}

@@ -104,6 +104,9 @@ int worker_send_job(struct worker *worker, const struct job *job, uint64_t memor
  */
 void worker_end(struct worker *worker);
 
+/* Has it look at its grant page; it looks by itself when it reads no messages. */
+void worker_wake(struct worker *worker);
+
 /* Kills it and stops listening to it. It stays the VM's worker until it was reaped. */
 void worker_kill(struct worker *worker);
 
@@ -119,6 +122,11 @@ void worker_log(const struct worker *worker, int level, const char *format, ...)
 
 /* How many contexts there are on a GPU, each of which takes hundreds of MiB of it. */
 uint32_t worker_contexts(const struct mediator *mediator, uint32_t gpu);
+/* Tells the pools. */
+void worker_count_contexts(struct mediator *mediator);
+/* Whether the GPU's pool has room for one more, which is then counted until they are counted again.
+ */
+bool worker_context_room(struct mediator *mediator, uint32_t gpu);
 
 /* Watches its control socket. Returns 0, or -1 with errno. */
 int worker_listen(struct worker *worker);

@@ -146,6 +146,11 @@ int worker_prepare(struct mediator *mediator, uint32_t gpu, struct worker **work
 
 	if (!made)
 		return vgpu_error_set(err, ENOMEM, "out of memory");
+	if (!worker_context_room(mediator, gpu))
+		return vgpu_error_set(err, EDQUOT,
+				      "GPU %u has no room for a context: its pool has promised its "
+				      "memory",
+				      gpu);
 	made->state = WORKER_WARM;
 	made->gpu = gpu;
 	made->start_ns = vgpu_now_ns();

@@ -314,6 +314,7 @@ mediatord_medchan_tests = \
 	tests/mediatord/test-medchan-grant \
 	tests/mediatord/test-medchan-open \
 	tests/mediatord/test-medchan-workers \
+	tests/mediatord/test-medchan-turns \
 	tests/mediatord/test-medchan-hostile
 if BUILD_TESTS
 check_PROGRAMS += $(mediatord_medchan_tests)
@@ -335,6 +336,10 @@ tests_mediatord_test_medchan_open_LDADD = tests/mediatord/libloopharness.la
 tests_mediatord_test_medchan_workers_SOURCES = tests/mediatord/test-medchan-workers.c
 tests_mediatord_test_medchan_workers_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_medchan_workers_LDADD = tests/mediatord/libloopharness.la
+
+tests_mediatord_test_medchan_turns_SOURCES = tests/mediatord/test-medchan-turns.c
+tests_mediatord_test_medchan_turns_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_medchan_turns_LDADD = tests/mediatord/libloopharness.la
 
 tests_mediatord_test_medchan_hostile_SOURCES = tests/mediatord/test-medchan-hostile.c
 tests_mediatord_test_medchan_hostile_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

@@ -147,7 +147,8 @@ int daemon_setup_with(void **state, const char *lines)
 	fprintf(file,
 		"[mediatord]\ncontrol-socket = %s\nlink-dir = %s/run/link\nstate = "
 		"%s/lib/state.db\n"
-		"libvirt-run-dir = %s\nworker = %s/vgpu-worker\nworker-uid-base = %u\n%s",
+		"libvirt-run-dir = %s\nworker = %s/vgpu-worker\nworker-uid-base = %u\n%s"
+		"[scheduler]\nfaults = 0\n",
 		daemon->control, daemon->dir, daemon->dir, daemon->dir, builddir, DAEMON_UID_BASE,
 		lines);
 	fclose(file);

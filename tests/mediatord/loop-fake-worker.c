@@ -25,10 +25,14 @@ static void transmit(const void *bytes, size_t length)
 		exit(1);
 }
 
+/* The next message that is no WAKE: what those are about is looked at when a test asks. */
 static size_t receive(union vgpu_worker_message *message)
 {
-	ssize_t length = recv(VGPU_WORKER_CONTROL_FD, message, sizeof(*message), 0);
+	ssize_t length;
 
+	do
+		length = recv(VGPU_WORKER_CONTROL_FD, message, sizeof(*message), 0);
+	while (length > 0 && message->header.type == VGPU_WORKER_WAKE);
 	if (length <= 0)
 		exit(length == 0 ? 0 : 1);
 	return (size_t)length;
@@ -238,11 +242,29 @@ static void map_rings(struct rings *rings, const struct vgpu_worker_start *start
 	rings->order = mmap(NULL, start->region_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
 			    rings->fds[0], (off_t)start->region);
 	rings->grant = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, rings->fds[3], 0);
-	if (rings->order == MAP_FAILED || rings->grant == MAP_FAILED ||
-	    rings->grant->grant != VGPU_GRANT_RUN || rings->grant->tokens != VGPU_GRANT_NO_LIMIT)
+	if (rings->order == MAP_FAILED || rings->grant == MAP_FAILED)
 		exit(2);
 	/* As a real one: what somebody left there is gone before the channel is open. */
 	memset(rings->order, 0, start->region_bytes);
+}
+
+static void want(uint32_t what)
+{
+	const struct vgpu_worker_want message = {
+		.header = { .type = VGPU_WORKER_WANT, .length = sizeof(message) },
+		.what = what,
+	};
+
+	transmit(&message, sizeof(message));
+}
+
+static void yielded(void)
+{
+	const struct vgpu_worker_yielded message = {
+		.header = { .type = VGPU_WORKER_YIELDED, .length = sizeof(message) },
+	};
+
+	transmit(&message, sizeof(message));
 }
 
 static uint64_t carry_out(struct rings *rings, uint32_t kind, uint64_t argument)
@@ -289,6 +311,23 @@ static uint64_t carry_out(struct rings *rings, uint32_t kind, uint64_t argument)
 		return argument;
 	case ORDER_DESCRIPTORS:
 		return rings->fd_count;
+	case ORDER_WANT:
+		want((uint32_t)argument);
+		return 0;
+	case ORDER_HOLD:
+		__atomic_store_n(&grant->holding, (uint32_t)argument, __ATOMIC_SEQ_CST);
+		return __atomic_load_n(&grant->grant, __ATOMIC_SEQ_CST);
+	case ORDER_YIELD:
+		__atomic_store_n(&grant->holding, 0, __ATOMIC_SEQ_CST);
+		yielded();
+		return 0;
+	case ORDER_GRANT:
+		return __atomic_load_n(&grant->grant, __ATOMIC_SEQ_CST);
+	case ORDER_TOKENS:
+		return __atomic_load_n(&grant->tokens, __ATOMIC_SEQ_CST);
+	case ORDER_JOB_SINCE:
+		__atomic_store_n(&grant->job_since_ns, argument, __ATOMIC_SEQ_CST);
+		return 0;
 	case ORDER_SHRINK:
 		return ftruncate(rings->fds[3], 0) == 0;
 	default:
@@ -336,7 +375,10 @@ static void serve_rings(struct rings *rings)
 
 		poll(poll_fds, 2, -1);
 		if (poll_fds[0].revents) {
-			receive(&message);
+			if (recv(VGPU_WORKER_CONTROL_FD, &message, sizeof(message), 0) <= 0)
+				exit(0);
+			if (message.header.type == VGPU_WORKER_WAKE)
+				continue;
 			if (message.header.type != VGPU_WORKER_END)
 				exit(2);
 			if (rings->fails_at_end)

@@ -84,7 +84,8 @@ int harness_setup(void **state)
 	assert_true(asprintf(&text,
 			     "[mediatord]\nlink-dir = %s/link\nlibvirt-run-dir = %s\n"
 			     "keeper-socket = %s/keeper.sock\nkeeper = %s/vgpu-keeper\n"
-			     "worker = %s/tests/mediatord/loop-fake-worker\n",
+			     "worker = %s/tests/mediatord/loop-fake-worker\n"
+			     "[scheduler]\nfaults = 0\nyield = 100ms\n",
 			     harness->dir, harness->dir, harness->dir, builddir, builddir) > 0);
 	if (config_parse(text, strlen(text), "test", &harness->config, &err) < 0 ||
 	    rundir_make(harness->config->link_dir, &err) < 0)

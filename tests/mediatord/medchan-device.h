@@ -27,6 +27,12 @@
 #define ORDER_DESCRIPTORS 11u /* answers with the number of descriptors that came with START */
 #define ORDER_SHRINK	  12u /* tries to cut the grant page short; answers whether it could */
 #define ORDER_CONTEXT	  14u /* 1: asks for a context, and answers as RESERVE; 0: gives it back */
+#define ORDER_WANT	  15u /* sends WANT of the argument */
+#define ORDER_HOLD	  16u /* sets `holding` to the argument; answers with `grant` after that */
+#define ORDER_YIELD	  17u /* sets `holding` to 0 and sends YIELDED */
+#define ORDER_GRANT	  18u /* answers with `grant` */
+#define ORDER_TOKENS	  19u /* answers with `tokens` */
+#define ORDER_JOB_SINCE	  20u /* sets `job_since_ns` to the argument */
 #define ORDER_FAIL_AT_END 13u /* at the end sends FAILED, and a while later answers with 13 */
 
 /* At the start of a channel's region. */

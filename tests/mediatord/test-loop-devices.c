@@ -51,7 +51,7 @@ static void a_reset_frees_everything_and_answers_nothing(void **state)
 	status = harness_status(harness);
 	assert_int_equal(status.memory_used_bytes, 0);
 	assert_int_equal(status.worker_state, VGPU_WORKER_NONE);
-	assert_int_equal(status.workers_lost, 0);
+	assert_int_equal(status.usage.workers_lost, 0);
 	assert_int_equal(kill(pid, 0), -1);
 	assert_int_equal(client_nop(&client), VGPU_ERR_NONE);
 	assert_true(client.config.context != context);

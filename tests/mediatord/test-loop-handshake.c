@@ -23,7 +23,7 @@
 static void check_refused(struct harness *harness, const void *bytes, size_t length, int fd,
 			  uint32_t reason)
 {
-	uint64_t refused = harness_status(harness).links_refused;
+	uint64_t refused = harness_status(harness).usage.links_refused;
 	union vgpu_link_message message;
 	struct client client;
 
@@ -34,7 +34,7 @@ static void check_refused(struct harness *harness, const void *bytes, size_t len
 	assert_non_null(memchr(message.refused.text, '\0', sizeof(message.refused.text)));
 	assert_true(message.refused.text[0] != '\0');
 	assert_true(client_sees_end(&client, CLIENT_TIMEOUT_MS));
-	assert_int_equal(harness_status(harness).links_refused, refused + 1);
+	assert_int_equal(harness_status(harness).usage.links_refused, refused + 1);
 	client_close(&client);
 }
 

@@ -26,8 +26,8 @@ static void a_nop_starts_the_worker_and_is_answered(void **state)
 	assert_int_equal(status.worker_state, VGPU_WORKER_READY);
 	assert_int_equal(status.link_state, VGPU_LINK_UP);
 	assert_int_equal(status.link_pid, getpid());
-	assert_int_equal(status.requests, 1);
-	assert_int_equal(status.completed, 1);
+	assert_int_equal(status.usage.requests, 1);
+	assert_int_equal(status.usage.completed, 1);
 	assert_int_equal(status.worker_jobs, 1);
 	assert_string_equal(status.gpu_name, "Fake GPU");
 	assert_string_equal(client.config.gpu_name, "Fake GPU");
@@ -52,7 +52,7 @@ static void a_malformed_request_is_answered_without_a_worker(void **state)
 	assert_true(response.length > sizeof(struct vgpu_response_header));
 	status = harness_status(harness);
 	assert_int_equal(status.worker_state, VGPU_WORKER_NONE);
-	assert_int_equal(status.failed, 1);
+	assert_int_equal(status.usage.failed, 1);
 	assert_int_equal(client_nop(&client), VGPU_ERR_NONE);
 	client_close(&client);
 }
@@ -156,7 +156,7 @@ static void gpu_time_is_never_more_than_passed(void **state)
 
 	client_open(&client, harness->link_path);
 	assert_int_equal(client_run_kernel(&client, FAKE_TIME), VGPU_ERR_NONE);
-	assert_true(harness_status(harness).gpu_time_ns < UINT64_C(60000000000));
+	assert_true(harness_status(harness).usage.gpu_time_ns < UINT64_C(60000000000));
 	client_close(&client);
 }
 

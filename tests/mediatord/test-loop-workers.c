@@ -50,7 +50,7 @@ static void a_worker_that_misbehaves_is_replaced(void **state)
 		wait_until_gone(pid);
 		status = harness_status(harness);
 		assert_int_equal(status.memory_used_bytes, 0);
-		assert_int_equal(status.workers_lost, i + 1);
+		assert_int_equal(status.usage.workers_lost, i + 1);
 		assert_int_equal(client_nop(&client), VGPU_ERR_NONE);
 		assert_true(client.config.context != context);
 	}
@@ -99,7 +99,7 @@ static void a_job_over_its_time_is_ended(void **state)
 	assert_true(vgpu_now_ns() - start >= 300 * VGPU_NS_PER_MS);
 	assert_true(vgpu_now_ns() - start < 2 * VGPU_NS_PER_SECOND);
 	wait_until_gone(pid);
-	assert_true(harness_status(harness).gpu_time_ns >= 300 * VGPU_NS_PER_MS);
+	assert_true(harness_status(harness).usage.gpu_time_ns >= 300 * VGPU_NS_PER_MS);
 	assert_int_equal(client_nop(&client), VGPU_ERR_NONE);
 	client_close(&client);
 }
@@ -125,7 +125,7 @@ static void what_was_queued_behind_a_lost_job_fails_too(void **state)
 	assert_int_equal(client_call(&client, bytes,
 				     client_request(bytes, VGPU_OP_SYNCHRONIZE, 0, NULL, 0), NULL),
 			 VGPU_ERR_NONE);
-	assert_int_equal(harness_status(harness).failed, 4);
+	assert_int_equal(harness_status(harness).usage.failed, 4);
 	client_close(&client);
 }
 
@@ -194,7 +194,7 @@ static void a_context_that_cannot_be_reset_is_replaced(void **state)
 	assert_int_equal(client_nop(&client), VGPU_ERR_NONE);
 	status = harness_status(harness);
 	assert_int_equal(status.memory_used_bytes, 0);
-	assert_int_equal(status.workers_lost, 0);
+	assert_int_equal(status.usage.workers_lost, 0);
 	assert_int_not_equal(status.worker_pid, pid);
 	wait_until_gone(pid);
 	client_close(&client);

@@ -43,15 +43,12 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void a_new_page_grants_work_and_is_else_empty(void **state)
+static void a_new_page_is_empty_and_grants_nothing(void **state)
 {
-	const struct vgpu_grant_page expected = { .grant = VGPU_GRANT_RUN,
-						  .tokens = VGPU_GRANT_NO_LIMIT };
 	const uint8_t *bytes = (const uint8_t *)fixture.worker;
 
 	(void)state;
-	assert_memory_equal(bytes, &expected, sizeof(expected));
-	for (size_t i = sizeof(expected); i < 4096; i++)
+	for (size_t i = 0; i < 4096; i++)
 		assert_int_equal(bytes[i], 0);
 }
 
@@ -71,7 +68,58 @@ static void the_worker_sees_what_is_published(void **state)
 	assert_int_equal(fixture.worker->quota_bytes, 1000);
 	assert_int_equal(fixture.worker->used_bytes, 600);
 	assert_int_equal(fixture.worker->released_bytes, 50);
+	assert_int_equal(fixture.worker->grant, 0);
+	grant_bound(&fixture.grant, 7, 1000000);
+	assert_int_equal(fixture.worker->queue_depth, 7);
+	assert_int_equal(fixture.worker->inflight_ns, 1000000);
+	grant_set_tokens(&fixture.grant, 12);
+	assert_int_equal(fixture.worker->tokens, 12);
+}
+
+static void who_holds_the_gpu_keeps_it_after_a_revocation(void **state)
+{
+	(void)state;
+	assert_false(grant_is_allowed(&fixture.grant));
+	grant_allow(&fixture.grant, false);
 	assert_int_equal(fixture.worker->grant, VGPU_GRANT_RUN);
+	assert_true(grant_is_allowed(&fixture.grant));
+	grant_allow(&fixture.grant, true);
+	assert_int_equal(fixture.worker->grant, VGPU_GRANT_RUN | VGPU_GRANT_CONTENDED);
+	fixture.worker->holding = 1;
+	assert_false(grant_revoke(&fixture.grant));
+	assert_int_equal(fixture.worker->grant, 0);
+	fixture.worker->holding = 0;
+	assert_true(grant_revoke(&fixture.grant));
+	assert_false(grant_is_allowed(&fixture.grant));
+}
+
+static void a_job_cannot_have_begun_in_the_future(void **state)
+{
+	(void)state;
+	assert_int_equal(grant_job_since(&fixture.grant, 1000), 0);
+	fixture.worker->job_since_ns = 400;
+	assert_int_equal(grant_job_since(&fixture.grant, 1000), 400);
+	fixture.worker->job_since_ns = UINT64_MAX;
+	assert_int_equal(grant_job_since(&fixture.grant, 1000), 1000);
+}
+
+static void times_are_counted_once_and_over_a_wrap(void **state)
+{
+	struct usage usage = { 0 };
+
+	(void)state;
+	fixture.worker->queue_times[0] = 3;
+	fixture.worker->run_times[5] = UINT32_MAX;
+	grant_times(&fixture.grant, &usage);
+	assert_int_equal(usage.queue_times[0], 3);
+	assert_int_equal(usage.run_times[5], UINT32_MAX);
+	fixture.worker->queue_times[0] = 4;
+	fixture.worker->run_times[5] = 1;
+	fixture.worker->total_times[VGPU_HISTOGRAM_BUCKETS - 1] = 9;
+	grant_times(&fixture.grant, &usage);
+	assert_int_equal(usage.queue_times[0], 4);
+	assert_int_equal(usage.run_times[5], (uint64_t)UINT32_MAX + 2);
+	assert_int_equal(usage.total_times[VGPU_HISTOGRAM_BUCKETS - 1], 9);
 }
 
 static void what_is_new_is_returned_once(void **state)
@@ -127,7 +175,10 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(a_new_page_grants_work_and_is_else_empty),
+		TEST(a_new_page_is_empty_and_grants_nothing),
+		TEST(times_are_counted_once_and_over_a_wrap),
+		TEST(a_job_cannot_have_begun_in_the_future),
+		TEST(who_holds_the_gpu_keeps_it_after_a_revocation),
 		TEST(nobody_can_change_its_size),
 		TEST(the_worker_sees_what_is_published),
 		TEST(what_is_new_is_returned_once),

@@ -46,7 +46,7 @@ static void a_channel_opens_serves_and_closes(void **state)
 	status = harness_status(harness);
 	assert_int_equal(status.channel_count, 0);
 	assert_int_equal(status.window_used_bytes, 0);
-	assert_int_equal(status.workers_lost, 0);
+	assert_int_equal(status.usage.workers_lost, 0);
 	device_close(&device);
 }
 

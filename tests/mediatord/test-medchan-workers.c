@@ -47,7 +47,7 @@ static void the_death_of_one_leaves_the_others_alone(void **state)
 	assert_true(vgpu_now_ns() - start < 2 * VGPU_NS_PER_SECOND);
 	/* Its memory is free, that of the others is not. */
 	assert_int_equal(harness_status(harness).memory_used_bytes, 230);
-	assert_int_equal(harness_status(harness).workers_lost, 1);
+	assert_int_equal(harness_status(harness).usage.workers_lost, 1);
 	assert_int_equal(device_ask(&device, 1, ORDER_USED, 0), 230);
 	assert_int_equal(channel_status(harness, 1).worker_pid, other);
 	assert_int_equal(device_ask(&device, 2, ORDER_ECHO, 3), 3);
@@ -141,7 +141,7 @@ static void one_that_ignores_the_end_is_killed_after_2_s(void **state)
 	assert_true(vgpu_now_ns() - start < 3500 * VGPU_NS_PER_MS);
 	assert_int_equal(kill(pid, 0), -1);
 	assert_int_equal(harness_status(harness).memory_used_bytes, 0);
-	assert_int_equal(harness_status(harness).workers_lost, 0);
+	assert_int_equal(harness_status(harness).usage.workers_lost, 0);
 	device_close(&device);
 }
 
@@ -158,7 +158,7 @@ static void one_that_fails_as_it_is_told_to_end_may_end(void **state)
 	order = (const struct order *)(const void *)(device.memory + device.channels[0].region);
 	device_close_channel(&device, 0);
 	assert_int_equal(order->answer, ORDER_FAIL_AT_END);
-	assert_int_equal(harness_status(harness).workers_lost, 0);
+	assert_int_equal(harness_status(harness).usage.workers_lost, 0);
 	device_close(&device);
 }
 
@@ -178,14 +178,14 @@ static void what_workers_did_is_summed_and_kept(void **state)
 	assert_int_equal(channel_status(harness, 0).errors, 10);
 	assert_int_equal(channel_status(harness, 1).gpu_time_ns, 5);
 	status = harness_status(harness);
-	assert_int_equal(status.gpu_time_ns, 15);
-	assert_int_equal(status.requests, 15);
-	assert_int_equal(status.failed, 15);
+	assert_int_equal(status.usage.gpu_time_ns, 15);
+	assert_int_equal(status.usage.requests, 15);
+	assert_int_equal(status.usage.failed, 15);
 	device_ask(&device, 0, ORDER_COUNT, 1);
 	device_close_channel(&device, 0);
 	kill(channel_status(harness, 1).worker_pid, SIGKILL);
 	assert_int_equal(device_closed(&device, 1), VGPU_ERR_CONTEXT_LOST);
-	assert_int_equal(harness_status(harness).gpu_time_ns, 16);
+	assert_int_equal(harness_status(harness).usage.gpu_time_ns, 16);
 	/* The device hears of it without asking. */
 	device_open_channel(&device, 2);
 	device_ask(&device, 2, ORDER_COUNT, 4);
@@ -206,9 +206,9 @@ static void a_worker_cannot_claim_more_time_than_has_passed(void **state)
 	device_open_channel(&device, 0);
 	device_ask(&device, 0, ORDER_LIE, 0);
 	status = harness_status(harness);
-	assert_true(status.gpu_time_ns <= (uint64_t)(vgpu_now_ns() - start));
-	assert_true(status.requests <= (uint64_t)(vgpu_now_ns() - start));
-	assert_true(status.failed <= status.requests);
+	assert_true(status.usage.gpu_time_ns <= (uint64_t)(vgpu_now_ns() - start));
+	assert_true(status.usage.requests <= (uint64_t)(vgpu_now_ns() - start));
+	assert_true(status.usage.failed <= status.usage.requests);
 	device_close(&device);
 }
 

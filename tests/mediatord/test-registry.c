@@ -25,6 +25,14 @@ int control_vm_put(struct control *c, const struct vm_config *config, struct vgp
 	return 0;
 }
 
+int control_usage_restore(struct control *c, const struct vm_usage *usage, struct vgpu_error **err)
+{
+	(void)c;
+	(void)usage;
+	(void)err;
+	return 0;
+}
+
 int control_vm_delete(struct control *c, const uint8_t uuid[16], struct vgpu_error **err)
 {
 	if (c->fail)

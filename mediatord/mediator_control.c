@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What control.h asks of all VMs, or of the GPUs. */
+#include <errno.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/uuid.h"
+#include "mediatord/mediator.h"
+#include "mediatord/vm.h"
+
+/* What a GPU that the driver gives up, or takes up again, means for those that use it. */
+static void change_gpu(struct mediator *mediator, struct pool_gpu *gpu, const struct gpu *report)
+{
+	bool failed = report->state == GPU_LOST || report->state == GPU_HUNG;
+	bool was_failed = gpu->state == GPU_LOST || gpu->state == GPU_HUNG;
+
+	gpu->state = report->state;
+	if (report->memory_bytes)
+		gpu->memory_bytes = report->memory_bytes;
+	if (failed == was_failed)
+		return;
+	if (failed) {
+		vgpu_log_error("GPU %u: %s; its work is ended, and the pool goes on without it",
+			       gpu->index, report->problem);
+		sched_gpu_fail(mediator->sched, gpu->index, vgpu_now_ns());
+	} else {
+		vgpu_log_info("GPU %u works again", gpu->index);
+		sched_gpu_restore(mediator->sched, gpu->index);
+	}
+}
+
+void mediator_gpus(struct mediator *mediator, const struct gpu_report *report)
+{
+	for (size_t i = 0; i < report->count; i++) {
+		struct pool_gpu *gpu = pools_gpu(&mediator->pools, report->gpus[i].index);
+
+		if (gpu)
+			change_gpu(mediator, gpu, &report->gpus[i]);
+	}
+}
+
+int mediator_usages(struct mediator *mediator, bool all, struct vm_usage **usages, size_t *count,
+		    struct vgpu_error **err)
+{
+	*count = 0;
+	*usages = calloc(mediator->vm_count + 1, sizeof(**usages));
+	if (!*usages)
+		return vgpu_error_set(err, ENOMEM, "out of memory");
+	for (size_t i = 0; i < MEDIATOR_BUCKETS; i++)
+		for (struct vm *vm = mediator->by_uuid[i]; vm; vm = vm->next_uuid) {
+			struct vm_usage *entry = &(*usages)[*count];
+
+			channels_sample(vm);
+			if (!all && memcmp(&vm->usage, &vm->kept_usage, sizeof(vm->usage)) == 0)
+				continue;
+			vm->kept_usage = vm->usage;
+			memcpy(entry->uuid, vm->config.uuid, sizeof(entry->uuid));
+			entry->usage = vm->usage;
+			(*count)++;
+		}
+	return 0;
+}
+
+int mediator_usage_restore(struct mediator *mediator, const struct vm_usage *usage,
+			   struct vgpu_error **err)
+{
+	struct vm *vm = mediator_vm_by_uuid(mediator, usage->uuid);
+	char text[VGPU_UUID_TEXT];
+
+	if (!vm) {
+		vgpu_uuid_format(usage->uuid, text);
+		return vgpu_error_set(err, ENOENT, "there is no VM %s", text);
+	}
+	usage_add(&vm->usage, &usage->usage);
+	vm->kept_usage = vm->usage;
+	return 0;
+}

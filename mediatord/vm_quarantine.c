@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/clock.h"
+#include "mediatord/vm.h"
+
+bool vm_quarantined(struct vm *vm)
+{
+	return quarantine_active(&vm->quarantine, vgpu_now_ns());
+}
+
+/* It has begun. */
+static void enforce(struct vm *vm, const char *why)
+{
+	vm->usage.quarantines++;
+	vm_log(vm, VGPU_LOG_WARNING, "is in quarantine: %s", why);
+	vm_end(vm, VGPU_ERR_QUARANTINED, VM_QUARANTINE_TEXT);
+}
+
+void vm_quarantine(struct vm *vm, int64_t until_ns)
+{
+	quarantine_begin(&vm->quarantine, until_ns);
+	enforce(vm, "by the operator");
+}
+
+void vm_release(struct vm *vm)
+{
+	if (quarantine_release(&vm->quarantine))
+		vm_log(vm, VGPU_LOG_INFO, "is released from quarantine");
+}
+
+void vm_count_fault(struct vm *vm, const char *text)
+{
+	const struct quarantine_config *config = &vm->mediator->config->quarantine;
+	char why[128];
+
+	vm->usage.faults++;
+	if (!quarantine_fault(&vm->quarantine, config, vgpu_now_ns()))
+		return;
+	snprintf(why, sizeof(why), "%u faults, the last: %s", config->faults, text);
+	enforce(vm, why);
+}
