@@ -31,11 +31,16 @@
  */
 #define SPIN_BUSY_NS (400 * VGPU_NS_PER_US)
 
-/* Before a job's estimated end, and at least and at most after it, it is polled for, too. */
-#define EARLY_NS    (100 * VGPU_NS_PER_US)
-#define LATE_MIN_NS (100 * VGPU_NS_PER_US)
-#define LATE_MAX_NS (400 * VGPU_NS_PER_US)
-#define LATE_PART   8
+/*
+ * It is polled for around the job's estimated end, too: a part of its time before, and after. An
+ * estimate that is too long by what a sleep takes is found out only by who is awake before the end.
+ */
+#define EARLY_PART   16
+#define EARLY_MIN_NS (100 * VGPU_NS_PER_US)
+#define EARLY_MAX_NS VGPU_NS_PER_MS
+#define LATE_PART    8
+#define LATE_MIN_NS  (100 * VGPU_NS_PER_US)
+#define LATE_MAX_NS  (400 * VGPU_NS_PER_US)
 
 /* Others wait for a GPU on which nothing is: the next submission had so long to come. */
 #define YIELD_AFTER_NS 3000
@@ -111,22 +116,29 @@ static bool waits_for_gpu(const struct server *server, enum server_wait wait)
 	return jobs_on_gpu(&server->channel.jobs) && (!gate_granted(gate) || gate_contended(gate));
 }
 
-/* Whether what is on the GPU is about to end, or should have a short while ago. */
-static bool near_its_end(const struct server *server, int64_t now)
+static int64_t clamp(int64_t value, int64_t least, int64_t most)
+{
+	return value < least ? least : value > most ? most : value;
+}
+
+/* From when on, and until when, the end of what is on the GPU is polled for; 0: not at all. */
+static int64_t expect_end(const struct server *server, int64_t *until_ns)
 {
 	const struct inflight *inflight = &server->channel.jobs.inflight;
-	int64_t expected = inflight_expected_ns(inflight), late;
+	int64_t expected = inflight_expected_ns(inflight);
+	int64_t length = expected - inflight->since_ns;
 
+	*until_ns = 0;
 	if (!expected)
-		return false;
-	late = (expected - inflight->since_ns) / LATE_PART;
-	late = late < LATE_MIN_NS ? LATE_MIN_NS : late > LATE_MAX_NS ? LATE_MAX_NS : late;
-	return now >= expected - EARLY_NS && now < expected + late;
+		return 0;
+	*until_ns = expected + clamp(length / LATE_PART, LATE_MIN_NS, LATE_MAX_NS);
+	return expected - clamp(length / EARLY_PART, EARLY_MIN_NS, EARLY_MAX_NS);
 }
 
 static bool goes_on_polling(const struct server *server, enum server_wait wait, int64_t now)
 {
-	int64_t waited = now - server->idle_since_ns;
+	int64_t waited = now - server->idle_since_ns, until;
+	int64_t from = expect_end(server, &until);
 
 	if (!server->spin_limit_ns)
 		return false;
@@ -134,10 +146,10 @@ static bool goes_on_polling(const struct server *server, enum server_wait wait, 
 		/* Room does not come by looking; the guest may need this very processor. */
 		return wait != SERVER_WAITS_ROOM && wait != SERVER_WAITS_READER &&
 		       waited < server->spin_limit_ns;
-	if (near_its_end(server, now))
+	if (now >= from && now < until)
 		return true;
 	/* Our own next piece may come a little late; the guest's answer may not. */
-	if (!server->pending.count && inflight_expected_ns(&server->channel.jobs.inflight) > now)
+	if (!server->pending.count && from > now)
 		return false;
 	return waited < SPIN_BUSY_NS;
 }
@@ -189,19 +201,15 @@ static int spin(struct server *server, enum server_wait wait, struct vgpu_error 
 static const struct timespec *sleep_limit(const struct server *server, enum server_wait wait,
 					  int64_t due_ns, struct timespec *limit)
 {
-	int64_t longest = 0, now = vgpu_now_ns();
+	int64_t longest = 0, now = vgpu_now_ns(), until;
 
 	if (server->pending.count || jobs_on_gpu(&server->channel.jobs)) {
-		int64_t left =
-			inflight_expected_ns(&server->channel.jobs.inflight) - EARLY_NS - now;
+		int64_t left = expect_end(server, &until) - now;
 
 		longest = (now - server->idle_since_ns) / SLEEP_BUSY_PART;
 		if (left > 0 && (left < longest || !server->pending.count))
 			longest = left;
-		if (longest < SLEEP_BUSY_MIN_NS)
-			longest = SLEEP_BUSY_MIN_NS;
-		if (longest > SLEEP_BUSY_MAX_NS)
-			longest = SLEEP_BUSY_MAX_NS;
+		longest = clamp(longest, SLEEP_BUSY_MIN_NS, SLEEP_BUSY_MAX_NS);
 	} else if (wait == SERVER_WAITS_ROOM) {
 		longest = SLEEP_OBSTACLE_NS;
 	} else if (due_ns) {
