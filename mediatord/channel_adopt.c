@@ -92,11 +92,11 @@ static const char *take(struct channel *channel)
 		return fault;
 	if (!region_claim(&channels->bar, &channel->region, record->region, record->region_bytes))
 		return "its region overlaps another's";
-	if (!ledger_reserve(&channels->window, channel->region.bytes, 0) ||
-	    schedule(channel, record->gpu) < 0) {
+	if (schedule(channel, record->gpu) < 0) {
 		region_free(&channels->bar, &channel->region);
 		return "it cannot be scheduled";
 	}
+	ledger_reserve(&channels->window, channel->region.bytes, 0);
 	return NULL;
 }
 
