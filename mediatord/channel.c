@@ -280,7 +280,7 @@ static uint32_t try_start(struct channel *channel)
 
 	if (vm_quarantined(vm))
 		return VGPU_ERR_QUARANTINED;
-	if (backoff_waits(&vm->channels.backoff, now))
+	if (vm->config.hold == VM_HOLD_DRAINING || backoff_waits(&vm->channels.backoff, now))
 		return VGPU_ERR_UNAVAILABLE;
 	error = check_quotas(vm, channel->bytes, &wait);
 	if (error || wait || !start_allowed(vm, now))

@@ -17,7 +17,8 @@ struct command {
 		COMMAND_STATUS,
 		COMMAND_GPUS,
 		COMMAND_USAGES,
-		COMMAND_USAGE_RESTORE
+		COMMAND_USAGE_RESTORE,
+		COMMAND_CALL
 	} kind;
 	const struct vm_config *config;
 	const uint8_t *uuid;
@@ -27,6 +28,8 @@ struct command {
 	bool all;
 	struct vm_usage **usages;
 	size_t *count;
+	control_function *function;
+	void *argument;
 	struct vgpu_error **err;
 	int result;
 	bool done;
@@ -102,6 +105,9 @@ static void carry_out(struct mediator *mediator, struct command *command)
 	case COMMAND_GPUS:
 		mediator_gpus(mediator, command->report);
 		command->result = 0;
+		break;
+	case COMMAND_CALL:
+		command->result = command->function(mediator, command->argument, command->err);
 		break;
 	}
 }
@@ -225,6 +231,16 @@ int control_usages(struct control *control, bool all, struct vm_usage **usages, 
 {
 	struct command command = {
 		.kind = COMMAND_USAGES, .all = all, .usages = usages, .count = count, .err = err
+	};
+
+	return call(control, &command);
+}
+
+int control_call(struct control *control, control_function *function, void *argument,
+		 struct vgpu_error **err)
+{
+	struct command command = {
+		.kind = COMMAND_CALL, .function = function, .argument = argument, .err = err
 	};
 
 	return call(control, &command);

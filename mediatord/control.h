@@ -14,6 +14,7 @@
 #include "mediatord/vm_config.h"
 
 struct control;
+struct mediator;
 
 /*
  * Puts a VM's configuration in force: creates the VM and its link socket where they are not there,
@@ -46,5 +47,12 @@ int control_usage_restore(struct control *control, const struct vm_usage *usage,
  * (ESHUTDOWN).
  */
 int control_gpus(struct control *control, const struct gpu_report *report, struct vgpu_error **err);
+
+/* What control_call() has the loop do: it must not wait for anything. 0, or -1 and err. */
+typedef int control_function(struct mediator *mediator, void *argument, struct vgpu_error **err);
+
+/* Has the loop call a function, and returns what that does. actions.h has what there is. */
+int control_call(struct control *control, control_function *function, void *argument,
+		 struct vgpu_error **err);
 
 #endif

@@ -354,8 +354,7 @@ static int some_fields_to_json(const struct vm_config *config, uint32_t given, b
 	return 0;
 }
 
-/* Adds the given fields to object, and those of the quotas to its object "quotas". */
-static int fields_to_json(const struct vm_config *config, uint32_t given, json_t *object)
+int vm_values_to_json(const struct vm_config *config, uint32_t given, json_t *object)
 {
 	json_t *quotas = json_object();
 
@@ -371,7 +370,7 @@ char *vm_layer_encode(const struct vm_layer *layer)
 {
 	VGPU_CLEANUP(free_json) json_t *json = json_object();
 
-	if (!json || fields_to_json(&layer->values, layer->given, json) < 0)
+	if (!json || vm_values_to_json(&layer->values, layer->given, json) < 0)
 		return NULL;
 	return json_dumps(json, JSON_COMPACT);
 }
@@ -470,7 +469,7 @@ int vm_merged_to_json(const struct vm_merged *merged, json_t *object)
 
 	if (!merged->config.has_link_uid)
 		given &= ~(UINT32_C(1) << VM_FIELD_LINK_UID);
-	if (fields_to_json(&merged->config, given, object) < 0)
+	if (vm_values_to_json(&merged->config, given, object) < 0)
 		return -1;
 	names = json_object();
 	if (json_object_set_new(object, "sources", names) < 0)

@@ -91,6 +91,19 @@ int vm_layer_decode(const char *text, size_t length, struct vm_layer *layer,
  */
 char *vm_layer_encode(const struct vm_layer *layer);
 
+/*
+ * Changes a layer by a JSON merge patch (RFC 7396), as strictly as vm_layer_decode(): null takes a
+ * value back. Returns 0, or -1 with err (400) and *field, and the layer as it was.
+ */
+int vm_layer_patch(const char *text, size_t length, struct vm_layer *layer,
+		   struct vm_field_name *field, struct vgpu_error **err);
+
+/*
+ * Adds the given fields' values to a JSON object, those of quotas to its "quotas". Returns 0, or -1
+ * where there is no memory.
+ */
+int vm_values_to_json(const struct vm_config *config, uint32_t given, json_t *object);
+
 /* Takes a field out of a layer. */
 void vm_layer_clear(struct vm_layer *layer, enum vm_field field);
 

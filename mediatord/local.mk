@@ -2,6 +2,8 @@
 # Everything of the daemon but main(): links, workers, jobs and configuration.
 noinst_LTLIBRARIES += mediatord/libmediator.la
 mediatord_libmediator_la_SOURCES = \
+	mediatord/actions.c \
+	mediatord/actions.h \
 	mediatord/adopt.c \
 	mediatord/adopt.h \
 	mediatord/backoff.h \
@@ -137,19 +139,50 @@ mediatord_libplane_la_SOURCES = \
 	mediatord/gpus.h \
 	mediatord/layers.c \
 	mediatord/layers.h \
+	mediatord/layers_patch.c \
 	mediatord/problem.c \
 	mediatord/problem.h \
 	mediatord/registry.c \
 	mediatord/registry.h \
+	mediatord/registry_internal.h \
+	mediatord/registry_profiles.c \
+	mediatord/registry_read.c \
+	mediatord/json_text.c \
+	mediatord/json_text.h \
 	mediatord/rest.c \
 	mediatord/rest.h \
+	mediatord/rest_admin.c \
+	mediatord/rest_gpus.c \
+	mediatord/rest_http.c \
 	mediatord/rest_internal.h \
+	mediatord/rest_listen.c \
+	mediatord/rest_profiles.c \
+	mediatord/rest_query.c \
+	mediatord/rest_query.h \
 	mediatord/rest_router.c \
 	mediatord/rest_router.h \
+	mediatord/rest_status.c \
+	mediatord/rest_vm_json.c \
 	mediatord/rest_vms.c \
 	mediatord/state.c \
 	mediatord/state.h \
-	mediatord/usage_text.c
+	mediatord/state_internal.h \
+	mediatord/state_records.c \
+	mediatord/state_usage.c \
+	mediatord/usage_text.c \
+	mediatord/vm_text.c \
+	mediatord/vm_text.h
+nodist_mediatord_libplane_la_SOURCES = mediatord/openapi_text.c
+CLEANFILES += mediatord/openapi_text.c
+# What the daemon serves is the file that is read here.
+mediatord/openapi_text.c: $(top_srcdir)/data/openapi.yaml
+	$(AM_V_GEN)$(MKDIR_P) mediatord && { \
+		echo '/* SPDX-License-Identifier: Apache-2.0 */' && \
+		echo 'extern const char vgpu_openapi_text[];' && \
+		echo 'const char vgpu_openapi_text[] =' && \
+		$(SED) -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/	"&\\n"/' $(top_srcdir)/data/openapi.yaml && \
+		echo ';'; } >$@.tmp && mv $@.tmp $@
+
 mediatord_libplane_la_CFLAGS = $(AM_CFLAGS) $(MICROHTTPD_CFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) \
 	-pthread
 mediatord_libplane_la_LIBADD = common/libcommon.la $(MICROHTTPD_LIBS) $(JANSSON_LIBS) \

@@ -176,6 +176,7 @@ static int serve(struct config *config, struct vgpu_error **err)
 	VGPU_CLEANUP(accountant_stop) struct accountant *accountant = NULL;
 	VGPU_CLEANUP(gpus_close) struct gpus *gpus = NULL;
 	VGPU_CLEANUP(rest_stop) struct rest *rest = NULL;
+	struct rest_parts parts;
 	int rc;
 
 	if (take_locks(config, err) < 0 || rundir_make_for(config->state, err) < 0 ||
@@ -189,7 +190,14 @@ static int serve(struct config *config, struct vgpu_error **err)
 	if (put_gpus(mediator_control(mediator), gpus, err) < 0)
 		return -1;
 	registry_start(registry, mediator_control(mediator));
-	if (rest_start(config, registry, mediator_control(mediator), &rest, err) < 0)
+	parts = (struct rest_parts){
+		.config = config,
+		.state = state,
+		.registry = registry,
+		.control = mediator_control(mediator),
+		.gpus = gpus,
+	};
+	if (rest_start(&parts, &rest, err) < 0)
 		return -1;
 	if (accountant_start(mediator_control(mediator), state, &accountant, err) < 0 ||
 	    gpus_watch(gpus, gpus_changed, mediator_control(mediator), err) < 0)

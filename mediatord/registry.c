@@ -1,62 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "mediatord/registry.h"
-
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "common/log.h"
 #include "common/uuid.h"
-
-#define NOT_FOUND     404
-#define CONFLICT      409
-#define UNPROCESSABLE 422
-#define INTERNAL      500
-#define UNAVAILABLE   503
-#define STORAGE_FULL  507
-
-struct registry {
-	const struct config *config;
-	struct state *state;
-	struct control *control;
-	/* Held throughout a change; the holder may read the VMs without the lock below. */
-	pthread_mutex_t change;
-	/* Guards what follows, for moments only: never while waiting for disk or loop. */
-	pthread_rwlock_t lock;
-	struct registry_vm **vms; /* ordered by uuid */
-	size_t count;
-	size_t size; /* room in vms */
-};
-
-/* The index where uuid is or would be; *found says which. */
-static size_t find(const struct registry *registry, const uint8_t uuid[16], bool *found)
-{
-	size_t low = 0, high = registry->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int order = memcmp(registry->vms[middle]->stored.uuid, uuid, 16);
-
-		if (order == 0) {
-			*found = true;
-			return middle;
-		}
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	*found = false;
-	return low;
-}
-
-static struct registry_vm *lookup(const struct registry *registry, const uint8_t uuid[16])
-{
-	bool found;
-	size_t at = find(registry, uuid, &found);
-
-	return found ? registry->vms[at] : NULL;
-}
+#include "mediatord/registry_internal.h"
 
 /* Makes room for one VM more, so that insert() cannot fail. */
 static int reserve(struct registry *registry, struct vgpu_error **err)
@@ -80,7 +28,7 @@ static int reserve(struct registry *registry, struct vgpu_error **err)
 static void insert(struct registry *registry, struct registry_vm *vm)
 {
 	bool found;
-	size_t at = find(registry, vm->stored.uuid, &found);
+	size_t at = registry_find(registry, vm->stored.uuid, &found);
 
 	pthread_rwlock_wrlock(&registry->lock);
 	memmove(&registry->vms[at + 1], &registry->vms[at],
@@ -90,19 +38,30 @@ static void insert(struct registry *registry, struct registry_vm *vm)
 	pthread_rwlock_unlock(&registry->lock);
 }
 
-static void replace(struct registry *registry, struct registry_vm *old,
-		    const struct registry_vm *new)
+void registry_replace(struct registry *registry, struct registry_vm *old,
+		      const struct registry_vm *new)
 {
+	struct vm_text *stale = old->text;
+	struct vm_text *fresh = vm_text_new(new);
+
 	pthread_rwlock_wrlock(&registry->lock);
 	*old = *new;
+	old->text = fresh;
 	pthread_rwlock_unlock(&registry->lock);
+	vm_text_release(&stale);
+}
+
+static void free_vm(struct registry_vm *vm)
+{
+	vm_text_release(&vm->text);
+	free(vm);
 }
 
 static void forget(struct registry *registry, const uint8_t uuid[16])
 {
 	struct registry_vm *vm;
 	bool found;
-	size_t at = find(registry, uuid, &found);
+	size_t at = registry_find(registry, uuid, &found);
 
 	pthread_rwlock_wrlock(&registry->lock);
 	vm = registry->vms[at];
@@ -110,18 +69,18 @@ static void forget(struct registry *registry, const uint8_t uuid[16])
 	memmove(&registry->vms[at], &registry->vms[at + 1],
 		(registry->count - at) * sizeof(struct registry_vm *));
 	pthread_rwlock_unlock(&registry->lock);
-	free(vm);
+	free_vm(vm);
 }
 
-/* Merges a VM's layers; those of another VM play no part. */
-static int merge(const struct registry *registry, struct registry_vm *vm,
-		 struct vm_field_name *field, struct vgpu_error **err)
+int registry_merge(const struct config *config, struct registry_vm *vm, struct vm_field_name *field,
+		   struct vgpu_error **err)
 {
 	memset(&vm->merged, 0, sizeof(vm->merged));
 	vm->problem[0] = '\0';
-	if (vm_layers_merge(vm->stored.layers, registry->config, &vm->merged, field, err) < 0)
+	if (vm_layers_merge(vm->stored.layers, config, &vm->merged, field, err) < 0)
 		return -1;
 	memcpy(vm->merged.config.uuid, vm->stored.uuid, sizeof(vm->stored.uuid));
+	vm->merged.config.hold = vm->stored.hold;
 	return 0;
 }
 
@@ -148,11 +107,10 @@ int registry_open(const struct config *config, struct state *state, struct regis
 	*registry = NULL;
 	if (!r)
 		return vgpu_error_set(err, ENOMEM, "out of memory");
-	r->config = config;
 	r->state = state;
 	pthread_mutex_init(&r->change, NULL);
 	pthread_rwlock_init(&r->lock, NULL);
-	if (state_each(state, load_one, r, err) < 0) {
+	if (registry_load_profiles(r, config, err) < 0 || state_each(state, load_one, r, err) < 0) {
 		registry_close(&r);
 		return -1;
 	}
@@ -168,8 +126,10 @@ void registry_close(struct registry **registry)
 	if (!r)
 		return;
 	for (size_t i = 0; i < r->count; i++)
-		free(r->vms[i]);
+		free_vm(r->vms[i]);
 	free(r->vms);
+	free(r->config.profiles);
+	free(r->values);
 	pthread_mutex_destroy(&r->change);
 	pthread_rwlock_destroy(&r->lock);
 	free(r);
@@ -199,7 +159,7 @@ size_t registry_start(struct registry *registry, struct control *control)
 		struct vm_field_name field;
 		char uuid[VGPU_UUID_TEXT];
 
-		if (merge(registry, &vm, &field, &err) == 0) {
+		if (registry_merge(&registry->config, &vm, &field, &err) == 0) {
 			vm.merged.config.vm_id = vm.stored.vm_id;
 			if (control_vm_put(control, &vm.merged.config, &err) == 0)
 				restore_usage(registry, vm.stored.uuid);
@@ -210,14 +170,13 @@ size_t registry_start(struct registry *registry, struct control *control)
 			snprintf(vm.problem, sizeof(vm.problem), "%s", err->message);
 			vgpu_log_error("VM %s is stored but not in force: %s", uuid, err->message);
 		}
-		replace(registry, registry->vms[i], &vm);
+		registry_replace(registry, registry->vms[i], &vm);
 	}
 	pthread_mutex_unlock(&registry->change);
 	return failed;
 }
 
-/* Turns an errno value of state or control into the status that REST answers. */
-static int http_status(int errnum)
+int registry_status(int errnum)
 {
 	switch (errnum) {
 	case ENOSPC:
@@ -245,8 +204,8 @@ static int store(struct registry *registry, const uint8_t uuid[16], const struct
 	if ((vm ? state_put(registry->state, vm, &why)
 		: state_delete(registry->state, uuid, &why)) == 0)
 		return 0;
-	return vgpu_error_set(err, http_status(why->status), "the change could not be stored: %s",
-			      why->message);
+	return vgpu_error_set(err, registry_status(why->status),
+			      "the change could not be stored: %s", why->message);
 }
 
 /* The database already has a change that did not come in force: takes it back. */
@@ -273,7 +232,7 @@ static int apply(struct registry *registry, const struct registry_vm *old,
 	if (control_vm_put(registry->control, &new->merged.config, &why) == 0)
 		return 0;
 	restore(registry, new->stored.uuid, old ? &old->stored : NULL);
-	return vgpu_error_set(err, http_status(why->status), "%s", why->message);
+	return vgpu_error_set(err, registry_status(why->status), "%s", why->message);
 }
 
 /* Sets the id that the merged layers ask for, keeps the one that is there, or assigns one. */
@@ -367,19 +326,36 @@ static int claim_name(struct registry *registry, const struct registry_vm *vm, e
 		if (apply(registry, other, &nameless, err) < 0)
 			return -1;
 	}
-	replace(registry, other, &nameless);
+	registry_replace(registry, other, &nameless);
 	return 0;
 }
 
+/* Whether a change may be made of what there is; old may be NULL. */
+static int check_condition(const struct registry_vm *old,
+			   const struct registry_condition *condition, struct vgpu_error **err)
+{
+	if (condition->must_be_new && old)
+		return vgpu_error_set(err, PRECONDITION_FAILED, "the VM is registered already");
+	if (!condition->if_match)
+		return 0;
+	if (old && old->text && etag_matches(condition->if_match, old->text->etag))
+		return 0;
+	return vgpu_error_set(err, PRECONDITION_FAILED,
+			      "the VM was changed since: get it again, and its ETag");
+}
+
 /* registry_put() with the mutex held. */
-static int change_vm(struct registry *registry, enum vm_hand hand, struct registry_vm *vm,
+static int change_vm(struct registry *registry, enum vm_hand hand,
+		     const struct registry_condition *condition, struct registry_vm *vm,
 		     bool *created, struct vm_field_name *field, struct vgpu_error **err)
 {
-	struct registry_vm *old = lookup(registry, vm->stored.uuid);
+	struct registry_vm *old = registry_lookup(registry, vm->stored.uuid);
 	VGPU_AUTO_FREE struct registry_vm *new = NULL;
 	struct vm_layer layer = vm->stored.layers[hand];
 
 	*created = !old;
+	if (check_condition(old, condition, err) < 0)
+		return -1;
 	if (old) {
 		*vm = *old;
 		vm->stored.layers[hand] = layer;
@@ -392,21 +368,24 @@ static int change_vm(struct registry *registry, enum vm_hand hand, struct regist
 	}
 	if (hand == VM_HAND_DOMAIN)
 		vm->stored.attached = true;
-	if (merge(registry, vm, field, err) < 0 || choose_vm_id(registry, vm, field, err) < 0 ||
+	if (registry_merge(&registry->config, vm, field, err) < 0 ||
+	    choose_vm_id(registry, vm, field, err) < 0 ||
 	    claim_name(registry, vm, hand, field, err) < 0 || apply(registry, old, vm, err) < 0)
 		return -1;
 	if (old) {
-		replace(registry, old, vm);
+		registry_replace(registry, old, vm);
 	} else {
 		*new = *vm;
+		new->text = vm_text_new(vm);
 		insert(registry, vgpu_steal_pointer(&new));
 	}
 	return 0;
 }
 
 int registry_put(struct registry *registry, const uint8_t uuid[16], enum vm_hand hand,
-		 const struct vm_layer *layer, bool *created, struct registry_vm *vm,
-		 struct vm_field_name *field, struct vgpu_error **err)
+		 const struct vm_layer *layer, const struct registry_condition *condition,
+		 bool *created, struct registry_vm *vm, struct vm_field_name *field,
+		 struct vgpu_error **err)
 {
 	int status;
 
@@ -415,17 +394,62 @@ int registry_put(struct registry *registry, const uint8_t uuid[16], enum vm_hand
 	memcpy(vm->stored.uuid, uuid, sizeof(vm->stored.uuid));
 	vm->stored.layers[hand] = *layer;
 	pthread_mutex_lock(&registry->change);
-	status = change_vm(registry, hand, vm, created, field, err);
+	status = change_vm(registry, hand, condition, vm, created, field, err);
+	pthread_mutex_unlock(&registry->change);
+	vm->text = NULL;
+	return status;
+}
+
+int registry_patch(struct registry *registry, const uint8_t uuid[16], const char *text,
+		   size_t length, const struct registry_condition *condition,
+		   struct vm_field_name *field, struct vgpu_error **err)
+{
+	struct registry_vm *old, vm;
+	bool created;
+	int status;
+
+	field->text[0] = '\0';
+	pthread_mutex_lock(&registry->change);
+	old = registry_lookup(registry, uuid);
+	if (!old) {
+		status = registry_not_found(uuid, err);
+	} else {
+		vm = *old;
+		status = check_condition(old, condition, err);
+		if (status == 0)
+			status = vm_layer_patch(text, length, &vm.stored.layers[VM_HAND_OPERATOR],
+						field, err);
+		if (status == 0)
+			status = change_vm(registry, VM_HAND_OPERATOR,
+					   &(struct registry_condition){ 0 }, &vm, &created, field,
+					   err);
+	}
 	pthread_mutex_unlock(&registry->change);
 	return status;
 }
 
-static int not_found(const uint8_t uuid[16], struct vgpu_error **err)
+int registry_hold(struct registry *registry, const uint8_t uuid[16], enum vm_hold hold,
+		  struct vgpu_error **err)
 {
-	char text[VGPU_UUID_TEXT];
+	struct registry_vm *old, vm;
+	int status = 0;
 
-	vgpu_uuid_format(uuid, text);
-	return vgpu_error_set(err, NOT_FOUND, "no VM %s is registered", text);
+	pthread_mutex_lock(&registry->change);
+	old = registry_lookup(registry, uuid);
+	if (!old) {
+		status = registry_not_found(uuid, err);
+	} else if (old->stored.hold != hold) {
+		vm = *old;
+		vm.stored.hold = hold;
+		vm.merged.config.hold = hold;
+		/* One that is not in force needs no more than its record. */
+		status = vm.problem[0] ? store(registry, uuid, &vm.stored, err)
+				       : apply(registry, old, &vm, err);
+		if (status == 0)
+			registry_replace(registry, old, &vm);
+	}
+	pthread_mutex_unlock(&registry->change);
+	return status;
 }
 
 int registry_detach(struct registry *registry, const uint8_t uuid[16], struct vgpu_error **err)
@@ -434,75 +458,47 @@ int registry_detach(struct registry *registry, const uint8_t uuid[16], struct vg
 	int status = 0;
 
 	pthread_mutex_lock(&registry->change);
-	old = lookup(registry, uuid);
+	old = registry_lookup(registry, uuid);
 	if (!old) {
-		status = not_found(uuid, err);
+		status = registry_not_found(uuid, err);
 	} else if (old->stored.attached) {
 		vm = *old;
 		vm.stored.attached = false;
 		status = store(registry, uuid, &vm.stored, err);
 		if (status == 0)
-			replace(registry, old, &vm);
+			registry_replace(registry, old, &vm);
 	}
 	pthread_mutex_unlock(&registry->change);
 	return status;
 }
 
-static int delete_vm(struct registry *registry, const uint8_t uuid[16], struct vgpu_error **err)
+static int delete_vm(struct registry *registry, const uint8_t uuid[16],
+		     const struct registry_condition *condition, struct vgpu_error **err)
 {
 	VGPU_AUTO_ERROR struct vgpu_error *why = NULL;
-	struct registry_vm *old = lookup(registry, uuid);
+	struct registry_vm *old = registry_lookup(registry, uuid);
 
 	if (!old)
-		return not_found(uuid, err);
+		return registry_not_found(uuid, err);
+	if (check_condition(old, condition, err) < 0)
+		return -1;
 	if (store(registry, uuid, NULL, err) < 0)
 		return -1;
 	if (control_vm_delete(registry->control, uuid, &why) < 0) {
 		restore(registry, uuid, &old->stored);
-		return vgpu_error_set(err, http_status(why->status), "%s", why->message);
+		return vgpu_error_set(err, registry_status(why->status), "%s", why->message);
 	}
 	forget(registry, uuid);
 	return 0;
 }
 
-int registry_delete(struct registry *registry, const uint8_t uuid[16], struct vgpu_error **err)
+int registry_delete(struct registry *registry, const uint8_t uuid[16],
+		    const struct registry_condition *condition, struct vgpu_error **err)
 {
 	int status;
 
 	pthread_mutex_lock(&registry->change);
-	status = delete_vm(registry, uuid, err);
+	status = delete_vm(registry, uuid, condition, err);
 	pthread_mutex_unlock(&registry->change);
 	return status;
-}
-
-int registry_get(struct registry *registry, const uint8_t uuid[16], struct registry_vm *vm,
-		 struct vgpu_error **err)
-{
-	const struct registry_vm *found;
-
-	pthread_rwlock_rdlock(&registry->lock);
-	found = lookup(registry, uuid);
-	if (found)
-		*vm = *found;
-	pthread_rwlock_unlock(&registry->lock);
-	return found ? 0 : not_found(uuid, err);
-}
-
-int registry_list(struct registry *registry, struct registry_vm **vms, size_t *count,
-		  struct vgpu_error **err)
-{
-	struct registry_vm *copy;
-	size_t n;
-
-	pthread_rwlock_rdlock(&registry->lock);
-	n = registry->count;
-	copy = calloc(n + 1, sizeof(*copy));
-	for (size_t i = 0; copy && i < n; i++)
-		copy[i] = *registry->vms[i];
-	pthread_rwlock_unlock(&registry->lock);
-	if (!copy)
-		return vgpu_error_set(err, INTERNAL, "out of memory");
-	*vms = copy;
-	*count = n;
-	return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The control plane's face: HTTP/1.1 with JSON on a Unix socket. data/openapi.yaml describes it.
- * It has threads of its own; handlers may wait for disk and loop, never for libvirt.
+ * The control plane's face: HTTP/1.1 with JSON on a Unix socket, and, where that is configured, on
+ * TCP with TLS. data/openapi.yaml describes it. It has threads of its own; handlers may wait for
+ * disk and loop, never for libvirt.
  */
 #ifndef VGPU_MEDIATORD_REST_H
 #define VGPU_MEDIATORD_REST_H
@@ -11,16 +12,24 @@
 #include "mediatord/control.h"
 #include "mediatord/registry.h"
 
+struct gpus;
 struct rest;
 
+/* What REST works on: all the caller's, and to live longer than it. */
+struct rest_parts {
+	const struct config *config;
+	struct state *state;
+	struct registry *registry; /* was started */
+	struct control *control;
+	struct gpus *gpus;
+};
+
 /*
- * Binds config's control socket, which only root and the control group may use, and serves on it.
- * All three stay the caller's and must live longer. A socket that an ended mediator left behind is
- * replaced: the caller holds the lock that says it has ended. Call it after registry_start().
- * Returns 0 and *rest, or -1 and err with an errno value.
+ * Binds the configured sockets and serves on them; only root and the control group may use the
+ * control socket. One that an ended mediator left behind is replaced: the caller holds the lock
+ * that says it has ended. Returns 0 and *rest, or -1 and err with an errno value.
  */
-int rest_start(const struct config *config, struct registry *registry, struct control *control,
-	       struct rest **rest, struct vgpu_error **err);
+int rest_start(const struct rest_parts *parts, struct rest **rest, struct vgpu_error **err);
 
 /*
  * Removes the socket, waits for the requests under way, and frees *rest. These wait for the loop:

@@ -1,49 +1,123 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between the HTTP side of REST and its handlers. */
+/*
+ * Between the files of REST:
+ *
+ *   rest.c          starts and ends it
+ *   rest_listen.c   the sockets
+ *   rest_http.c     a request as it arrives, and the answer's form
+ *   rest_who.c      who a client is, and what it may
+ *   rest_router.c   which handler
+ *   rest_status.c   what VMs do, as of a moment ago
+ *   rest_*.c        the handlers, a file a kind of resource
+ */
 #ifndef VGPU_MEDIATORD_REST_INTERNAL_H
 #define VGPU_MEDIATORD_REST_INTERNAL_H
 
+#include <microhttpd.h>
+#include <pthread.h>
 #include <stddef.h>
 
 #include <jansson.h>
 
+#include "mediatord/json_text.h"
 #include "mediatord/rest.h"
+#include "mediatord/rest_query.h"
 #include "mediatord/rest_router.h"
 
-struct MHD_Daemon;
+#define REST_JSON "application/json"
+
+struct rest_status;
+struct rest_tokens;
 
 struct rest {
+	struct rest_parts parts;
 	const struct config *config;
 	struct registry *registry;
 	struct control *control;
-	struct MHD_Daemon *daemon;
-	char *socket_path; /* removed at the end, if it is still ours */
+	struct rest_status *status;
+	struct rest_tokens *tokens;
+	struct MHD_Daemon *local;  /* on the control socket */
+	struct MHD_Daemon *remote; /* on TCP; or NULL */
+	char *socket_path;	   /* removed at the end, if it is still ours */
 	unsigned long long socket_device, socket_inode;
+	_Atomic unsigned int streams; /* of events, that are open */
+	_Atomic bool stopping;
+};
+
+/* Who a client is. */
+struct rest_caller {
+	bool local;	     /* on the control socket: may do all that there is */
+	unsigned int role;   /* of its token, otherwise: TOKEN_* */
+	char name[96];	     /* for the audit log */
+	const char *refused; /* why it has no role, or NULL */
 };
 
 /* A request, whole and checked as far as HTTP goes. */
 struct rest_request {
 	struct rest_target target;
+	struct rest_query query;
+	const struct rest_caller *caller;
+	struct registry_condition condition; /* of its headers */
+	const char *last_event_id;	     /* the header's value, or NULL */
 	const char *body;
 	size_t length;
 };
 
 struct rest_reply {
 	unsigned int status;
-	json_t *body; /* owned; NULL for 204, and where there was no memory for one */
+	json_t *body;	       /* owned; NULL where there is a text, with 204, or without memory */
+	struct json_text text; /* the body otherwise; owned */
+	struct MHD_Response *response; /* instead of both; owned */
 	const char *content_type;
-	const char *allow; /* for 405 */
-	char location[64]; /* for 201; or "" */
+	const char *allow;	  /* for 405 */
+	const char *authenticate; /* for 401 */
+	char location[96];	  /* for 201; or "" */
+	char etag[VM_ETAG_BYTES]; /* or "" */
 };
 
 /* Makes the reply a problem document. field may be "". */
 void rest_problem(struct rest_reply *reply, unsigned int status, const char *detail,
 		  const char *field);
+/* The same of an error that carries the status; field may be NULL. */
+void rest_error(struct rest_reply *reply, const struct vgpu_error *err,
+		const struct vm_field_name *field);
+/* JSON that was written; where there was no memory for it, the answer is 500. */
+void rest_text(struct rest_reply *reply, struct json_text *text);
 
 typedef void rest_handler(struct rest *rest, const struct rest_request *request,
 			  struct rest_reply *reply);
 
-rest_handler rest_vm_list, rest_vm_get, rest_vm_put, rest_vm_delete, rest_domain_put,
-	rest_domain_delete;
+rest_handler rest_health, rest_ready, rest_version, rest_openapi, rest_backup, rest_audit;
+rest_handler rest_vm_list, rest_vm_get, rest_vm_put, rest_vm_patch, rest_vm_delete,
+	rest_vm_channels, rest_domain_put, rest_domain_delete;
+rest_handler rest_vm_pause, rest_vm_resume, rest_vm_drain, rest_vm_reset, rest_vm_quarantine,
+	rest_vm_release;
+rest_handler rest_gpu_list, rest_pool_list;
+rest_handler rest_profile_list, rest_profile_get, rest_profile_put, rest_profile_delete;
+
+/* rest_http.c: MHD's callbacks; opaque is the struct rest. */
+enum MHD_Result rest_access(void *opaque, struct MHD_Connection *connection, const char *url,
+			    const char *method, const char *version, const char *upload_data,
+			    size_t *upload_data_size, void **context);
+void rest_completed(void *opaque, struct MHD_Connection *connection, void **context,
+		    enum MHD_RequestTerminationCode why);
+
+/* rest_listen.c: the control socket. Returns a listening socket, or -1 and err. */
+int rest_listen_local(struct rest *rest, struct vgpu_error **err);
+/* Removes it, if it is still ours. */
+void rest_unlisten_local(struct rest *rest);
+
+/* rest_status.c */
+int rest_status_new(struct control *control, struct rest_status **status, struct vgpu_error **err);
+void rest_status_free(struct rest_status **status);
+/* Copies what is known of a VM, at most 100 ms old; nothing known: all zero. */
+void rest_status_get(struct rest_status *status, const uint8_t uuid[16], struct vm_status *vm);
+/* The next look shows what is so from now on. */
+void rest_status_expire(struct rest_status *status);
+
+/* rest_vm_json.c: a VM as REST shows it. */
+void rest_vm_write(struct json_text *text, const struct rest *rest, const struct vm_text *vm,
+		   const struct vm_status *status);
+void rest_channels_write(struct json_text *text, const struct vm_status *status);
 
 #endif

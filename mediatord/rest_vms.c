@@ -1,168 +1,96 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The handlers of /v1/vms. */
-#include <microhttpd.h>
+#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "common/uuid.h"
-#include "mediatord/problem.h"
+#include "mediatord/actions.h"
 #include "mediatord/rest_internal.h"
 
-static const char *const worker_states[] = {
-	[VGPU_WORKER_NONE] = "none",
-	[VGPU_WORKER_STARTING] = "starting",
-	[VGPU_WORKER_READY] = "ready",
-	[VGPU_WORKER_FAILED] = "failed",
-};
-
-static const char *worker_state_name(uint32_t state)
-{
-	return state < sizeof(worker_states) / sizeof(*worker_states) ? worker_states[state]
-								      : "none";
-}
-
-static json_t *pid_to_json(pid_t pid)
-{
-	return pid > 0 ? json_integer(pid) : json_null();
-}
-
-static const char *channel_state_name(uint32_t state)
-{
-	static const char *const names[] = {
-		[VGPU_CHANNEL_STATE_CLOSED] = "closed",	  [VGPU_CHANNEL_STATE_OPENING] = "opening",
-		[VGPU_CHANNEL_STATE_OPEN] = "open",	  [VGPU_CHANNEL_STATE_FAILED] = "failed",
-		[VGPU_CHANNEL_STATE_CLOSING] = "closing",
-	};
-
-	return state < sizeof(names) / sizeof(*names) ? names[state] : "closed";
-}
-
-/* NULL where there is no memory. */
-static json_t *channels_to_json(const struct vm_status *status)
-{
-	json_t *list = json_array();
-
-	for (uint32_t i = 0; i < status->channel_count; i++) {
-		const struct vm_channel_status *channel = &status->channels[i];
-		json_t *json = json_pack(
-			"{s:I, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "channel",
-			(json_int_t)channel->number, "state", channel_state_name(channel->state),
-			"worker_pid", pid_to_json(channel->worker_pid), "region_bytes",
-			(json_int_t)channel->region_bytes, "submissions",
-			(json_int_t)channel->submissions, "errors", (json_int_t)channel->errors,
-			"gpu_time_ns", (json_int_t)channel->gpu_time_ns, "memory_used_bytes",
-			(json_int_t)channel->memory_used_bytes, "context", channel->context, "gpu",
-			channel->gpu_name[0] ? problem_text_to_json(channel->gpu_name)
-					     : json_null());
-
-		if (json_array_append_new(list, json) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	}
-	return list;
-}
-
-/* Adds what the loop knows of the VM. Returns 0, or -1 where there is no memory. */
-static int add_status(json_t *json, const struct vm_status *status, const char *link_socket)
-{
-	json_t *link, *worker, *usage, *counters;
-
-	link = json_pack("{s:o, s:s, s:o}", "socket", problem_text_to_json(link_socket), "state",
-			 status->link_state == VGPU_LINK_UP ? "up" : "down", "pid",
-			 pid_to_json(status->link_pid));
-	worker = json_pack(
-		"{s:s, s:o, s:I, s:o}", "state", worker_state_name(status->worker_state), "pid",
-		pid_to_json(status->worker_pid), "jobs", (json_int_t)status->worker_jobs, "gpu",
-		status->gpu_name[0] ? problem_text_to_json(status->gpu_name) : json_null());
-	usage = json_pack("{s:I, s:I, s:I}", "gpu_memory_bytes",
-			  (json_int_t)status->memory_used_bytes, "window_bytes",
-			  (json_int_t)status->window_used_bytes, "gpu_time_ns",
-			  (json_int_t)status->usage.gpu_time_ns);
-	counters = json_pack("{s:I, s:I, s:I, s:I, s:I}", "requests",
-			     (json_int_t)status->usage.requests, "completed",
-			     (json_int_t)status->usage.completed, "failed",
-			     (json_int_t)status->usage.failed, "workers_lost",
-			     (json_int_t)status->usage.workers_lost, "links_refused",
-			     (json_int_t)status->usage.links_refused);
-	/* Each is taken over, also where one fails; a NULL fails. */
-	return json_object_set_new(json, "link", link) |
-	       json_object_set_new(json, "worker", worker) |
-	       json_object_set_new(json, "channels", channels_to_json(status)) |
-	       json_object_set_new(json, "usage", usage) |
-	       json_object_set_new(json, "counters", counters);
-}
-
-/* A VM as REST shows it; NULL where there is no memory. */
-static json_t *vm_to_json(struct rest *rest, const struct registry_vm *vm)
-{
-	json_t *json = json_object();
-	struct vm_status status = { 0 };
-	VGPU_AUTO_FREE char *link_socket = NULL;
-	char uuid[VGPU_UUID_TEXT];
-	int failed;
-
-	vgpu_uuid_format(vm->stored.uuid, uuid);
-	if (asprintf(&link_socket, "%s/%s.sock", rest->config->link_dir, uuid) < 0)
-		link_socket = NULL;
-	/* The loop does not know a VM that is not in force, or was deleted meanwhile. */
-	if (control_vm_status(rest->control, vm->stored.uuid, &status, NULL) < 0)
-		status = (struct vm_status){ 0 };
-	failed = json_object_set_new(json, "uuid", json_string(uuid));
-	if (vm->problem[0])
-		failed |= json_object_set_new(json, "vm_id", json_integer(vm->stored.vm_id)) |
-			  json_object_set_new(json, "problem", problem_text_to_json(vm->problem));
-	else
-		failed |= vm_merged_to_json(&vm->merged, json);
-	failed |= json_object_set_new(json, "attached", json_boolean(vm->stored.attached));
-	if (failed || !link_socket || add_status(json, &status, link_socket) != 0) {
-		json_decref(json);
-		return NULL;
-	}
-	return json;
-}
-
-static void reply_error(struct rest_reply *reply, const struct vgpu_error *err,
-			const struct vm_field_name *field)
-{
-	rest_problem(reply, (unsigned int)err->status, err->message, field ? field->text : "");
-}
-
-void rest_vm_list(struct rest *rest, const struct rest_request *request, struct rest_reply *reply)
+/* Answers with a VM: its status as it is now, or as it was a moment ago. */
+static void reply_vm(struct rest *rest, const uint8_t uuid[16], bool now, struct rest_reply *reply)
 {
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
-	VGPU_AUTO_FREE struct registry_vm *vms = NULL;
-	json_t *list;
-	size_t count;
+	VGPU_CLEANUP(vm_text_release)
+	struct vm_text *vm = registry_text(rest->registry, uuid, &err);
+	struct json_text text = { .length = 0 };
+	struct vm_status status;
 
-	(void)request;
-	if (registry_list(rest->registry, &vms, &count, &err) < 0) {
-		reply_error(reply, err, NULL);
+	if (!vm) {
+		rest_error(reply, err, NULL);
 		return;
 	}
-	list = json_array();
-	for (size_t i = 0; i < count; i++) {
-		if (json_array_append_new(list, vm_to_json(rest, &vms[i])) < 0) {
-			json_decref(list);
-			list = NULL;
-			break;
-		}
-	}
-	reply->status = MHD_HTTP_OK;
-	reply->body = json_pack("{s:o}", "vms", list);
+	if (!now)
+		rest_status_get(rest->status, uuid, &status);
+	else if (control_vm_status(rest->control, uuid, &status, NULL) < 0)
+		status = (struct vm_status){ 0 };
+	rest_vm_write(&text, rest, vm, &status);
+	if (!reply->status)
+		reply->status = MHD_HTTP_OK;
+	memcpy(reply->etag, vm->etag, sizeof(reply->etag));
+	rest_text(reply, &text);
 }
 
 void rest_vm_get(struct rest *rest, const struct rest_request *request, struct rest_reply *reply)
 {
-	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
-	struct registry_vm vm;
+	reply_vm(rest, request->target.uuid, false, reply);
+}
 
-	if (registry_get(rest->registry, request->target.uuid, &vm, &err) < 0) {
-		reply_error(reply, err, NULL);
+void rest_vm_list(struct rest *rest, const struct rest_request *request, struct rest_reply *reply)
+{
+	const struct rest_query *query = &request->query;
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	VGPU_AUTO_FREE struct vm_text **vms = NULL;
+	struct json_text text = { .length = 0 };
+	char last[VGPU_UUID_TEXT] = "";
+	bool more = false;
+	size_t count = 0;
+
+	if (registry_texts(rest->registry, query->has_after ? query->after_uuid : NULL,
+			   query->limit ? query->limit : REST_LIMIT_MAX, &vms, &count, &more,
+			   &err) < 0) {
+		rest_error(reply, err, NULL);
 		return;
 	}
+	JSON_TEXT_ADD(&text, "{\"vms\":[");
+	for (size_t i = 0; i < count; i++) {
+		struct vm_status status;
+
+		if (i > 0)
+			JSON_TEXT_ADD(&text, ",");
+		rest_status_get(rest->status, vms[i]->uuid, &status);
+		rest_vm_write(&text, rest, vms[i], &status);
+		vgpu_uuid_format(vms[i]->uuid, last);
+		vm_text_release(&vms[i]);
+	}
+	JSON_TEXT_ADD(&text, "]");
+	if (more)
+		json_text_format(&text, ",\"next\":\"/v1/vms?after=%s&limit=%u\"", last,
+				 query->limit ? query->limit : REST_LIMIT_MAX);
+	JSON_TEXT_ADD(&text, "}");
 	reply->status = MHD_HTTP_OK;
-	reply->body = vm_to_json(rest, &vm);
+	rest_text(reply, &text);
+}
+
+void rest_vm_channels(struct rest *rest, const struct rest_request *request,
+		      struct rest_reply *reply)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	VGPU_CLEANUP(vm_text_release)
+	struct vm_text *vm = registry_text(rest->registry, request->target.uuid, &err);
+	struct json_text text = { .length = 0 };
+	struct vm_status status;
+
+	if (!vm) {
+		rest_error(reply, err, NULL);
+		return;
+	}
+	rest_status_get(rest->status, vm->uuid, &status);
+	JSON_TEXT_ADD(&text, "{\"channels\":");
+	rest_channels_write(&text, &status);
+	JSON_TEXT_ADD(&text, "}");
+	reply->status = MHD_HTTP_OK;
+	rest_text(reply, &text);
 }
 
 static void put(struct rest *rest, const struct rest_request *request, enum vm_hand hand,
@@ -176,17 +104,18 @@ static void put(struct rest *rest, const struct rest_request *request, enum vm_h
 	bool created;
 
 	if (vm_layer_decode(request->body, request->length, &layer, &field, &err) < 0 ||
-	    registry_put(rest->registry, request->target.uuid, hand, &layer, &created, &vm, &field,
-			 &err) < 0) {
-		reply_error(reply, err, &field);
+	    registry_put(rest->registry, request->target.uuid, hand, &layer, &request->condition,
+			 &created, &vm, &field, &err) < 0) {
+		rest_error(reply, err, &field);
 		return;
 	}
 	if (created) {
 		vgpu_uuid_format(request->target.uuid, uuid);
 		snprintf(reply->location, sizeof(reply->location), "/v1/vms/%s", uuid);
+		reply->status = MHD_HTTP_CREATED;
 	}
-	reply->status = created ? MHD_HTTP_CREATED : MHD_HTTP_OK;
-	reply->body = vm_to_json(rest, &vm);
+	rest_status_expire(rest->status);
+	reply_vm(rest, request->target.uuid, true, reply);
 }
 
 void rest_vm_put(struct rest *rest, const struct rest_request *request, struct rest_reply *reply)
@@ -200,14 +129,36 @@ void rest_domain_put(struct rest *rest, const struct rest_request *request,
 	put(rest, request, VM_HAND_DOMAIN, reply);
 }
 
+void rest_vm_patch(struct rest *rest, const struct rest_request *request, struct rest_reply *reply)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	struct vm_field_name field = { "" };
+
+	if (!request->condition.if_match) {
+		rest_problem(reply, MHD_HTTP_PRECONDITION_REQUIRED,
+			     "a patch needs an If-Match header with the ETag of what it was made "
+			     "from, or * for whatever is there",
+			     "");
+		return;
+	}
+	if (registry_patch(rest->registry, request->target.uuid, request->body, request->length,
+			   &request->condition, &field, &err) < 0) {
+		rest_error(reply, err, &field);
+		return;
+	}
+	rest_status_expire(rest->status);
+	reply_vm(rest, request->target.uuid, true, reply);
+}
+
 void rest_vm_delete(struct rest *rest, const struct rest_request *request, struct rest_reply *reply)
 {
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
 
-	if (registry_delete(rest->registry, request->target.uuid, &err) < 0)
-		reply_error(reply, err, NULL);
+	if (registry_delete(rest->registry, request->target.uuid, &request->condition, &err) < 0)
+		rest_error(reply, err, NULL);
 	else
 		reply->status = MHD_HTTP_NO_CONTENT;
+	rest_status_expire(rest->status);
 }
 
 void rest_domain_delete(struct rest *rest, const struct rest_request *request,
@@ -216,7 +167,90 @@ void rest_domain_delete(struct rest *rest, const struct rest_request *request,
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
 
 	if (registry_detach(rest->registry, request->target.uuid, &err) < 0)
-		reply_error(reply, err, NULL);
+		rest_error(reply, err, NULL);
 	else
 		reply->status = MHD_HTTP_NO_CONTENT;
+}
+
+static void hold(struct rest *rest, const struct rest_request *request, enum vm_hold what,
+		 struct rest_reply *reply)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+
+	if (registry_hold(rest->registry, request->target.uuid, what, &err) < 0) {
+		rest_error(reply, err, NULL);
+		return;
+	}
+	rest_status_expire(rest->status);
+	reply_vm(rest, request->target.uuid, true, reply);
+}
+
+void rest_vm_pause(struct rest *rest, const struct rest_request *request, struct rest_reply *reply)
+{
+	hold(rest, request, VM_HOLD_PAUSED, reply);
+}
+
+void rest_vm_resume(struct rest *rest, const struct rest_request *request, struct rest_reply *reply)
+{
+	hold(rest, request, VM_HOLD_NONE, reply);
+}
+
+void rest_vm_drain(struct rest *rest, const struct rest_request *request, struct rest_reply *reply)
+{
+	hold(rest, request, VM_HOLD_DRAINING, reply);
+}
+
+/* What the loop does to a VM that is in force; one that is not has nothing that runs. */
+static void act(struct rest *rest, const struct rest_request *request,
+		int (*action)(struct control *control, const uint8_t uuid[16],
+			      struct vgpu_error **err),
+		struct rest_reply *reply)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	struct registry_vm vm;
+
+	if (registry_get(rest->registry, request->target.uuid, &vm, &err) < 0) {
+		rest_error(reply, err, NULL);
+		return;
+	}
+	if (!vm.problem[0] && action(rest->control, request->target.uuid, &err) < 0) {
+		rest_problem(reply,
+			     err->status == ESHUTDOWN ? MHD_HTTP_SERVICE_UNAVAILABLE
+						      : MHD_HTTP_NOT_FOUND,
+			     err->message, "");
+		return;
+	}
+	rest_status_expire(rest->status);
+	reply_vm(rest, request->target.uuid, true, reply);
+}
+
+void rest_vm_reset(struct rest *rest, const struct rest_request *request, struct rest_reply *reply)
+{
+	act(rest, request, action_reset, reply);
+}
+
+/* First that what it asks for is refused, then that it loses what it has. */
+void rest_vm_quarantine(struct rest *rest, const struct rest_request *request,
+			struct rest_reply *reply)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+
+	if (registry_hold(rest->registry, request->target.uuid, VM_HOLD_QUARANTINED, &err) < 0)
+		rest_error(reply, err, NULL);
+	else
+		act(rest, request, action_quarantine, reply);
+}
+
+void rest_vm_release(struct rest *rest, const struct rest_request *request,
+		     struct rest_reply *reply)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	struct registry_vm vm;
+
+	if (registry_get(rest->registry, request->target.uuid, &vm, &err) < 0 ||
+	    (vm.stored.hold == VM_HOLD_QUARANTINED &&
+	     registry_hold(rest->registry, request->target.uuid, VM_HOLD_NONE, &err) < 0))
+		rest_error(reply, err, NULL);
+	else
+		act(rest, request, action_release, reply);
 }

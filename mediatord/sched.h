@@ -54,13 +54,17 @@ struct sched_tenant_config {
 	uint32_t burst;		/* requests that may come at once; 0: one second's worth */
 	uint32_t queue_depth;	/* jobs waiting or running, of sched_submit() */
 	int64_t longest_job_ns; /* from SCHED_RUN on, and from SCHED_REVOKE on; never negative */
+	/* An operator's: its work waits, and a turn that it has ends as by a limit. */
+	bool paused;
+	/* An operator's: nothing new is taken; what was taken, runs. */
+	bool closed;
 };
 
 enum sched_answer {
 	SCHED_ADMITTED,
 	SCHED_NO_CHANNEL,   /* no such channel, or its GPU failed */
 	SCHED_QUEUE_FULL,   /* the tenant has queue_depth jobs already */
-	SCHED_RATE_LIMITED, /* over requests_per_second and burst */
+	SCHED_RATE_LIMITED, /* over requests_per_second and burst, or closed */
 	SCHED_NO_MEMORY,
 };
 
@@ -152,7 +156,8 @@ int sched_gpu_status(const struct sched *sched, uint32_t gpu, struct sched_gpu_s
  * waiting jobs stay even where they are more than a lower queue_depth; longest_job_ns holds for the
  * running jobs and for revoked channels too. A new tenant may send its whole burst; a change of the
  * rate neither gives nor takes tokens beyond what a smaller bucket cannot hold. After a change of
- * requests_per_second or burst the caller calls sched_want_tokens() for each of the tenant's rings.
+ * requests_per_second, burst or closed the caller calls sched_want_tokens() for each of the
+ * tenant's rings.
  *
  * Guarantees are promises: they may not exceed 100 % on any GPU where the tenant has a channel, nor
  * 100 % for each GPU of the pool, summed over the pool's tenants.
@@ -253,6 +258,10 @@ struct sched_tenant_stats {
 	uint32_t waiting;
 	uint32_t running;
 };
+
+/* Whether the tenant has work that waits, or anything of it is on a GPU. False of an unknown one.
+ */
+bool sched_tenant_busy(const struct sched *sched, uint32_t tenant);
 
 /* Returns 0, or -1 with ENOENT. */
 int sched_tenant_stats(const struct sched *sched, uint32_t tenant,

@@ -140,7 +140,7 @@ void seat_wait(const struct sched *sched, struct seat *seat, int64_t since_ns, i
 		seat->timer.key = (uint64_t)due;
 		heap_add(&gpu->timers, &seat->timer);
 	}
-	if (seat->exhausted)
+	if (seat->exhausted || seat->tenant->config.paused)
 		return;
 	if (gpu->turn.owner) {
 		seat_settle(sched, gpu->turn.owner, now_ns);

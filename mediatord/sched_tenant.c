@@ -49,7 +49,8 @@ void tenant_refill(struct tenant *tenant, int64_t now_ns)
 bool tenant_has_token(struct tenant *tenant, int64_t now_ns)
 {
 	tenant_refill(tenant, now_ns);
-	return !tenant->config.requests_per_second || tenant->bucket >= BUCKET_TOKEN;
+	return !tenant->config.closed &&
+	       (!tenant->config.requests_per_second || tenant->bucket >= BUCKET_TOKEN);
 }
 
 void tenant_take_token(struct tenant *tenant)
@@ -168,6 +169,16 @@ void sched_tenant_remove(struct sched *sched, uint32_t tenant, int64_t now_ns)
 	}
 	t->pool->guaranteed_percent -= t->config.time_guaranteed_percent;
 	free(t);
+}
+
+bool sched_tenant_busy(const struct sched *sched, uint32_t tenant)
+{
+	const struct tenant *t = idmap_get(&sched->tenants, tenant);
+
+	for (const struct seat *seat = t ? t->seats : NULL; seat; seat = seat->next)
+		if (seat_has_work(seat) || seat->held || seat->gpu->turn.owner == seat)
+			return true;
+	return false;
 }
 
 int sched_tenant_stats(const struct sched *sched, uint32_t tenant, struct sched_tenant_stats *stats)

@@ -51,7 +51,7 @@ void tokens_rearm(struct sched *sched, struct tenant *tenant)
 	int64_t wait_ns = 0;
 
 	heap_remove(&sched->token_waits, &tenant->token_node);
-	if (!tenant->token_first)
+	if (!tenant->token_first || tenant->config.closed)
 		return;
 	if (rate && missing > 0)
 		wait_ns = missing / rate + (missing % rate != 0);
@@ -65,7 +65,7 @@ static void give(struct sched *sched, struct tenant *tenant, int64_t now_ns)
 	int64_t least = batch(&tenant->config);
 
 	tenant_refill(tenant, now_ns);
-	while (tenant->token_first) {
+	while (tenant->token_first && !tenant->config.closed) {
 		struct channel *channel = tenant->token_first;
 		int64_t there = tenant->bucket / TOKEN;
 

@@ -178,7 +178,8 @@ static void go_on(struct sched *sched, struct gpu *gpu, int64_t now_ns)
 	bool slice_over = now_ns >= later(turn->slice_ns, sched->params.slice_ns);
 
 	share_update(sched, turn->owner);
-	if (turn->owner->exhausted || gpu_overtaken(sched, gpu, slice_over, now_ns)) {
+	if (turn->owner->exhausted || turn->owner->tenant->config.paused ||
+	    gpu_overtaken(sched, gpu, slice_over, now_ns)) {
 		revoke(sched, gpu, now_ns);
 		return;
 	}

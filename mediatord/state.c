@@ -1,27 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "mediatord/state.h"
-
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include <sqlite3.h>
-
 #include "common/uuid.h"
+#include "mediatord/state_internal.h"
 
 #define BUSY_TIMEOUT_MS 5000
 #define APPLICATION_ID	0x76475055 /* "vGPU": tells our database from another program's */
-
-struct state {
-	pthread_mutex_t mutex;
-	sqlite3 *db;
-	sqlite3_stmt *put;
-	sqlite3_stmt *delete;
-	sqlite3_stmt *put_usage;
-	char *path;
-};
 
 /*
  * Step n brings a database of version n to n + 1; user_version holds the version. Steps are never
@@ -39,12 +26,50 @@ static const char *const migrations[] = {
 	" uuid TEXT PRIMARY KEY NOT NULL REFERENCES vm (uuid) ON DELETE CASCADE,"
 	" counters TEXT NOT NULL"
 	") WITHOUT ROWID;",
+	"ALTER TABLE vm ADD COLUMN hold INTEGER NOT NULL DEFAULT 0 CHECK (hold BETWEEN 0 AND 3);"
+	"CREATE TABLE profile ("
+	" name TEXT PRIMARY KEY NOT NULL,"
+	" body TEXT NOT NULL"
+	") WITHOUT ROWID;"
+	"CREATE TABLE token ("
+	" name TEXT PRIMARY KEY NOT NULL,"
+	" role INTEGER NOT NULL,"
+	" salt BLOB NOT NULL CHECK (length(salt) = 16),"
+	" hash BLOB NOT NULL CHECK (length(hash) = 32),"
+	" created INTEGER NOT NULL,"
+	" expires INTEGER NOT NULL"
+	") WITHOUT ROWID;"
+	"CREATE TABLE audit ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" time INTEGER NOT NULL,"
+	" who TEXT NOT NULL,"
+	" what TEXT NOT NULL,"
+	" status INTEGER NOT NULL"
+	");",
 };
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(*migrations)))
+_Static_assert(VM_HOLDS == 4, "column hold's check");
 
 static const char *const layer_columns[VM_HANDS] = {
 	[VM_HAND_DOMAIN] = "domain",
 	[VM_HAND_OPERATOR] = "operator",
+};
+
+static const char *const writes[STATE_STATEMENTS] = {
+	[STATE_PUT_VM] = "INSERT INTO vm (uuid, vm_id, attached, domain, operator, hold)"
+			 " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (uuid) DO UPDATE SET"
+			 " vm_id = ?2, attached = ?3, domain = ?4, operator = ?5, hold = ?6",
+	[STATE_DELETE_VM] = "DELETE FROM vm WHERE uuid = ?1",
+	[STATE_PUT_PROFILE] = "INSERT OR REPLACE INTO profile (name, body) VALUES (?1, ?2)",
+	[STATE_DELETE_PROFILE] = "DELETE FROM profile WHERE name = ?1",
+	[STATE_PUT_USAGE] = "INSERT INTO usage (uuid, counters)"
+			    " SELECT ?1, ?2 WHERE EXISTS (SELECT 1 FROM vm WHERE uuid = ?1)"
+			    " ON CONFLICT (uuid) DO UPDATE SET counters = ?2",
+	[STATE_ADD_TOKEN] = "INSERT INTO token (name, role, salt, hash, created, expires)"
+			    " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+	[STATE_DELETE_TOKEN] = "DELETE FROM token WHERE name = ?1",
+	[STATE_ADD_AUDIT] = "INSERT INTO audit (time, who, what, status) VALUES (?1, ?2, ?3, ?4)",
+	[STATE_TRIM_AUDIT] = "DELETE FROM audit WHERE id <= ?1",
 };
 
 /* The column that the n-th layer has in the statements below. */
@@ -97,17 +122,17 @@ static int sqlite_errno(sqlite3 *db, int code)
 	}
 }
 
-static int sqlite_error(struct state *state, int code, const char *what, struct vgpu_error **err)
+int state_sqlite_error(struct state *state, int code, const char *what, struct vgpu_error **err)
 {
 	return vgpu_error_set(err, sqlite_errno(state->db, code), "%s: %s: %s", state->path, what,
 			      state->db ? sqlite3_errmsg(state->db) : sqlite3_errstr(code));
 }
 
-static int run(struct state *state, const char *sql, struct vgpu_error **err)
+int state_run(struct state *state, const char *sql, struct vgpu_error **err)
 {
 	int code = sqlite3_exec(state->db, sql, NULL, NULL, NULL);
 
-	return code == SQLITE_OK ? 0 : sqlite_error(state, code, sql, err);
+	return code == SQLITE_OK ? 0 : state_sqlite_error(state, code, sql, err);
 }
 
 /* The integer that a statement's first row begins with. */
@@ -119,7 +144,7 @@ static int get_number(struct state *state, const char *sql, int *number, struct 
 	if (code == SQLITE_OK)
 		code = sqlite3_step(statement);
 	if (code != SQLITE_ROW) {
-		sqlite_error(state, code, sql, err);
+		state_sqlite_error(state, code, sql, err);
 		sqlite3_finalize(statement);
 		return -1;
 	}
@@ -140,7 +165,7 @@ static int check_integrity(struct state *state, struct vgpu_error **err)
 	if (code == SQLITE_ROW)
 		answer = (const char *)sqlite3_column_text(statement, 0);
 	if (code != SQLITE_ROW)
-		status = sqlite_error(state, code, "check", err);
+		status = state_sqlite_error(state, code, "check", err);
 	else if (!answer || strcmp(answer, "ok") != 0)
 		status = vgpu_error_set(err, EILSEQ, "%s: the database is damaged: %s", state->path,
 					answer ? answer : "no answer from quick_check");
@@ -185,9 +210,10 @@ static int migrate(struct state *state, int version, struct vgpu_error **err)
 		snprintf(sql, sizeof(sql),
 			 "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
 			 APPLICATION_ID, version + 1);
-		if (run(state, "BEGIN IMMEDIATE", err) < 0)
+		if (state_run(state, "BEGIN IMMEDIATE", err) < 0)
 			return -1;
-		if (run(state, migrations[version], err) < 0 || run(state, sql, err) < 0) {
+		if (state_run(state, migrations[version], err) < 0 ||
+		    state_run(state, sql, err) < 0) {
 			sqlite3_exec(state->db, "ROLLBACK", NULL, NULL, NULL);
 			return -1;
 		}
@@ -200,7 +226,7 @@ static int open_db(struct state *state, int flags, struct vgpu_error **err)
 	int code = sqlite3_open_v2(state->path, &state->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
 
 	if (code != SQLITE_OK)
-		return sqlite_error(state, code, "cannot open", err);
+		return state_sqlite_error(state, code, "cannot open", err);
 	sqlite3_extended_result_codes(state->db, 1);
 	sqlite3_busy_timeout(state->db, BUSY_TIMEOUT_MS);
 	/* A damaged or hostile file must not make SQLite run functions of its schema. */
@@ -213,13 +239,10 @@ static int open_db(struct state *state, int flags, struct vgpu_error **err)
 
 static void close_db(struct state *state)
 {
-	sqlite3_finalize(state->put);
-	sqlite3_finalize(state->delete);
-	sqlite3_finalize(state->put_usage);
+	for (size_t i = 0; i < STATE_STATEMENTS; i++)
+		sqlite3_finalize(state->statements[i]);
 	sqlite3_close(state->db);
-	state->put = NULL;
-	state->delete = NULL;
-	state->put_usage = NULL;
+	memset(state->statements, 0, sizeof(state->statements));
 	state->db = NULL;
 }
 
@@ -229,7 +252,7 @@ static int prepare(struct state *state, const char *sql, sqlite3_stmt **statemen
 	int code =
 		sqlite3_prepare_v3(state->db, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL);
 
-	return code == SQLITE_OK ? 0 : sqlite_error(state, code, "prepare", err);
+	return code == SQLITE_OK ? 0 : state_sqlite_error(state, code, "prepare", err);
 }
 
 /* The file, mode 0600 before SQLite sees it: what SQLite makes beside it has the same mode. */
@@ -255,22 +278,14 @@ static int state_open_checked(struct state *state, struct vgpu_error **err)
 	sqlite3_db_config(state->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	/* A filesystem that cannot have WAL keeps the older journal, which is as durable. */
 	if (get_number(state, "PRAGMA journal_mode = WAL", &on, err) < 0 ||
-	    run(state, "PRAGMA synchronous = FULL", err) < 0 ||
-	    run(state, "PRAGMA foreign_keys = ON", err) < 0 || migrate(state, version, err) < 0)
+	    state_run(state, "PRAGMA synchronous = FULL", err) < 0 ||
+	    state_run(state, "PRAGMA foreign_keys = ON", err) < 0 ||
+	    migrate(state, version, err) < 0)
 		return -1;
-	if (prepare(state,
-		    "INSERT INTO vm (uuid, vm_id, attached, domain, operator)"
-		    " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (uuid) DO UPDATE SET"
-		    " vm_id = ?2, attached = ?3, domain = ?4, operator = ?5",
-		    &state->put, err) < 0)
-		return -1;
-	if (prepare(state,
-		    "INSERT INTO usage (uuid, counters)"
-		    " SELECT ?1, ?2 WHERE EXISTS (SELECT 1 FROM vm WHERE uuid = ?1)"
-		    " ON CONFLICT (uuid) DO UPDATE SET counters = ?2",
-		    &state->put_usage, err) < 0)
-		return -1;
-	return prepare(state, "DELETE FROM vm WHERE uuid = ?1", &state->delete, err);
+	for (size_t i = 0; i < STATE_STATEMENTS; i++)
+		if (prepare(state, writes[i], &state->statements[i], err) < 0)
+			return -1;
+	return 0;
 }
 
 int state_open(const char *path, struct state **state, struct vgpu_error **err)
@@ -307,7 +322,7 @@ void state_close(struct state **state)
 	free(s);
 }
 
-/* Decodes one row of SELECT uuid, vm_id, attached, domain, operator. */
+/* Decodes one row of SELECT uuid, vm_id, attached, domain, operator, hold. */
 static int decode_row(struct state *state, sqlite3_stmt *row, struct state_vm *vm,
 		      struct vgpu_error **err)
 {
@@ -322,6 +337,10 @@ static int decode_row(struct state *state, sqlite3_stmt *row, struct state_vm *v
 		return vgpu_error_set(err, EILSEQ, "%s: VM %s has an impossible vm_id", state->path,
 				      uuid);
 	vm->vm_id = (uint32_t)vm_id;
+	if (sqlite3_column_int(row, 5) < 0 || sqlite3_column_int(row, 5) >= VM_HOLDS)
+		return vgpu_error_set(err, EILSEQ, "%s: VM %s has an impossible hold", state->path,
+				      uuid);
+	vm->hold = (enum vm_hold)sqlite3_column_int(row, 5);
 	for (int hand = 0; hand < VM_HANDS; hand++) {
 		const char *text = (const char *)sqlite3_column_text(row, LAYER_COLUMN(hand));
 		int length = sqlite3_column_bytes(row, LAYER_COLUMN(hand));
@@ -337,44 +356,60 @@ static int decode_row(struct state *state, sqlite3_stmt *row, struct state_vm *v
 	return 0;
 }
 
-int state_each(struct state *state,
-	       int (*each)(const struct state_vm *vm, void *opaque, struct vgpu_error **err),
-	       void *opaque, struct vgpu_error **err)
+int state_rows(struct state *state, const char *sql, state_row *row, void *opaque,
+	       struct vgpu_error **err)
 {
 	sqlite3_stmt *rows = NULL;
 	int code, status = 0;
 
 	pthread_mutex_lock(&state->mutex);
-	code = sqlite3_prepare_v2(state->db,
-				  "SELECT uuid, vm_id, attached, domain, operator FROM vm"
-				  " ORDER BY uuid",
-				  -1, &rows, NULL);
+	code = sqlite3_prepare_v2(state->db, sql, -1, &rows, NULL);
 	if (code == SQLITE_OK)
 		code = sqlite3_step(rows);
 	while (code == SQLITE_ROW && status == 0) {
-		struct state_vm vm;
-
-		status = decode_row(state, rows, &vm, err);
-		if (status == 0)
-			status = each(&vm, opaque, err);
+		status = row(state, rows, opaque, err);
 		if (status == 0)
 			code = sqlite3_step(rows);
 	}
 	if (status == 0 && code != SQLITE_DONE)
-		status = sqlite_error(state, code, "cannot read", err);
+		status = state_sqlite_error(state, code, "cannot read", err);
 	sqlite3_finalize(rows);
 	pthread_mutex_unlock(&state->mutex);
 	return status;
 }
 
-/* Runs a prepared statement to its end; it is its own transaction. */
-static int finish(struct state *state, sqlite3_stmt *statement, struct vgpu_error **err)
+struct each_vm {
+	int (*each)(const struct state_vm *vm, void *opaque, struct vgpu_error **err);
+	void *opaque;
+};
+
+static int vm_row(struct state *state, sqlite3_stmt *row, void *opaque, struct vgpu_error **err)
+{
+	const struct each_vm *each = opaque;
+	struct state_vm vm;
+
+	return decode_row(state, row, &vm, err) < 0 ? -1 : each->each(&vm, each->opaque, err);
+}
+
+int state_each(struct state *state,
+	       int (*each)(const struct state_vm *vm, void *opaque, struct vgpu_error **err),
+	       void *opaque, struct vgpu_error **err)
+{
+	struct each_vm with = { .each = each, .opaque = opaque };
+
+	return state_rows(state,
+			  "SELECT uuid, vm_id, attached, domain, operator, hold FROM vm"
+			  " ORDER BY uuid",
+			  vm_row, &with, err);
+}
+
+int state_finish(struct state *state, sqlite3_stmt *statement, struct vgpu_error **err)
 {
 	int code = sqlite3_step(statement);
 	int status = 0;
 
 	if (code != SQLITE_DONE)
-		status = sqlite_error(state, code, "cannot write", err);
+		status = state_sqlite_error(state, code, "cannot write", err);
 	sqlite3_reset(statement);
 	sqlite3_clear_bindings(statement);
 	return status;
@@ -382,6 +417,7 @@ static int finish(struct state *state, sqlite3_stmt *statement, struct vgpu_erro
 
 int state_put(struct state *state, const struct state_vm *vm, struct vgpu_error **err)
 {
+	sqlite3_stmt *put = state->statements[STATE_PUT_VM];
 	char *layers[VM_HANDS] = { NULL };
 	char uuid[VGPU_UUID_TEXT];
 	bool complete = true;
@@ -393,13 +429,13 @@ int state_put(struct state *state, const struct state_vm *vm, struct vgpu_error 
 		complete = complete && layers[hand];
 	}
 	pthread_mutex_lock(&state->mutex);
-	sqlite3_bind_text(state->put, 1, uuid, -1, SQLITE_STATIC);
-	sqlite3_bind_int64(state->put, 2, vm->vm_id);
-	sqlite3_bind_int(state->put, 3, vm->attached);
+	sqlite3_bind_text(put, 1, uuid, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(put, 2, vm->vm_id);
+	sqlite3_bind_int(put, 3, vm->attached);
+	sqlite3_bind_int(put, 6, (int)vm->hold);
 	for (int hand = 0; hand < VM_HANDS; hand++)
-		sqlite3_bind_text(state->put, 1 + LAYER_COLUMN(hand), layers[hand], -1,
-				  SQLITE_STATIC);
-	status = complete ? finish(state, state->put, err)
+		sqlite3_bind_text(put, 1 + LAYER_COLUMN(hand), layers[hand], -1, SQLITE_STATIC);
+	status = complete ? state_finish(state, put, err)
 			  : vgpu_error_set(err, ENOMEM, "out of memory");
 	pthread_mutex_unlock(&state->mutex);
 	for (int hand = 0; hand < VM_HANDS; hand++)
@@ -407,82 +443,23 @@ int state_put(struct state *state, const struct state_vm *vm, struct vgpu_error 
 	return status;
 }
 
+int state_delete_named(struct state *state, enum state_statement which, const char *name,
+		       struct vgpu_error **err)
+{
+	sqlite3_stmt *statement = state->statements[which];
+	int status;
+
+	pthread_mutex_lock(&state->mutex);
+	sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+	status = state_finish(state, statement, err);
+	pthread_mutex_unlock(&state->mutex);
+	return status;
+}
+
 int state_delete(struct state *state, const uint8_t uuid[16], struct vgpu_error **err)
 {
 	char text[VGPU_UUID_TEXT];
-	int status;
 
 	vgpu_uuid_format(uuid, text);
-	pthread_mutex_lock(&state->mutex);
-	sqlite3_bind_text(state->delete, 1, text, -1, SQLITE_STATIC);
-	status = finish(state, state->delete, err);
-	pthread_mutex_unlock(&state->mutex);
-	return status;
-}
-
-static int put_usage(struct state *state, const uint8_t uuid[16], const struct usage *usage,
-		     struct vgpu_error **err)
-{
-	VGPU_AUTO_FREE char *counters = usage_encode(usage);
-	char text[VGPU_UUID_TEXT];
-
-	if (!counters)
-		return vgpu_error_set(err, ENOMEM, "out of memory");
-	vgpu_uuid_format(uuid, text);
-	sqlite3_bind_text(state->put_usage, 1, text, -1, SQLITE_STATIC);
-	sqlite3_bind_text(state->put_usage, 2, counters, -1, SQLITE_STATIC);
-	return finish(state, state->put_usage, err);
-}
-
-int state_put_usages(struct state *state, const struct vm_usage *usages, size_t count,
-		     struct vgpu_error **err)
-{
-	int status;
-
-	pthread_mutex_lock(&state->mutex);
-	status = run(state, "BEGIN IMMEDIATE", err);
-	for (size_t i = 0; status == 0 && i < count; i++)
-		status = put_usage(state, usages[i].uuid, &usages[i].usage, err);
-	if (status == 0)
-		status = run(state, "COMMIT", err);
-	if (status < 0)
-		sqlite3_exec(state->db, "ROLLBACK", NULL, NULL, NULL);
-	pthread_mutex_unlock(&state->mutex);
-	return status;
-}
-
-/* What the statement's first row begins with, or nothing where there is none. */
-static int read_usage(struct state *state, sqlite3_stmt *rows, struct usage *usage,
-		      struct vgpu_error **err)
-{
-	int code = sqlite3_step(rows);
-	const char *text;
-
-	if (code == SQLITE_DONE)
-		return 0;
-	if (code != SQLITE_ROW)
-		return sqlite_error(state, code, "cannot read", err);
-	text = (const char *)sqlite3_column_text(rows, 0);
-	return usage_decode(text ? text : "", usage, err);
-}
-
-int state_get_usage(struct state *state, const uint8_t uuid[16], struct usage *usage,
-		    struct vgpu_error **err)
-{
-	sqlite3_stmt *rows = NULL;
-	char text[VGPU_UUID_TEXT];
-	int code, status;
-
-	*usage = (struct usage){ 0 };
-	vgpu_uuid_format(uuid, text);
-	pthread_mutex_lock(&state->mutex);
-	code = sqlite3_prepare_v2(state->db, "SELECT counters FROM usage WHERE uuid = ?1", -1,
-				  &rows, NULL);
-	if (code == SQLITE_OK)
-		code = sqlite3_bind_text(rows, 1, text, -1, SQLITE_STATIC);
-	status = code == SQLITE_OK ? read_usage(state, rows, usage, err)
-				   : sqlite_error(state, code, "cannot read", err);
-	sqlite3_finalize(rows);
-	pthread_mutex_unlock(&state->mutex);
-	return status;
+	return state_delete_named(state, STATE_DELETE_VM, text, err);
 }

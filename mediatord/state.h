@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What survives: the registered VMs, in SQLite. Every change is one transaction, on the disk when
- * the function returns. A database that is damaged or newer than this program is never touched.
+ * What survives, in SQLite: the registered VMs, operators' profiles, tokens and who changed what.
+ * Every change is one transaction, on the disk when the function returns. A database that is
+ * damaged or newer than this program is never touched.
  *
  * Functions block on the disk and may be called from any thread. Errors carry an errno value;
  * ENOSPC where the disk, a quota or a file size limit is full: nothing has changed then.
@@ -23,6 +24,7 @@ struct state_vm {
 	uint8_t uuid[16];
 	uint32_t vm_id; /* no two VMs have the same */
 	bool attached;	/* libvirt runs it */
+	enum vm_hold hold;
 	struct vm_layer layers[VM_HANDS];
 };
 
@@ -61,5 +63,65 @@ int state_put_usages(struct state *state, const struct vm_usage *usages, size_t 
  */
 int state_get_usage(struct state *state, const uint8_t uuid[16], struct usage *usage,
 		    struct vgpu_error **err);
+/* One of an operator's profiles; body is vm_layer_encode()'s. */
+struct state_profile {
+	const char *name;
+	struct vm_layer values;
+};
+
+/* As state_each(), of the profiles, ordered by name. */
+int state_each_profile(struct state *state,
+		       int (*each)(const struct state_profile *profile, void *opaque,
+				   struct vgpu_error **err),
+		       void *opaque, struct vgpu_error **err);
+int state_put_profile(struct state *state, const struct state_profile *profile,
+		      struct vgpu_error **err);
+int state_delete_profile(struct state *state, const char *name, struct vgpu_error **err);
+
+#define STATE_SALT_BYTES 16u
+#define STATE_HASH_BYTES 32u
+
+/* What is known of a bearer token: never the secret itself. */
+struct state_token {
+	char name[64];
+	uint32_t role;
+	uint8_t salt[STATE_SALT_BYTES];
+	uint8_t hash[STATE_HASH_BYTES];
+	int64_t created; /* seconds since 1970 */
+	int64_t expires; /* the same; 0: never */
+};
+
+int state_each_token(struct state *state,
+		     int (*each)(const struct state_token *token, void *opaque,
+				 struct vgpu_error **err),
+		     void *opaque, struct vgpu_error **err);
+/* Returns 0, or -1 and err: EEXIST where there is one of that name. */
+int state_add_token(struct state *state, const struct state_token *token, struct vgpu_error **err);
+int state_delete_token(struct state *state, const char *name, struct vgpu_error **err);
+
+/* Who changed what, and what came of it. */
+struct state_audit {
+	int64_t id;   /* grows; 0 in state_add_audit() */
+	int64_t time; /* seconds since 1970 */
+	const char *who, *what;
+	uint32_t status; /* HTTP's */
+};
+
+/* How many of the newest are kept. */
+#define STATE_AUDIT_MAX 10000
+
+/* Adds an entry, and forgets the oldest beyond those that are kept. */
+int state_add_audit(struct state *state, const struct state_audit *audit, struct vgpu_error **err);
+/* As state_each(), of at most `limit` entries with an id above `after`, in their order. */
+int state_each_audit(struct state *state, int64_t after, uint32_t limit,
+		     int (*each)(const struct state_audit *audit, void *opaque,
+				 struct vgpu_error **err),
+		     void *opaque, struct vgpu_error **err);
+
+/*
+ * Writes a copy of the database to a new file (mode 0600) that holds one moment's contents, while
+ * it is used, and syncs it. Returns 0, or -1 and err: EEXIST where the file is there.
+ */
+int state_backup(struct state *state, const char *path, struct vgpu_error **err);
 
 #endif

@@ -45,6 +45,8 @@ static int set_tenant(struct mediator *mediator, const struct vm_config *config,
 		.queue_depth =
 			config->quotas.queue_depth ? config->quotas.queue_depth : QUEUE_DEPTH_MAX,
 		.longest_job_ns = (int64_t)config->quotas.longest_job_ms * VGPU_NS_PER_MS,
+		.paused = config->hold == VM_HOLD_PAUSED,
+		.closed = config->hold == VM_HOLD_DRAINING,
 	};
 
 	if (sched_tenant_set(mediator->sched, config->vm_id, &tenant, vgpu_now_ns()) == 0)
@@ -324,6 +326,10 @@ void vm_request(struct vm *vm, uint64_t tag, const uint8_t *bytes, uint32_t leng
 		.length = length,
 	};
 	memcpy(job->request, bytes, length);
+	if (vm->config.hold == VM_HOLD_DRAINING) {
+		refuse(vm, job, VGPU_ERR_UNAVAILABLE, "the VM is drained by its operator");
+		return;
+	}
 	if (vm->worker && vm->worker->state == WORKER_READY) {
 		submit(vm, job);
 		return;

@@ -28,6 +28,15 @@ struct vgpu_quotas {
 	uint32_t longest_job_ms;
 };
 
+/* What an operator holds back of a VM's work. */
+enum vm_hold {
+	VM_HOLD_NONE,
+	VM_HOLD_PAUSED,	  /* its work waits */
+	VM_HOLD_DRAINING, /* it may finish what it has, and begin nothing */
+	VM_HOLD_QUARANTINED,
+	VM_HOLDS
+};
+
 struct vm_config {
 	uint8_t uuid[16];
 	uint32_t vm_id;
@@ -38,6 +47,7 @@ struct vm_config {
 	uint32_t weight;
 	bool has_link_uid;
 	uid_t link_uid; /* the only uid that may connect to the link, where has_link_uid */
+	enum vm_hold hold;
 	struct vgpu_quotas quotas;
 };
 
@@ -60,6 +70,8 @@ struct vm_channel_status {
 struct vm_status {
 	uint32_t link_state;   /* VGPU_LINK_DOWN or VGPU_LINK_UP */
 	pid_t link_pid;	       /* the connected peer's, or 0 */
+	bool idle;	       /* it has no work, neither waiting nor on a GPU */
+	bool quarantined;      /* by an operator, or for its faults */
 	uint32_t worker_state; /* VGPU_WORKER_* */
 	pid_t worker_pid;      /* or 0 */
 	uint64_t worker_jobs;  /* that this worker completed */

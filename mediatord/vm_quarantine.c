@@ -4,7 +4,8 @@
 
 bool vm_quarantined(struct vm *vm)
 {
-	return quarantine_active(&vm->quarantine, vgpu_now_ns());
+	return vm->config.hold == VM_HOLD_QUARANTINED ||
+	       quarantine_active(&vm->quarantine, vgpu_now_ns());
 }
 
 /* It has begun. */

@@ -58,6 +58,9 @@ void vm_status(struct vm *vm, struct vm_status *status)
 	*status = (struct vm_status){
 		.link_state = vm->link ? VGPU_LINK_UP : VGPU_LINK_DOWN,
 		.link_pid = vm->link ? vm->link->peer.pid : 0,
+		.idle = !vm->pending && !vm->queue &&
+			!sched_tenant_busy(vm->mediator->sched, vm->config.vm_id),
+		.quarantined = vm_quarantined(vm),
 		.worker_state = worker_state(vm),
 		.memory_used_bytes = vm->memory.used,
 		.window_used_bytes = vm->channels.window.used,

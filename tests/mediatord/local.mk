@@ -47,6 +47,7 @@ mediatord_sched_tests = \
 	tests/mediatord/test-sched-removal \
 	tests/mediatord/test-sched-change \
 	tests/mediatord/test-sched-placement \
+	tests/mediatord/test-sched-hold \
 	tests/mediatord/test-sched-random \
 	tests/mediatord/test-sched-rings \
 	tests/mediatord/test-sched-tokens \
@@ -92,6 +93,10 @@ tests_mediatord_test_sched_removal_LDADD = mediatord/libsched.la $(CMOCKA_LIBS)
 tests_mediatord_test_sched_change_SOURCES = tests/mediatord/test-sched-change.c
 tests_mediatord_test_sched_change_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_sched_change_LDADD = mediatord/libsched.la $(CMOCKA_LIBS)
+
+tests_mediatord_test_sched_hold_SOURCES = tests/mediatord/test-sched-hold.c
+tests_mediatord_test_sched_hold_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_sched_hold_LDADD = mediatord/libsched.la $(CMOCKA_LIBS)
 
 tests_mediatord_test_sched_placement_SOURCES = tests/mediatord/test-sched-placement.c
 tests_mediatord_test_sched_placement_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
@@ -202,6 +207,9 @@ mediatord_plane_tests = \
 mediatord_rest_tests = \
 	tests/mediatord/rest-refusals.sh \
 	tests/mediatord/rest-layers.sh \
+	tests/mediatord/rest-conditions.sh \
+	tests/mediatord/rest-profiles.sh \
+	tests/mediatord/rest-actions.sh \
 	tests/mediatord/rest-openapi.sh \
 	tests/mediatord/rest-durable.sh \
 	tests/mediatord/rest-socket.sh \

@@ -19,7 +19,7 @@ has '"attached":false'
 has "\"link\":{\"socket\":\"$work/run/link/$uuid1.sock\",\"state\":\"down\",\"pid\":null}"
 has '"worker":{"state":"none","pid":null,"jobs":0,"gpu":null}'
 has '"usage":{"gpu_memory_bytes":0,"window_bytes":0,"gpu_time_ns":0}'
-has '"counters":{"requests":0,"completed":0,"failed":0,"workers_lost":0,"links_refused":0}'
+has '"counters":{"requests":0,"completed":0,"failed":0,"workers_lost":0,"links_refused":0,'
 lacks link_uid
 [ -S "$work/run/link/$uuid1.sock" ] || fail "no link socket"
 

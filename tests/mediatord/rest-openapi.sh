@@ -16,8 +16,12 @@ expect 201 PUT "$vm1" '{"name":"a","link_uid":0}'
 shown=$body
 expect 400 PUT "$vm1" '{"weight":0}'
 shown+=$body
-expect 200 GET /v1/vms
+expect 200 GET '/v1/vms?limit=1'
 shown+=$body
+for path in /v1/profiles /v1/gpus /v1/pools /v1/version /v1/audit "$vm1/channels"; do
+	expect 200 GET "$path"
+	shown+=$body
+done
 count=0
 for name in $(grep -o '"[a-z_]*":' <<<"$shown" | tr -d '":' | sort -u); do
 	described "$name"
@@ -39,6 +43,8 @@ while read -r name minimum maximum; do
 	done
 	count=$((count + 1))
 done < <(tr -d '{},' <"$document" | awk '
+	/^  schemas:/ { schemas = 1 }
+	!schemas { next }
 	/^ +[a-z_]+:( type: integer.*)?$/ { name = $1 }
 	{ for (i = 1; i < NF; i++) {
 		if ($i == "minimum:") minimum = $(i + 1)
@@ -50,9 +56,12 @@ operations=$(awk '/^components:/ { exit }
 	/^  \// { sub(/:$/, "", $1); path = $1 }
 	/^    (get|put|post|patch|delete):/ { sub(/:$/, "", $1); print toupper($1), path }' \
 	"$document")
-for path in /healthz /v1/vms '/v1/vms/{uuid}' '/v1/vms/{uuid}/domain'; do
+paths=$(awk '{ print $2 }' <<<"$operations" | sort -u)
+[ "$(wc -w <<<"$paths")" -gt 15 ] || fail "only these paths: $paths"
+for path in $paths; do
 	for method in GET PUT POST PATCH DELETE; do
-		request $method "${path/\{uuid\}/$uuid2}"
+		real=${path/\{uuid\}/$uuid2}
+		request $method "${real/\{name\}/some}"
 		if grep -Fxq "$method $path" <<<"$operations"; then
 			[ "$status" != 405 ] || fail "$method $path is described, but not served"
 		else

@@ -27,6 +27,16 @@ done
 expect 405 GET "$vm1/domain"
 grep -qi '^allow: PUT, DELETE' "$work/headers" || fail "no Allow header"
 
+# Queries.
+for bad in '?limit=0' '?limit=1001' '?limit=' '?limit' '?limit=1&limit=2' '?limit=99999999999999999999' \
+	'?after=1' '?after=%00' '?colour=red' '?limit=-1' "?after=$uuid1&after=$uuid1"; do
+	expect 400 GET "/v1/vms$bad"
+	problem "$(sed 's/^?//; s/[=&].*//' <<<"$bad")"
+done
+expect 400 GET "/healthz?x=1"
+expect 400 PUT "$vm1?limit=1" '{}'
+problem limit
+
 # Unknown VMs.
 expect 404 GET "$vm1"
 problem

@@ -88,14 +88,16 @@ static int tear_down(void **unused)
 	return 0;
 }
 
+static const struct registry_condition no_condition;
+
 /* Returns 0 or the error's status. */
 static int put(uint8_t n, enum vm_hand hand, const char *json)
 {
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
 	struct vm_layer layer = plane_layer(json);
 
-	if (registry_put(t.registry, plane_uuid(n), hand, &layer, &t.created, &t.vm, &t.field,
-			 &err) == 0)
+	if (registry_put(t.registry, plane_uuid(n), hand, &layer, &no_condition, &t.created, &t.vm,
+			 &t.field, &err) == 0)
 		return 0;
 	return err->status;
 }
@@ -111,7 +113,8 @@ static int delete (uint8_t n)
 {
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
 
-	return registry_delete(t.registry, plane_uuid(n), &err) == 0 ? 0 : err->status;
+	return registry_delete(t.registry, plane_uuid(n), &no_condition, &err) == 0 ? 0
+										    : err->status;
 }
 
 static int detach(uint8_t n)
@@ -123,10 +126,14 @@ static int detach(uint8_t n)
 
 static size_t count(void)
 {
-	struct registry_vm *vms;
+	struct vm_text **vms;
+	bool more;
 	size_t n;
 
-	assert_int_equal(registry_list(t.registry, &vms, &n, NULL), 0);
+	assert_int_equal(registry_texts(t.registry, NULL, 256, &vms, &n, &more, NULL), 0);
+	assert_false(more);
+	for (size_t i = 0; i < n; i++)
+		vm_text_release(&vms[i]);
 	free(vms);
 	return n;
 }

@@ -10,7 +10,9 @@
 
 #include "mediatord/rest_router.h"
 
-#define UUID "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
+/* 64 characters. */
+#define LONG_NAME "0123456789012345678901234567890123456789012345678901234567890123"
+#define UUID	  "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
 
 static void every_route_is_found(void **state)
 {
@@ -26,6 +28,19 @@ static void every_route_is_found(void **state)
 		{ "DELETE", "/v1/vms/" UUID, REST_VM_DELETE },
 		{ "PUT", "/v1/vms/" UUID "/domain", REST_DOMAIN_PUT },
 		{ "DELETE", "/v1/vms/" UUID "/domain", REST_DOMAIN_DELETE },
+		{ "PATCH", "/v1/vms/" UUID, REST_VM_PATCH },
+		{ "GET", "/v1/vms/" UUID "/channels", REST_VM_CHANNELS },
+		{ "POST", "/v1/vms/" UUID "/pause", REST_VM_PAUSE },
+		{ "POST", "/v1/vms/" UUID "/reset", REST_VM_RESET },
+		{ "GET", "/v1/profiles", REST_PROFILE_LIST },
+		{ "PUT", "/v1/profiles/a.b_c-9", REST_PROFILE_PUT },
+		{ "POST", "/v1/vms/" UUID "/quarantine", REST_VM_QUARANTINE },
+		{ "POST", "/v1/vms/" UUID "/release", REST_VM_RELEASE },
+		{ "GET", "/v1/pools", REST_POOL_LIST },
+		{ "GET", "/v1/gpus", REST_GPU_LIST },
+		{ "GET", "/v1/audit", REST_AUDIT },
+		{ "POST", "/v1/backup", REST_BACKUP },
+		{ "GET", "/readyz", REST_READY },
 		{ "PUT", "/v1/vms/0F1E2D3C-4B5A-6978-8796-A5B4C3D2E1F0", REST_VM_PUT },
 	};
 	struct rest_target target;
@@ -60,10 +75,15 @@ static void all_else_has_its_status(void **state)
 		{ "GET", "/v1/vms/" UUID "0", 400, NULL },
 		{ "PUT", "/v1/vms/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1fg/domain", 400, NULL },
 		{ "GET", "/v1/vms/%00", 400, NULL },
+		{ "GET", "/v1/profiles/", 404, NULL },
+		{ "GET", "/v1/profiles/a/b", 404, NULL },
+		{ "GET", "/v1/profiles/a%20b", 400, NULL },
+		{ "GET", "/v1/profiles/" LONG_NAME, 400, NULL },
+		{ "GET", "/v1/vms/" UUID "/pause", 405, "POST" },
 		{ "POST", "/healthz", 405, "GET, HEAD" },
 		{ "DELETE", "/v1/vms", 405, "GET, HEAD" },
-		{ "PATCH", "/v1/vms/" UUID, 405, "GET, HEAD, PUT, DELETE" },
-		{ "get", "/v1/vms/" UUID, 405, "GET, HEAD, PUT, DELETE" },
+		{ "POST", "/v1/vms/" UUID, 405, "GET, HEAD, PUT, PATCH, DELETE" },
+		{ "get", "/v1/vms/" UUID, 405, "GET, HEAD, PUT, PATCH, DELETE" },
 		{ "GET", "/v1/vms/" UUID "/domain", 405, "PUT, DELETE" },
 	};
 	struct rest_target target;

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of registry.h share. */
+#ifndef VGPU_MEDIATORD_REGISTRY_INTERNAL_H
+#define VGPU_MEDIATORD_REGISTRY_INTERNAL_H
+
+#include <pthread.h>
+
+#include "mediatord/registry.h"
+
+/* The HTTP statuses of the registry's errors. */
+#define NOT_FOUND	    404
+#define CONFLICT	    409
+#define PRECONDITION_FAILED 412
+#define UNPROCESSABLE	    422
+#define INTERNAL	    500
+#define UNAVAILABLE	    503
+#define STORAGE_FULL	    507
+
+struct registry {
+	struct state *state;
+	struct control *control;
+	struct events *events;
+	/* Held throughout a change; the holder may read all that follows without the lock below. */
+	pthread_mutex_t change;
+	/* Guards what follows, for moments only: never while waiting for disk or loop. */
+	pthread_rwlock_t lock;
+	struct registry_vm **vms; /* ordered by uuid */
+	size_t count;
+	size_t size; /* room in vms */
+	/*
+	 * The file's, but for the profiles: after the file's own ones come the operators'. Its
+	 * strings and pools stay the file's.
+	 */
+	struct config config;
+	size_t file_profiles;	 /* how many of them are the file's */
+	struct vm_layer *values; /* what an operator's profile says itself; one a profile */
+};
+
+/* The index where uuid is or would be; *found says which. */
+size_t registry_find(const struct registry *registry, const uint8_t uuid[16], bool *found);
+/* NULL where there is none. */
+struct registry_vm *registry_lookup(const struct registry *registry, const uint8_t uuid[16]);
+/* Says so in err. Returns -1. */
+int registry_not_found(const uint8_t uuid[16], struct vgpu_error **err);
+
+/* Turns an errno value of state or control into the status that REST answers. */
+int registry_status(int errnum);
+
+/* Merges a VM's layers by a configuration; those of another VM play no part. */
+int registry_merge(const struct config *config, struct registry_vm *vm, struct vm_field_name *field,
+		   struct vgpu_error **err);
+
+/* With `change` held: makes new, whose text is taken over, the registry's record of old. */
+void registry_replace(struct registry *registry, struct registry_vm *old,
+		      const struct registry_vm *new);
+
+/* Reads the operators' profiles from the database, at start. Returns 0, or -1 and err. */
+int registry_load_profiles(struct registry *registry, const struct config *file,
+			   struct vgpu_error **err);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "common/uuid.h"
+#include "mediatord/registry_internal.h"
+
+size_t registry_find(const struct registry *registry, const uint8_t uuid[16], bool *found)
+{
+	size_t low = 0, high = registry->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = memcmp(registry->vms[middle]->stored.uuid, uuid, 16);
+
+		if (order == 0) {
+			*found = true;
+			return middle;
+		}
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*found = false;
+	return low;
+}
+
+struct registry_vm *registry_lookup(const struct registry *registry, const uint8_t uuid[16])
+{
+	bool found;
+	size_t at = registry_find(registry, uuid, &found);
+
+	return found ? registry->vms[at] : NULL;
+}
+
+int registry_not_found(const uint8_t uuid[16], struct vgpu_error **err)
+{
+	char text[VGPU_UUID_TEXT];
+
+	vgpu_uuid_format(uuid, text);
+	return vgpu_error_set(err, NOT_FOUND, "no VM %s is registered", text);
+}
+
+int registry_get(struct registry *registry, const uint8_t uuid[16], struct registry_vm *vm,
+		 struct vgpu_error **err)
+{
+	const struct registry_vm *found;
+
+	pthread_rwlock_rdlock(&registry->lock);
+	found = registry_lookup(registry, uuid);
+	if (found) {
+		*vm = *found;
+		vm->text = NULL;
+	}
+	pthread_rwlock_unlock(&registry->lock);
+	return found ? 0 : registry_not_found(uuid, err);
+}
+
+struct vm_text *registry_text(struct registry *registry, const uint8_t uuid[16],
+			      struct vgpu_error **err)
+{
+	const struct registry_vm *found;
+	struct vm_text *text = NULL;
+
+	pthread_rwlock_rdlock(&registry->lock);
+	found = registry_lookup(registry, uuid);
+	if (found)
+		text = vm_text_reference(found->text);
+	pthread_rwlock_unlock(&registry->lock);
+	if (!found)
+		registry_not_found(uuid, err);
+	else if (!text)
+		vgpu_error_set(err, INTERNAL, "out of memory");
+	return text;
+}
+
+int registry_texts(struct registry *registry, const uint8_t after[16], size_t limit,
+		   struct vm_text ***texts, size_t *count, bool *more, struct vgpu_error **err)
+{
+	struct vm_text **list = calloc(limit + 1, sizeof(*list));
+	bool found = false;
+	size_t at = 0, n = 0;
+
+	if (!list)
+		return vgpu_error_set(err, INTERNAL, "out of memory");
+	pthread_rwlock_rdlock(&registry->lock);
+	if (after)
+		at = registry_find(registry, after, &found);
+	at += found;
+	for (; at < registry->count && n < limit; at++)
+		if (registry->vms[at]->text)
+			list[n++] = vm_text_reference(registry->vms[at]->text);
+	*more = at < registry->count;
+	pthread_rwlock_unlock(&registry->lock);
+	*texts = list;
+	*count = n;
+	return 0;
+}
