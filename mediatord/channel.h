@@ -62,6 +62,7 @@ struct channel {
 	bool granted;	/* and let it have the GPU; it has not yielded since */
 	bool contended; /* while others wait for it */
 	bool revoked;	/* and it is to yield */
+	bool wants;	/* and has said already that it wants it again */
 	bool stuck;	/* killed long ago: nothing waits for its end any more */
 	struct grant grant;
 };

@@ -22,6 +22,9 @@ static void yield(struct channel *channel)
 	channel_sample(channel);
 	channel->granted = false;
 	sched_yielded(sched_of(channel), channel->sched_channel, vgpu_now_ns());
+	if (channel->wants)
+		sched_want(sched_of(channel), channel->sched_channel, vgpu_now_ns());
+	channel->wants = false;
 }
 
 static void allow(struct channel *channel, bool contended)
@@ -29,6 +32,7 @@ static void allow(struct channel *channel, bool contended)
 	channel->granted = true;
 	channel->contended = contended;
 	channel->revoked = false;
+	channel->wants = false;
 	grant_allow(&channel->grant, contended);
 	worker_wake(channel->worker);
 }
@@ -131,7 +135,10 @@ static void want_grant(struct channel *channel)
 		return;
 	}
 	channel_worker_yielded(channel);
-	if (!channel->granted)
+	/* It may wait for its last work, and for the turn after this one, at once. */
+	if (channel->granted)
+		channel->wants = true;
+	else
 		sched_want(sched_of(channel), channel->sched_channel, vgpu_now_ns());
 }
 

@@ -130,6 +130,23 @@ static void who_holds_the_gpu_has_it_until_it_yields(void **state)
 	end(&two);
 }
 
+static void who_wants_while_it_still_works_is_heard(void **state)
+{
+	struct two two;
+
+	begin(&two, *state);
+	take(&two.a);
+	want(&two.b);
+	wait_answer(&two.a, ORDER_GRANT, 0);
+	/* Its next submission needs a turn before its last one has ended this. */
+	want(&two.a);
+	device_ask(&two.a, 0, ORDER_YIELD, 0);
+	wait_answer(&two.b, ORDER_GRANT, RUN | VGPU_GRANT_CONTENDED);
+	device_ask(&two.b, 0, ORDER_YIELD, 0);
+	wait_answer(&two.a, ORDER_GRANT, RUN);
+	end(&two);
+}
+
 static void who_says_yielded_and_holds_on_is_not_believed(void **state)
 {
 	struct two two;
@@ -144,7 +161,6 @@ static void who_says_yielded_and_holds_on_is_not_believed(void **state)
 	device_ask(&two.b, 0, ORDER_HOLD, 1);
 	want(&two.a);
 	wait_answer(&two.b, ORDER_GRANT, 0);
-	device_ask(&two.b, 0, ORDER_WANT, VGPU_WORKER_WANT_GRANT);
 	assert_int_equal(device_ask(&two.a, 0, ORDER_GRANT, 0), 0);
 	device_ask(&two.b, 0, ORDER_YIELD, 0);
 	wait_answer(&two.a, ORDER_GRANT, RUN);
@@ -278,6 +294,7 @@ int main(void)
 		TEST(who_is_alone_has_a_standing_grant),
 		TEST(who_holds_nothing_is_not_waited_for),
 		TEST(who_holds_the_gpu_has_it_until_it_yields),
+		TEST(who_wants_while_it_still_works_is_heard),
 		TEST(who_says_yielded_and_holds_on_is_not_believed),
 		TEST(who_does_not_yield_is_killed),
 		TEST(the_death_of_the_owner_frees_the_gpu),
