@@ -437,6 +437,23 @@ void channels_break(struct vm *vm, uint32_t error, const char *text)
 		}
 }
 
+void channels_forsake(struct vm *vm)
+{
+	/* Sending may end the link, and with it free channels: so each is looked for anew. */
+	for (uint32_t number = 0; number < VGPU_CHANNELS_MAX && vm->link; number++) {
+		const struct channel *channel = channel_find(vm, number);
+
+		if (!channel)
+			continue;
+		if (channel->state == CHANNEL_CLOSING)
+			channel_send_closed(vm, number, channel->serial, VGPU_ERR_NONE);
+		else if (channel->opened)
+			channel_send_closed(vm, number, channel->serial, VGPU_ERR_CONTEXT_LOST);
+		else
+			send_opened(vm, number, channel->serial, NULL, VGPU_ERR_UNAVAILABLE);
+	}
+}
+
 void channels_publish(struct vm *vm)
 {
 	for (struct channel *channel = vm->channels.first; channel; channel = channel->next)

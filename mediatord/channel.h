@@ -118,6 +118,13 @@ void channels_reset(struct vm *vm);
  */
 void channels_break(struct vm *vm, uint32_t error, const char *text);
 
+/*
+ * Tells the device that no channel of it is open any more, or will be, since the link is about to
+ * go for good; on a link that merely went, what is open would wait for a mediator to resume it.
+ * Changes nothing else. May drop the link.
+ */
+void channels_forsake(struct vm *vm);
+
 /* Something changed that one that waits may have waited for. May drop the link. */
 void channels_advance(struct vm *vm);
 

@@ -23,6 +23,9 @@
 #define ACCEPTS_AT_ONCE 8
 #define PACKETS_AT_ONCE 8
 
+/* More than a socket holds of what a device sends. */
+#define UNREAD_MAX 4096
+
 /* The descriptors that came with a packet: those that nobody took are closed. */
 struct received {
 	int fds[2];
@@ -102,12 +105,23 @@ void link_leave(struct vm *vm)
 		free_link(vgpu_steal_pointer(&vm->link));
 }
 
+/* Closed with something unread, a socket makes the peer's next read fail, whatever it was told. */
+static void discard_unread(const struct link *link)
+{
+	char byte;
+
+	for (int i = 0; i < UNREAD_MAX && recv(link->fd, &byte, 1, MSG_DONTWAIT) > 0; i++)
+		;
+}
+
 void link_drop_all(struct vm *vm, const char *why)
 {
 	while (vm->half_open)
 		link_drop(vm->half_open, why);
-	if (vm->link)
-		link_drop(vm->link, why);
+	if (!vm->link)
+		return;
+	discard_unread(vm->link);
+	link_drop(vm->link, why);
 }
 
 /* Tells a half-open peer why, and closes it. */

@@ -134,6 +134,7 @@ int vm_new(struct mediator *mediator, const struct vm_config *config, struct vm 
 void vm_free(struct vm **vm)
 {
 	link_unlisten(*vm);
+	channels_forsake(*vm);
 	link_drop_all(*vm, "the VM was removed");
 	vm_reset(*vm);
 	forget(vm);

@@ -176,6 +176,28 @@ static void one_that_is_killed_takes_no_other_along(void **state)
 	device_close(&device);
 }
 
+/* It need not wait for a mediator that knows the VM again, which there may never be. */
+static void who_has_channels_hears_that_the_vm_was_deleted(void **state)
+{
+	struct daemon *daemon = *state;
+	struct device device;
+	char answer[8192];
+
+	device_open(&device, daemon->link);
+	device_open_channel(&device, 0);
+	device_open_channel(&device, 5);
+	/* Refused in any case, and perhaps unread when the link goes. */
+	device_send_open(&device, 7, DEVICE_ENTRIES, DEVICE_WINDOW_BYTES);
+	assert_int_equal(
+		daemon_http(daemon, "DELETE", "/v1/vms/" DAEMON_UUID, "", answer, sizeof(answer)),
+		204);
+	assert_int_not_equal(device_opened(&device, 7), VGPU_ERR_NONE);
+	assert_int_equal(device_closed(&device, 0), VGPU_ERR_CONTEXT_LOST);
+	assert_int_equal(device_closed(&device, 5), VGPU_ERR_CONTEXT_LOST);
+	assert_true(client_sees_end(&device.client, CLIENT_TIMEOUT_MS));
+	device_close(&device);
+}
+
 static void the_next_owner_of_a_region_sees_nothing_of_the_last(void **state)
 {
 	struct daemon *daemon = *state;
@@ -372,6 +394,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(rest_shows_every_channel_as_its_description_says),
 		TEST(one_that_is_killed_takes_no_other_along),
+		TEST(who_has_channels_hears_that_the_vm_was_deleted),
 		TEST(the_next_owner_of_a_region_sees_nothing_of_the_last),
 		TEST(a_guest_that_breaks_its_ring_loses_that_channel),
 		TEST(broken_rings_do_not_keep_others_from_opening),
