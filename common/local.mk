@@ -6,6 +6,8 @@ common_libcommon_la_SOURCES = \
 	common/clock.h \
 	common/error.c \
 	common/error.h \
+	common/file_line.c \
+	common/file_line.h \
 	common/link.h \
 	common/log.c \
 	common/log.h \

@@ -181,6 +181,7 @@
 #define VGPU_OP_SYNCHRONIZE	0x0006u
 #define VGPU_OP_CUSTOM_FIRST	0x1000u
 #define VGPU_OP_CONTEXT_RESET	0x1000u /* frees everything that the VM allocated */
+#define VGPU_OP_ADD_I32		0x1001u /* the prototype's one operation: two int32, added */
 #define VGPU_OP_CUSTOM_LAST	0xFFFFu
 
 /* Request flags. */
@@ -231,6 +232,7 @@ struct vgpu_response_header {
  *                      name length, argument bytes;
  *                      data: name, zero padding to 8, arguments    -> none
  *   CONTEXT_RESET      none                                        -> none
+ *   ADD_I32            a, b (int32 each)                           -> a + b, which wraps around
  *
  * Kernel arguments have the layout that CUDA gives a kernel's parameters: each at its natural
  * alignment.
@@ -241,6 +243,8 @@ struct vgpu_response_header {
 #define VGPU_PARAMS_COPY_DTOH	 4u
 #define VGPU_PARAMS_COPY_DTOD	 7u
 #define VGPU_PARAMS_CUDA_KERNEL	 9u
+#define VGPU_PARAMS_ADD_I32	 2u
+#define VGPU_RESULTS_ADD_I32	 1u
 
 #define VGPU_KERNEL_NAME_MAX	    64u /* bytes, without a terminator */
 #define VGPU_KERNEL_ARGUMENTS_ALIGN 8u	/* of the arguments within the data */

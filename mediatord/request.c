@@ -47,6 +47,7 @@ static bool opcode_known(uint32_t opcode)
 	case VGPU_OP_GET_DEVICE_INFO:
 	case VGPU_OP_SYNCHRONIZE:
 	case VGPU_OP_CONTEXT_RESET:
+	case VGPU_OP_ADD_I32:
 		return true;
 	default:
 		return false;
@@ -239,6 +240,18 @@ static uint32_t check_kernel(const struct parts *parts, struct vgpu_request *req
 	return VGPU_ERR_NONE;
 }
 
+static uint32_t check_add(const struct parts *parts, struct vgpu_request *request,
+			  const char **reason)
+{
+	if (parts->header.param_count != VGPU_PARAMS_ADD_I32)
+		return invalid(reason, "param_count is not 2, as ADD_I32 needs it");
+	if (parts->header.data_length != 0)
+		return invalid(reason, "data_length is not 0, and ADD_I32 takes no data");
+	request->add.operands[0] = parameter(parts, 0);
+	request->add.operands[1] = parameter(parts, 1);
+	return VGPU_ERR_NONE;
+}
+
 static uint32_t check_operation(const struct parts *parts, struct vgpu_request *request,
 				const char **reason)
 {
@@ -251,6 +264,8 @@ static uint32_t check_operation(const struct parts *parts, struct vgpu_request *
 		return check_copy(parts, request, reason);
 	case VGPU_OP_CUDA_KERNEL:
 		return check_kernel(parts, request, reason);
+	case VGPU_OP_ADD_I32:
+		return check_add(parts, request, reason);
 	default:
 		return check_bare(parts, reason);
 	}

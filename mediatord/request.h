@@ -36,6 +36,9 @@ struct vgpu_request {
 			const uint8_t *arguments;
 			uint32_t argument_bytes;
 		} kernel;
+		struct {
+			uint32_t operands[2]; /* int32, as two's complement */
+		} add;
 	};
 };
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/bytes.h"
 #include "common/clock.h"
 #include "mediatord/request.h"
 
@@ -170,6 +171,51 @@ static void execute_kernel(struct backend *backend, const struct vgpu_request *r
 		outcome->error = backend->ops->synchronize(backend);
 }
 
+/* On the GPU, in memory that is the VM's for as long as that takes. */
+static cuda_error add_at(struct backend *backend, uint64_t pointer, const uint32_t operands[2],
+			 uint32_t *sum)
+{
+	const uint32_t count = 1;
+	struct backend_launch launch = { .name = "vadd_i32",
+					 .grid = { count, 1, 1 },
+					 .block = { count, 1, 1 } };
+	uint8_t arguments[32];
+	cuda_error error;
+
+	for (uint64_t i = 0; i < 3; i++)
+		vgpu_store64(arguments + 8 * i, pointer + i * sizeof(*sum));
+	vgpu_store64(arguments + 24, count);
+	launch.arguments = arguments;
+	launch.argument_bytes = sizeof(arguments);
+	error = backend->ops->copy_htod(backend, pointer, operands, 2 * sizeof(*operands));
+	if (!error)
+		error = backend->ops->launch(backend, &launch);
+	if (!error)
+		error = backend->ops->synchronize(backend);
+	return error ? error
+		     : backend->ops->copy_dtoh(backend, sum, pointer + 2 * sizeof(*sum),
+					       sizeof(*sum));
+}
+
+static int execute_add(struct executor *executor, const uint32_t operands[2], uint64_t memory_used,
+		       struct outcome *outcome, struct vgpu_error **err)
+{
+	struct outcome freed = { .error = CUDA_ERROR_NONE };
+	uint64_t pointer;
+	uint32_t sum = 0;
+
+	if (execute_alloc(executor, (2 + 1) * sizeof(sum), memory_used, outcome, err) < 0)
+		return -1;
+	if (outcome->error)
+		return 0;
+	pointer = outcome->results[0] | (uint64_t)outcome->results[1] << 32;
+	outcome->error = add_at(executor->backend, pointer, operands, &sum);
+	outcome->results[0] = sum;
+	outcome->result_count = VGPU_RESULTS_ADD_I32;
+	/* After a sticky error nothing can be freed, and the error of the addition is told. */
+	return execute_free(executor, pointer, &freed, err);
+}
+
 static void execute_info(const struct executor *executor, uint64_t memory_used,
 			 struct outcome *outcome)
 {
@@ -210,6 +256,8 @@ static int execute_operation(struct executor *executor, const struct vgpu_reques
 		return 0;
 	case VGPU_OP_CONTEXT_RESET:
 		return execute_reset(executor, outcome, err);
+	case VGPU_OP_ADD_I32:
+		return execute_add(executor, request->add.operands, memory_used, outcome, err);
 	default: /* NOP: vgpu_request_validate() lets no others through */
 		return 0;
 	}

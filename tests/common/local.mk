@@ -1,12 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 if BUILD_TESTS
 tests_common = \
+	tests/common/test-file-line \
 	tests/common/test-packet \
 	tests/common/test-text \
 	tests/common/test-uuid
 check_PROGRAMS += $(tests_common)
 TESTS += $(tests_common)
 endif
+
+tests_common_test_file_line_SOURCES = tests/common/test-file-line.c
+tests_common_test_file_line_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_common_test_file_line_LDADD = common/libcommon.la $(CMOCKA_LIBS)
+
+if FUZZING
+noinst_PROGRAMS += tests/common/fuzz-file-line
+FUZZ_TARGETS += tests/common/fuzz-file-line
+endif
+tests_common_fuzz_file_line_SOURCES = tests/common/fuzz-file-line.c
+tests_common_fuzz_file_line_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_common_fuzz_file_line_LDADD = common/libcommon.la
 
 tests_common_test_text_SOURCES = tests/common/test-text.c
 tests_common_test_text_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

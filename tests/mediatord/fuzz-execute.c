@@ -96,7 +96,7 @@ static struct made_request take_request(struct input *input, const uint64_t *poi
 	uint64_t first, second, arguments[4];
 	struct made_request made;
 
-	switch (take(input, 1) % 10) {
+	switch (take(input, 1) % 11) {
 	case 0:
 		return make_alloc(take(input, 3));
 	case 1:
@@ -126,6 +126,8 @@ static struct made_request take_request(struct input *input, const uint64_t *poi
 		return make_request(take(input, 1) % 4 ? VGPU_OP_SYNCHRONIZE
 						       : VGPU_OP_CONTEXT_RESET,
 				    0, NULL, 0);
+	case 9:
+		return make_request(VGPU_OP_ADD_I32, 2, NULL, 0);
 	default:
 		memset(&made, 0, sizeof(made));
 		made.length = (uint32_t)take(input, 2) % 1040;

@@ -99,7 +99,7 @@ static void header_fields(void **state)
 		assert_field_refused(nop, FIELD_FLAGS, UINT32_C(1) << bit, invalid, "flags");
 	assert_field_refused(nop, FIELD_OPCODE, 7, VGPU_ERR_UNSUPPORTED, "opcode");
 	assert_field_refused(nop, FIELD_OPCODE, 0xfff, VGPU_ERR_UNSUPPORTED, "opcode");
-	assert_field_refused(nop, FIELD_OPCODE, 0x1001, VGPU_ERR_UNSUPPORTED, "opcode");
+	assert_field_refused(nop, FIELD_OPCODE, 0x1002, VGPU_ERR_UNSUPPORTED, "opcode");
 	assert_field_refused(nop, FIELD_OPCODE, 0xffff, VGPU_ERR_UNSUPPORTED, "opcode");
 	assert_field_refused(nop, FIELD_OPCODE, 0x10000, VGPU_ERR_UNSUPPORTED, "opcode");
 	assert_field_refused(nop, FIELD_OPCODE, UINT32_MAX, VGPU_ERR_UNSUPPORTED, "opcode");
@@ -301,6 +301,21 @@ static void kernel_names(void **state)
 	}
 }
 
+static void addition(void **state)
+{
+	const uint32_t invalid = VGPU_ERR_INVALID_REQUEST;
+	struct made_request made = make_request(VGPU_OP_ADD_I32, 2, NULL, 0);
+
+	(void)state;
+	assert_accepted(&made);
+	made = make_request(VGPU_OP_ADD_I32, 1, NULL, 0);
+	assert_refused(&made, invalid, "param_count");
+	made = make_request(VGPU_OP_ADD_I32, 3, NULL, 0);
+	assert_refused(&made, invalid, "param_count");
+	made = make_request(VGPU_OP_ADD_I32, 2, "data", 4);
+	assert_refused(&made, invalid, "data_length");
+}
+
 static void asynchronous_where_a_result_is_due(void **state)
 {
 	const struct made_request may[] = { bare(VGPU_OP_NOP), right_kernel(),
@@ -308,6 +323,7 @@ static void asynchronous_where_a_result_is_due(void **state)
 	const struct made_request may_not[] = { bare(VGPU_OP_GET_DEVICE_INFO),
 						bare(VGPU_OP_SYNCHRONIZE),
 						bare(VGPU_OP_CONTEXT_RESET),
+						make_request(VGPU_OP_ADD_I32, 2, NULL, 0),
 						make_alloc(16),
 						make_free(4096),
 						make_dtoh(4096, 4) };
@@ -371,6 +387,7 @@ int main(void)
 		cmocka_unit_test(memory_copy),
 		cmocka_unit_test(kernel_lengths),
 		cmocka_unit_test(kernel_names),
+		cmocka_unit_test(addition),
 		cmocka_unit_test(asynchronous_where_a_result_is_due),
 		cmocka_unit_test(the_first_fault_wins),
 	};

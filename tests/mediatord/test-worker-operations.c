@@ -72,6 +72,28 @@ static void nothing_and_synchronize(void **state)
 	driver_stop(&driver);
 }
 
+/* In memory of its own, which is the VM's again afterwards. */
+static void addition(void **state)
+{
+	static const uint32_t sums[][3] = { { 100, 200, 300 },
+					    { (uint32_t)-5, 3, (uint32_t)-2 },
+					    { INT32_MAX, 1, (uint32_t)INT32_MIN } };
+	struct driver driver = driver_start(64 * MIB, NULL);
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct made_request made = make_request(VGPU_OP_ADD_I32, 2, NULL, 0);
+		struct vgpu_worker_done done;
+
+		set_parameter(&made, 0, sums[i][0]);
+		set_parameter(&made, 1, sums[i][1]);
+		done = driver_expect(&driver, &made, VGPU_ERR_NONE);
+		assert_int_equal(done.length, 36);
+		assert_int_equal(vgpu_load32(done.response + 32), sums[i][2]);
+	}
+	driver_stop(&driver);
+}
+
 static void device_information(void **state)
 {
 	struct vgpu_worker_prepared prepared;
@@ -293,6 +315,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_and_synchronize),
+		cmocka_unit_test(addition),
 		cmocka_unit_test(device_information),
 		cmocka_unit_test(copies_in_every_direction),
 		cmocka_unit_test(freed_memory_is_zero_for_the_next),
