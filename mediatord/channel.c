@@ -467,6 +467,7 @@ void channel_worker_ready(struct channel *channel)
 	channel->opened = true;
 	RECORD_SET(channel->worker->record, opened, 1);
 	channels_sample_soon(channel->vm);
+	vm_tell_channel(channel->vm, EVENT_CHANNEL_OPENED, channel->number);
 	vm_report(channel->vm);
 	send_opened(channel->vm, channel->number, channel->serial, &channel->region, VGPU_ERR_NONE);
 }
@@ -485,6 +486,7 @@ void channel_worker_lost(struct channel *channel, const char *text)
 	if (channel->state != CHANNEL_STARTING && channel->state != CHANNEL_OPEN)
 		return;
 	worker_log(worker, VGPU_LOG_WARNING, "lost worker %d: %s", (int)worker_pid(worker), text);
+	vm_tell(channel->vm, EVENT_WORKER_LOST, worker_pid(worker), text);
 	channel_sample(channel);
 	if (channel->grant.seen.submissions > 0 || worker->memory.used > 0)
 		channel->vm->usage.workers_lost++;
@@ -520,6 +522,8 @@ void channel_worker_gone(struct channel *channel)
 	channel->worker = NULL;
 	remove_channel(channel);
 	channels_publish(vm);
+	if (old.opened)
+		vm_tell_channel(vm, EVENT_CHANNEL_CLOSED, old.number);
 	vm_report(vm);
 	if (old.state == CHANNEL_CLOSING)
 		channel_send_closed(vm, old.number, old.serial, VGPU_ERR_NONE);

@@ -88,6 +88,7 @@ void link_drop(struct link *link, const char *why)
 		return;
 	}
 	vm->link = NULL;
+	vm_tell(vm, EVENT_LINK_DOWN, link->peer.pid, why ? why : "");
 	if (why)
 		vm_log(vm, VGPU_LOG_WARNING, "dropped the device of pid %d: %s",
 		       (int)link->peer.pid, why);
@@ -194,6 +195,7 @@ static void welcome(struct link *link, const struct vgpu_link_hello *hello, int 
 	channels_attach(vm, link->window_bytes);
 	vm_log(vm, VGPU_LOG_INFO, "the device of pid %d, uid %u connected: %s", (int)link->peer.pid,
 	       (unsigned int)link->peer.uid, peer_verdict_text(link->verdict));
+	vm_tell(vm, EVENT_LINK_UP, link->peer.pid, "");
 	if (link_send(link, &message.header) < 0) {
 		link_drop(link, "it did not take its welcome");
 		return;

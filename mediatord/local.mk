@@ -24,8 +24,12 @@ mediatord_libmediator_la_SOURCES = \
 	mediatord/control.c \
 	mediatord/control.h \
 	mediatord/control_queue.h \
+	mediatord/event_feed.c \
+	mediatord/event_feed.h \
 	mediatord/eventfd.c \
 	mediatord/eventfd.h \
+	mediatord/events.c \
+	mediatord/events.h \
 	mediatord/grant.c \
 	mediatord/grant.h \
 	mediatord/histogram.h \
@@ -63,6 +67,7 @@ mediatord_libmediator_la_SOURCES = \
 	mediatord/usage.c \
 	mediatord/usage.h \
 	mediatord/vm.c \
+	mediatord/vm_event.c \
 	mediatord/vm_log.c \
 	mediatord/vm_quarantine.c \
 	mediatord/vm_report.c \
@@ -152,6 +157,7 @@ mediatord_libplane_la_SOURCES = \
 	mediatord/rest.c \
 	mediatord/rest.h \
 	mediatord/rest_admin.c \
+	mediatord/rest_events.c \
 	mediatord/rest_gpus.c \
 	mediatord/rest_http.c \
 	mediatord/rest_internal.h \

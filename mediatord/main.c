@@ -20,6 +20,7 @@
 #include "common/log.h"
 #include "mediatord/accountant.h"
 #include "mediatord/config.h"
+#include "mediatord/event_feed.h"
 #include "mediatord/gpus.h"
 #include "mediatord/mediator.h"
 #include "mediatord/registry.h"
@@ -170,6 +171,7 @@ static void notify(const char *state)
 static int serve(struct config *config, struct vgpu_error **err)
 {
 	/* Ended in the opposite order: REST first, whose calls fail once the loop has ended. */
+	VGPU_CLEANUP(event_feed_stop) struct event_feed *feed = NULL;
 	VGPU_CLEANUP(mediator_free) struct mediator *mediator = NULL;
 	VGPU_CLEANUP(state_close) struct state *state = NULL;
 	VGPU_CLEANUP(registry_close) struct registry *registry = NULL;
@@ -182,8 +184,10 @@ static int serve(struct config *config, struct vgpu_error **err)
 	if (take_locks(config, err) < 0 || rundir_make_for(config->state, err) < 0 ||
 	    state_open(config->state, &state, err) < 0 || gpus_open(config, &gpus, err) < 0 ||
 	    take_gpus(config, gpus, err) < 0 || mediator_new(config, &mediator, err) < 0 ||
-	    registry_open(config, state, &registry, err) < 0)
+	    registry_open(config, state, &registry, err) < 0 || event_feed_start(&feed, err) < 0)
 		return -1;
+	mediator_tell(mediator, feed);
+	registry_follow(registry, feed);
 	if (access(config->worker, X_OK) < 0)
 		vgpu_log_warning("worker: %s: %s; requests will fail", config->worker,
 				 strerror(errno));
@@ -196,6 +200,7 @@ static int serve(struct config *config, struct vgpu_error **err)
 		.registry = registry,
 		.control = mediator_control(mediator),
 		.gpus = gpus,
+		.feed = feed,
 	};
 	if (rest_start(&parts, &rest, err) < 0)
 		return -1;

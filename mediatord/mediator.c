@@ -372,6 +372,11 @@ int mediator_run(struct mediator *mediator, struct vgpu_error **err)
 	return rc;
 }
 
+void mediator_tell(struct mediator *mediator, struct event_feed *feed)
+{
+	mediator->feed = feed;
+}
+
 struct control *mediator_control(struct mediator *mediator)
 {
 	return mediator->control;

@@ -13,6 +13,7 @@
 #include "mediatord/pools.h"
 #include "mediatord/sched.h"
 
+struct event_feed;
 struct vm;
 struct warm;
 struct worker;
@@ -25,6 +26,7 @@ struct mediator {
 	struct sched *sched;
 	struct pools pools;
 	struct control *control;
+	struct event_feed *feed; /* or NULL */
 	struct keeper_client *keeper;
 	struct keeper_settings keeper_settings;
 	struct source *signals;
@@ -65,6 +67,9 @@ void mediator_free(struct mediator **mediator);
  * calls fail.
  */
 int mediator_run(struct mediator *mediator, struct vgpu_error **err);
+
+/* Where events go from now on; the caller's, to live as long. Before it runs. */
+void mediator_tell(struct mediator *mediator, struct event_feed *feed);
 
 /* What other threads speak to. */
 struct control *mediator_control(struct mediator *mediator);

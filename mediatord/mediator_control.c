@@ -4,9 +4,21 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/text.h"
 #include "common/uuid.h"
+#include "mediatord/event_feed.h"
 #include "mediatord/mediator.h"
 #include "mediatord/vm.h"
+
+static void tell(struct mediator *mediator, enum event_type type, uint32_t gpu, const char *text)
+{
+	struct event event = {
+		.time_ms = event_now_ms(), .type = type, .has_number = true, .number = gpu
+	};
+
+	vgpu_text_cut(event.text, sizeof(event.text), text);
+	event_feed_post(mediator->feed, &event);
+}
 
 /* What a GPU that the driver gives up, or takes up again, means for those that use it. */
 static void change_gpu(struct mediator *mediator, struct pool_gpu *gpu, const struct gpu *report)
@@ -22,9 +34,11 @@ static void change_gpu(struct mediator *mediator, struct pool_gpu *gpu, const st
 	if (failed) {
 		vgpu_log_error("GPU %u: %s; its work is ended, and the pool goes on without it",
 			       gpu->index, report->problem);
+		tell(mediator, EVENT_GPU_FAILED, gpu->index, report->problem);
 		sched_gpu_fail(mediator->sched, gpu->index, vgpu_now_ns());
 	} else {
 		vgpu_log_info("GPU %u works again", gpu->index);
+		tell(mediator, EVENT_GPU_RESTORED, gpu->index, "");
 		sched_gpu_restore(mediator->sched, gpu->index);
 	}
 }

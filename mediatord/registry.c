@@ -232,6 +232,8 @@ static int apply(struct registry *registry, const struct registry_vm *old,
 	if (control_vm_put(registry->control, &new->merged.config, &why) == 0)
 		return 0;
 	restore(registry, new->stored.uuid, old ? &old->stored : NULL);
+	if (why->status == EDQUOT)
+		registry_tell(registry, EVENT_POOL_FULL, new->stored.uuid, why->message);
 	return vgpu_error_set(err, registry_status(why->status), "%s", why->message);
 }
 
@@ -352,6 +354,7 @@ static int change_vm(struct registry *registry, enum vm_hand hand,
 	struct registry_vm *old = registry_lookup(registry, vm->stored.uuid);
 	VGPU_AUTO_FREE struct registry_vm *new = NULL;
 	struct vm_layer layer = vm->stored.layers[hand];
+	bool was_attached = old && old->stored.attached;
 
 	*created = !old;
 	if (check_condition(old, condition, err) < 0)
@@ -379,6 +382,10 @@ static int change_vm(struct registry *registry, enum vm_hand hand,
 		new->text = vm_text_new(vm);
 		insert(registry, vgpu_steal_pointer(&new));
 	}
+	registry_tell(registry, old ? EVENT_VM_CHANGED : EVENT_VM_REGISTERED, vm->stored.uuid,
+		      NULL);
+	if (hand == VM_HAND_DOMAIN && !was_attached)
+		registry_tell(registry, EVENT_VM_ATTACHED, vm->stored.uuid, NULL);
 	return 0;
 }
 
@@ -445,8 +452,10 @@ int registry_hold(struct registry *registry, const uint8_t uuid[16], enum vm_hol
 		/* One that is not in force needs no more than its record. */
 		status = vm.problem[0] ? store(registry, uuid, &vm.stored, err)
 				       : apply(registry, old, &vm, err);
-		if (status == 0)
+		if (status == 0) {
 			registry_replace(registry, old, &vm);
+			registry_tell(registry, EVENT_VM_HELD, uuid, vm_hold_name(hold));
+		}
 	}
 	pthread_mutex_unlock(&registry->change);
 	return status;
@@ -465,8 +474,10 @@ int registry_detach(struct registry *registry, const uint8_t uuid[16], struct vg
 		vm = *old;
 		vm.stored.attached = false;
 		status = store(registry, uuid, &vm.stored, err);
-		if (status == 0)
+		if (status == 0) {
 			registry_replace(registry, old, &vm);
+			registry_tell(registry, EVENT_VM_DETACHED, uuid, NULL);
+		}
 	}
 	pthread_mutex_unlock(&registry->change);
 	return status;
@@ -489,6 +500,7 @@ static int delete_vm(struct registry *registry, const uint8_t uuid[16],
 		return vgpu_error_set(err, registry_status(why->status), "%s", why->message);
 	}
 	forget(registry, uuid);
+	registry_tell(registry, EVENT_VM_DELETED, uuid, NULL);
 	return 0;
 }
 

@@ -25,7 +25,7 @@
 #include "mediatord/vm_text.h"
 
 struct registry;
-struct events;
+struct event_feed;
 
 struct registry_vm {
 	struct state_vm stored;
@@ -57,8 +57,8 @@ void registry_close(struct registry **registry);
  */
 size_t registry_start(struct registry *registry, struct control *control);
 
-/* Where changes are told from now on; the caller's. */
-void registry_tell(struct registry *registry, struct events *events);
+/* Where changes are told from now on; the caller's, to live as long. */
+void registry_follow(struct registry *registry, struct event_feed *feed);
 
 /*
  * Replaces what one hand says about a VM, and registers the VM where it is not yet: *created says

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include "mediatord/event_feed.h"
 #include "mediatord/registry.h"
 
 /* The HTTP statuses of the registry's errors. */
@@ -19,7 +20,7 @@
 struct registry {
 	struct state *state;
 	struct control *control;
-	struct events *events;
+	struct event_feed *feed; /* or NULL */
 	/* Held throughout a change; the holder may read all that follows without the lock below. */
 	pthread_mutex_t change;
 	/* Guards what follows, for moments only: never while waiting for disk or loop. */
@@ -49,6 +50,10 @@ int registry_status(int errnum);
 /* Merges a VM's layers by a configuration; those of another VM play no part. */
 int registry_merge(const struct config *config, struct registry_vm *vm, struct vm_field_name *field,
 		   struct vgpu_error **err);
+
+/* Tells those who follow the events; uuid and text may be NULL. */
+void registry_tell(struct registry *registry, enum event_type type, const uint8_t uuid[16],
+		   const char *text);
 
 /* With `change` held: makes new, whose text is taken over, the registry's record of old. */
 void registry_replace(struct registry *registry, struct registry_vm *old,

@@ -356,6 +356,8 @@ static int change(struct registry *registry, const char *name, const struct vm_l
 		return -1;
 	if (put_in_force(registry, candidate, err) == 0) {
 		commit(registry, candidate);
+		registry_tell(registry, values ? EVENT_PROFILE_CHANGED : EVENT_PROFILE_DELETED,
+			      NULL, name);
 		return 0;
 	}
 	if (store(registry, name, there ? &registry->values[old] : NULL, &why) < 0)
@@ -480,6 +482,7 @@ static int reload(struct registry *registry, const struct config *file, struct v
 	if (try_out(registry, &candidate, err) < 0 || put_in_force(registry, &candidate, err) < 0)
 		return -1;
 	commit(registry, &candidate);
+	registry_tell(registry, EVENT_CONFIGURATION, NULL, "read anew");
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "common/text.h"
 #include "common/uuid.h"
 #include "mediatord/registry_internal.h"
 
@@ -95,4 +96,21 @@ int registry_texts(struct registry *registry, const uint8_t after[16], size_t li
 	*texts = list;
 	*count = n;
 	return 0;
+}
+
+void registry_follow(struct registry *registry, struct event_feed *feed)
+{
+	registry->feed = feed;
+}
+
+void registry_tell(struct registry *registry, enum event_type type, const uint8_t uuid[16],
+		   const char *text)
+{
+	struct event event = { .time_ms = event_now_ms(), .type = type, .has_vm = uuid };
+
+	if (uuid)
+		memcpy(event.vm, uuid, sizeof(event.vm));
+	if (text)
+		vgpu_text_cut(event.text, sizeof(event.text), text);
+	event_feed_add(registry->feed, &event);
 }

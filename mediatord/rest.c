@@ -51,7 +51,8 @@ int rest_start(const struct rest_parts *parts, struct rest **rest, struct vgpu_e
 	made->control = parts->control;
 	/* jansson seeds its hash tables at their first use: here, before there are threads. */
 	json_object_seed(0);
-	if (rest_status_new(parts->control, &made->status, err) < 0 || start_local(made, err) < 0)
+	if (rest_status_new(parts->control, &made->status, err) < 0 ||
+	    rest_streams_new(parts->feed, &made->streams, err) < 0 || start_local(made, err) < 0)
 		return -1;
 	*rest = vgpu_steal_pointer(&made);
 	return 0;
@@ -64,10 +65,12 @@ void rest_stop(struct rest **rest)
 	*rest = NULL;
 	if (!old)
 		return;
-	old->stopping = true;
+	if (old->streams)
+		rest_streams_end(old->streams);
 	rest_unlisten_local(old);
 	if (old->local)
 		MHD_stop_daemon(old->local);
+	rest_streams_free(&old->streams);
 	rest_status_free(&old->status);
 	free(old);
 }

@@ -12,6 +12,7 @@
 #include "mediatord/control.h"
 #include "mediatord/registry.h"
 
+struct event_feed;
 struct gpus;
 struct rest;
 
@@ -22,6 +23,7 @@ struct rest_parts {
 	struct registry *registry; /* was started */
 	struct control *control;
 	struct gpus *gpus;
+	struct event_feed *feed;
 };
 
 /*

@@ -56,6 +56,7 @@ static rest_handler *const handlers[REST_ROUTES] = {
 	[REST_PROFILE_DELETE] = rest_profile_delete,
 	[REST_POOL_LIST] = rest_pool_list,
 	[REST_GPU_LIST] = rest_gpu_list,
+	[REST_EVENTS] = rest_events,
 	[REST_AUDIT] = rest_audit,
 	[REST_BACKUP] = rest_backup,
 };
@@ -189,6 +190,7 @@ static enum MHD_Result answer(struct rest *rest, struct MHD_Connection *connecti
 	struct rest_request request = {
 		.target = exchange->target,
 		.query = exchange->query,
+		.connection = connection,
 		.body = exchange->body ? exchange->body : "",
 		.length = exchange->length,
 	};
@@ -199,6 +201,7 @@ static enum MHD_Result answer(struct rest *rest, struct MHD_Connection *connecti
 		return send_reply(connection, &reply);
 	}
 	request.condition.if_match = header(connection, MHD_HTTP_HEADER_IF_MATCH);
+	request.last_event_id = header(connection, "Last-Event-ID");
 	none = header(connection, MHD_HTTP_HEADER_IF_NONE_MATCH);
 	request.condition.must_be_new = none && strcmp(none, "*") == 0;
 	handlers[request.target.route](rest, &request, &reply);

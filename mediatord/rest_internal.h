@@ -27,6 +27,7 @@
 #define REST_JSON "application/json"
 
 struct rest_status;
+struct rest_streams;
 struct rest_tokens;
 
 struct rest {
@@ -40,8 +41,7 @@ struct rest {
 	struct MHD_Daemon *remote; /* on TCP; or NULL */
 	char *socket_path;	   /* removed at the end, if it is still ours */
 	unsigned long long socket_device, socket_inode;
-	_Atomic unsigned int streams; /* of events, that are open */
-	_Atomic bool stopping;
+	struct rest_streams *streams;
 };
 
 /* Who a client is. */
@@ -58,7 +58,8 @@ struct rest_request {
 	struct rest_query query;
 	const struct rest_caller *caller;
 	struct registry_condition condition; /* of its headers */
-	const char *last_event_id;	     /* the header's value, or NULL */
+	struct MHD_Connection *connection;
+	const char *last_event_id; /* the header's value, or NULL */
 	const char *body;
 	size_t length;
 };
@@ -87,7 +88,8 @@ void rest_text(struct rest_reply *reply, struct json_text *text);
 typedef void rest_handler(struct rest *rest, const struct rest_request *request,
 			  struct rest_reply *reply);
 
-rest_handler rest_health, rest_ready, rest_version, rest_openapi, rest_backup, rest_audit;
+rest_handler rest_health, rest_ready, rest_version, rest_openapi, rest_backup, rest_audit,
+	rest_events;
 rest_handler rest_vm_list, rest_vm_get, rest_vm_put, rest_vm_patch, rest_vm_delete,
 	rest_vm_channels, rest_domain_put, rest_domain_delete;
 rest_handler rest_vm_pause, rest_vm_resume, rest_vm_drain, rest_vm_reset, rest_vm_quarantine,
@@ -114,6 +116,13 @@ void rest_status_free(struct rest_status **status);
 void rest_status_get(struct rest_status *status, const uint8_t uuid[16], struct vm_status *vm);
 /* The next look shows what is so from now on. */
 void rest_status_expire(struct rest_status *status);
+
+/* rest_events.c */
+int rest_streams_new(struct event_feed *feed, struct rest_streams **streams,
+		     struct vgpu_error **err);
+/* Ends them: before MHD is stopped. */
+void rest_streams_end(struct rest_streams *streams);
+void rest_streams_free(struct rest_streams **streams);
 
 /* rest_vm_json.c: a VM as REST shows it. */
 void rest_vm_write(struct json_text *text, const struct rest *rest, const struct vm_text *vm,

@@ -84,6 +84,7 @@ static const struct resource resources[] = {
 	{ "/v1/profiles", NOTHING, "", ONLY_READ(REST_PROFILE_LIST, REST_NEED_READ) },
 	{ "/v1/pools", NOTHING, "", ONLY_READ(REST_POOL_LIST, REST_NEED_READ) },
 	{ "/v1/gpus", NOTHING, "", ONLY_READ(REST_GPU_LIST, REST_NEED_READ) },
+	{ "/v1/events", NOTHING, "", "GET", { { "GET", REST_EVENTS, REST_NEED_READ } } },
 	{ "/v1/audit", NOTHING, "", ONLY_READ(REST_AUDIT, REST_NEED_OPERATE) },
 	{ "/v1/backup", NOTHING, "", ACTION(REST_BACKUP) },
 	{ "/v1/version", NOTHING, "", ONLY_READ(REST_VERSION, REST_NEED_READ) },

@@ -485,6 +485,7 @@ void vm_gpu_lost(struct vm *vm)
 
 void vm_worker_ready(struct vm *vm)
 {
+	vm_tell(vm, EVENT_WORKER_STARTED, worker_pid(vm->worker), "");
 	vm_report(vm);
 	if (vm->pending)
 		submit(vm, vgpu_steal_pointer(&vm->pending));
@@ -564,6 +565,7 @@ void vm_worker_lost(struct vm *vm, const char *text)
 		vm->usage.workers_lost++;
 	backoff_fail(&vm->backoff, vgpu_now_ns());
 	vm_log(vm, VGPU_LOG_WARNING, "lost worker %d: %s", (int)worker_pid(worker), text);
+	vm_tell(vm, EVENT_WORKER_LOST, worker_pid(worker), text);
 	snprintf(line, sizeof(line), "the VM's worker was lost: %s", text);
 	lost = !vm->start_failed;
 	end_context(vm, VGPU_ERR_CONTEXT_LOST, line);

@@ -19,6 +19,7 @@
 #include "common/log.h"
 #include "mediatord/backoff.h"
 #include "mediatord/channel.h"
+#include "mediatord/events.h"
 #include "mediatord/ledger.h"
 #include "mediatord/mediator.h"
 #include "mediatord/pace.h"
@@ -54,7 +55,7 @@ struct vm {
 	struct link *link;		 /* the device that was welcomed, or NULL */
 	struct link *half_open;		 /* connected, but no HELLO yet */
 	unsigned int half_open_count[2]; /* of peers that are this VM [1], and that are not [0] */
-	struct vgpu_log_limit refusal_log, event_log;
+	struct vgpu_log_limit refusal_log, event_log, told_limit;
 
 	struct job *pending; /* waits for the worker */
 	struct job *queue;   /* submitted, in order */
@@ -168,6 +169,10 @@ bool vm_quarantined(struct vm *vm);
 void vm_quarantine(struct vm *vm, int64_t until_ns);
 /* Takes it out again. */
 void vm_release(struct vm *vm);
+
+/* vm_event.c: what those are told who follow the events; text may be "". */
+void vm_tell(struct vm *vm, enum event_type type, pid_t pid, const char *text);
+void vm_tell_channel(struct vm *vm, enum event_type type, uint32_t channel);
 
 /* vm_log.c */
 void vm_log_init(struct vm *vm);

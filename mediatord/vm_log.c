@@ -15,6 +15,8 @@ void vm_log_init(struct vm *vm)
 	vm->refusal_log.burst = 5;
 	vm->event_log = limit;
 	vm->event_log.burst = 40;
+	vm->told_limit = limit;
+	vm->told_limit.burst = 200;
 }
 
 void vm_log(struct vm *vm, int level, const char *format, ...)

@@ -13,6 +13,7 @@ static void enforce(struct vm *vm, const char *why)
 {
 	vm->usage.quarantines++;
 	vm_log(vm, VGPU_LOG_WARNING, "is in quarantine: %s", why);
+	vm_tell(vm, EVENT_VM_QUARANTINED, 0, why);
 	vm_end(vm, VGPU_ERR_QUARANTINED, VM_QUARANTINE_TEXT);
 }
 
@@ -24,8 +25,10 @@ void vm_quarantine(struct vm *vm, int64_t until_ns)
 
 void vm_release(struct vm *vm)
 {
-	if (quarantine_release(&vm->quarantine))
-		vm_log(vm, VGPU_LOG_INFO, "is released from quarantine");
+	if (!quarantine_release(&vm->quarantine))
+		return;
+	vm_log(vm, VGPU_LOG_INFO, "is released from quarantine");
+	vm_tell(vm, EVENT_VM_RELEASED, 0, "");
 }
 
 void vm_count_fault(struct vm *vm, const char *text)

@@ -10,12 +10,17 @@
 #include "mediatord/problem.h"
 #include "mediatord/registry.h"
 
-static const char *const holds[VM_HOLDS] = {
+static const char *const hold_names[VM_HOLDS] = {
 	[VM_HOLD_NONE] = "none",
 	[VM_HOLD_PAUSED] = "paused",
 	[VM_HOLD_DRAINING] = "draining",
 	[VM_HOLD_QUARANTINED] = "quarantined",
 };
+
+const char *vm_hold_name(enum vm_hold hold)
+{
+	return (size_t)hold < VM_HOLDS ? hold_names[hold] : "";
+}
 
 /* FNV-1a: no secret, and nobody gains by two texts with the same tag but who made both. */
 void etag_make(const char *text, char etag[VM_ETAG_BYTES])
@@ -93,7 +98,7 @@ struct vm_text *vm_text_new(const struct registry_vm *vm)
 		return NULL;
 	values[strlen(values) - 1] = '\0';
 	length = asprintf(&all, "%s,\"attached\":%s,\"hold\":\"%s\"", values + 1,
-			  vm->stored.attached ? "true" : "false", holds[vm->stored.hold]);
+			  vm->stored.attached ? "true" : "false", vm_hold_name(vm->stored.hold));
 	if (length < 0) {
 		all = NULL;
 		return NULL;

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mediatord/vm_config.h"
+
 #define VM_ETAG_BYTES 19 /* 16 digits in quotes */
 
 struct registry_vm;
@@ -27,6 +29,9 @@ struct vm_text *vm_text_new(const struct registry_vm *vm);
 struct vm_text *vm_text_reference(struct vm_text *text);
 /* *text becomes NULL; NULL is fine. */
 void vm_text_release(struct vm_text **text);
+
+/* What a hold is called in JSON. */
+const char *vm_hold_name(enum vm_hold hold);
 
 /* The ETag of a text: the same for the same bytes. */
 void etag_make(const char *text, char etag[VM_ETAG_BYTES]);

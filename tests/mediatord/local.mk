@@ -203,13 +203,15 @@ mediatord_plane_tests = \
 	tests/mediatord/test-state-kill \
 	tests/mediatord/test-state-full \
 	tests/mediatord/test-registry \
-	tests/mediatord/test-rest-router
+	tests/mediatord/test-rest-router \
+	tests/mediatord/test-events
 mediatord_rest_tests = \
 	tests/mediatord/rest-refusals.sh \
 	tests/mediatord/rest-layers.sh \
 	tests/mediatord/rest-conditions.sh \
 	tests/mediatord/rest-profiles.sh \
 	tests/mediatord/rest-actions.sh \
+	tests/mediatord/rest-events.sh \
 	tests/mediatord/rest-openapi.sh \
 	tests/mediatord/rest-durable.sh \
 	tests/mediatord/rest-socket.sh \
@@ -259,6 +261,10 @@ tests_mediatord_test_registry_LDADD = $(plane_test_libs)
 tests_mediatord_test_rest_router_SOURCES = tests/mediatord/test-rest-router.c
 tests_mediatord_test_rest_router_CFLAGS = $(plane_test_cflags)
 tests_mediatord_test_rest_router_LDADD = $(plane_test_libs)
+
+tests_mediatord_test_events_SOURCES = tests/mediatord/test-events.c
+tests_mediatord_test_events_CFLAGS = $(plane_test_cflags)
+tests_mediatord_test_events_LDADD = mediatord/libmediator.la $(CMOCKA_LIBS)
 
 if FUZZING
 noinst_PROGRAMS += tests/mediatord/fuzz-vm-body

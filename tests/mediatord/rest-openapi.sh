@@ -61,7 +61,7 @@ paths=$(awk '{ print $2 }' <<<"$operations" | sort -u)
 for path in $paths; do
 	for method in GET PUT POST PATCH DELETE; do
 		real=${path/\{uuid\}/$uuid2}
-		request $method "${real/\{name\}/some}"
+		request $method "${real/\{name\}/some}" - -m 3
 		if grep -Fxq "$method $path" <<<"$operations"; then
 			[ "$status" != 405 ] || fail "$method $path is described, but not served"
 		else

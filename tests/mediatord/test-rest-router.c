@@ -38,6 +38,7 @@ static void every_route_is_found(void **state)
 		{ "POST", "/v1/vms/" UUID "/release", REST_VM_RELEASE },
 		{ "GET", "/v1/pools", REST_POOL_LIST },
 		{ "GET", "/v1/gpus", REST_GPU_LIST },
+		{ "GET", "/v1/events", REST_EVENTS },
 		{ "GET", "/v1/audit", REST_AUDIT },
 		{ "POST", "/v1/backup", REST_BACKUP },
 		{ "GET", "/readyz", REST_READY },
