@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/uuid.h"
 #include "mediatord/config_file.h"
+#include "mediatord/config_keys.h"
 
 /* A configuration is a page or two; this bounds what a wrong path (/dev/zero) can cost. */
 #define FILE_BYTES_MAX (1u << 20)
@@ -115,6 +116,9 @@ void config_free(struct config **config)
 	if (!config || !*config)
 		return;
 	free((*config)->control_socket);
+	free((*config)->listen);
+	free((*config)->tls_certificate);
+	free((*config)->tls_key);
 	free((*config)->link_dir);
 	free((*config)->libvirt_run_dir);
 	free((*config)->state);
@@ -333,8 +337,9 @@ int config_parse(const char *text, size_t length, const char *name, struct confi
 	if (default_beside(&made->keeper, made->worker, "vgpu-keeper") < 0 ||
 	    default_beside(&made->keeper_socket, made->control_socket, "keeper.sock") < 0)
 		return vgpu_error_set(err, ENOMEM, "%s: out of memory", name);
-	if (check_paths(made, err) < 0 || check_pools(made, err) < 0 ||
-	    resolve_defaults(made, &names, err) < 0 || take_software_gpus(made, err) < 0) {
+	if (check_paths(made, err) < 0 || config_check_listen(made, err) < 0 ||
+	    check_pools(made, err) < 0 || resolve_defaults(made, &names, err) < 0 ||
+	    take_software_gpus(made, err) < 0) {
 		vgpu_error_prefix(err, "%s", name);
 		return -1;
 	}

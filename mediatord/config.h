@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include "common/error.h"
@@ -55,6 +56,12 @@ struct config_profile {
 
 struct config {
 	char *control_socket;
+	/* REST on TCP; NULL: none. */
+	char *listen;
+	struct sockaddr_storage listen_address;
+	socklen_t listen_length;
+	char *tls_certificate, *tls_key; /* both, or none */
+	bool insecure_loopback;
 	bool has_control_group; /* control_gid may use the control socket too */
 	gid_t control_gid;
 	char *link_dir;

@@ -117,12 +117,32 @@ static int set_backend(struct config_reader *reader, const char *value)
 	return 0;
 }
 
-static int set_allow_pageable_access(struct config_reader *reader, const char *value)
+static int set_yes_or_no(struct config_reader *reader, const char *value, bool *field)
 {
 	if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
 		return vgpu_error_set(reader->err, EINVAL, "\"%s\" is neither yes nor no", value);
-	reader->config->allow_pageable_access = *value == 'y';
+	*field = *value == 'y';
 	return 0;
+}
+
+static int set_allow_pageable_access(struct config_reader *reader, const char *value)
+{
+	return set_yes_or_no(reader, value, &reader->config->allow_pageable_access);
+}
+
+static int set_insecure_loopback(struct config_reader *reader, const char *value)
+{
+	return set_yes_or_no(reader, value, &reader->config->insecure_loopback);
+}
+
+static int set_tls_certificate(struct config_reader *reader, const char *value)
+{
+	return config_value_path(reader->err, value, &reader->config->tls_certificate);
+}
+
+static int set_tls_key(struct config_reader *reader, const char *value)
+{
+	return config_value_path(reader->err, value, &reader->config->tls_key);
 }
 
 static int set_context_idle(struct config_reader *reader, const char *value)
@@ -296,6 +316,10 @@ static int set_longest_job(struct config_reader *reader, const char *value)
 const struct config_key config_mediatord_keys[] = {
 	{ "control-socket", set_control_socket },
 	{ "control-group", set_control_group },
+	{ "listen", config_set_listen },
+	{ "tls-certificate", set_tls_certificate },
+	{ "tls-key", set_tls_key },
+	{ "insecure-loopback", set_insecure_loopback },
 	{ "link-dir", set_link_dir },
 	{ "link-group", set_link_group },
 	{ "libvirt-run-dir", set_libvirt_run_dir },

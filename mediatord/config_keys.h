@@ -41,6 +41,11 @@ struct config_key {
 	config_set_function *set;
 };
 
+/* config_listen.c */
+config_set_function config_set_listen;
+/* That nobody can listen in where REST listens. Returns 0, or -1 and err. */
+int config_check_listen(const struct config *config, struct vgpu_error **err);
+
 /* Of each section; a name of NULL ends them. At most 64 keys each. */
 extern const struct config_key config_mediatord_keys[], config_pool_keys[], config_profile_keys[],
 	config_scheduler_keys[];

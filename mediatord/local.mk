@@ -19,6 +19,7 @@ mediatord_libmediator_la_SOURCES = \
 	mediatord/config_file.h \
 	mediatord/config_keys.c \
 	mediatord/config_keys.h \
+	mediatord/config_listen.c \
 	mediatord/config_value.c \
 	mediatord/config_value.h \
 	mediatord/control.c \
@@ -168,13 +169,18 @@ mediatord_libplane_la_SOURCES = \
 	mediatord/rest_router.c \
 	mediatord/rest_router.h \
 	mediatord/rest_status.c \
+	mediatord/rest_tcp.c \
+	mediatord/rest_tokens.c \
 	mediatord/rest_vm_json.c \
 	mediatord/rest_vms.c \
+	mediatord/rest_who.c \
 	mediatord/state.c \
 	mediatord/state.h \
 	mediatord/state_internal.h \
 	mediatord/state_records.c \
 	mediatord/state_usage.c \
+	mediatord/token.c \
+	mediatord/token.h \
 	mediatord/usage_text.c \
 	mediatord/vm_text.c \
 	mediatord/vm_text.h
@@ -189,9 +195,9 @@ mediatord/openapi_text.c: $(top_srcdir)/data/openapi.yaml
 		$(SED) -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/	"&\\n"/' $(top_srcdir)/data/openapi.yaml && \
 		echo ';'; } >$@.tmp && mv $@.tmp $@
 
-mediatord_libplane_la_CFLAGS = $(AM_CFLAGS) $(MICROHTTPD_CFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) \
-	-pthread
-mediatord_libplane_la_LIBADD = common/libcommon.la $(MICROHTTPD_LIBS) $(JANSSON_LIBS) \
+mediatord_libplane_la_CFLAGS = $(AM_CFLAGS) $(MICROHTTPD_CFLAGS) $(GNUTLS_CFLAGS) $(JANSSON_CFLAGS) \
+	$(SQLITE_CFLAGS) -pthread
+mediatord_libplane_la_LIBADD = common/libcommon.la $(MICROHTTPD_LIBS) $(GNUTLS_LIBS) $(JANSSON_LIBS) \
 	$(SQLITE_LIBS) -lpthread
 
 # Asks NVIDIA's driver about the host's GPUs.

@@ -4,14 +4,15 @@
 #include <errno.h>
 
 #include "mediatord/rest_internal.h"
+#include "mediatord/token.h"
 
 #define THREADS		      8u
 #define LOCAL_CONNECTIONS_MAX 2048u
 #define CONNECTION_BYTES      16384u /* for headers and the answer's, of each connection */
 #define IDLE_SECONDS	      10u
 
-/* Nothing is decoded in paths: "%00" would cut one short, and no path of ours needs it. */
-static size_t keep_escapes(void *opaque, struct MHD_Connection *connection, char *text)
+/* Nothing is decoded: "%00" would cut one short, and no path of ours needs it. */
+size_t rest_keep_escapes(void *opaque, struct MHD_Connection *connection, char *text)
 {
 	(void)opaque;
 	(void)connection;
@@ -24,13 +25,14 @@ static int start_local(struct rest *rest, struct vgpu_error **err)
 
 	if (fd < 0)
 		return -1;
+	rest->local_face = (struct rest_face){ .rest = rest, .local = true };
 	rest->local = MHD_start_daemon(
 		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME, 0, NULL,
-		NULL, rest_access, rest, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE,
-		THREADS, MHD_OPTION_CONNECTION_LIMIT, LOCAL_CONNECTIONS_MAX,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
+		NULL, rest_access, &rest->local_face, MHD_OPTION_LISTEN_SOCKET, fd,
+		MHD_OPTION_THREAD_POOL_SIZE, THREADS, MHD_OPTION_CONNECTION_LIMIT,
+		LOCAL_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
 		MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_NOTIFY_COMPLETED,
-		rest_completed, NULL, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+		rest_completed, NULL, MHD_OPTION_UNESCAPE_CALLBACK, rest_keep_escapes, NULL,
 		MHD_OPTION_END);
 	if (!rest->local)
 		return vgpu_error_set(err, errno ? errno : EIO, "cannot start the HTTP server");
@@ -52,7 +54,9 @@ int rest_start(const struct rest_parts *parts, struct rest **rest, struct vgpu_e
 	/* jansson seeds its hash tables at their first use: here, before there are threads. */
 	json_object_seed(0);
 	if (rest_status_new(parts->control, &made->status, err) < 0 ||
-	    rest_streams_new(parts->feed, &made->streams, err) < 0 || start_local(made, err) < 0)
+	    rest_streams_new(parts->feed, &made->streams, err) < 0 ||
+	    tokens_open(parts->state, &made->tokens, err) < 0 || start_local(made, err) < 0 ||
+	    rest_start_tcp(made, err) < 0)
 		return -1;
 	*rest = vgpu_steal_pointer(&made);
 	return 0;
@@ -70,6 +74,9 @@ void rest_stop(struct rest **rest)
 	rest_unlisten_local(old);
 	if (old->local)
 		MHD_stop_daemon(old->local);
+	if (old->remote)
+		MHD_stop_daemon(old->remote);
+	tokens_close(&old->tokens);
 	rest_streams_free(&old->streams);
 	rest_status_free(&old->status);
 	free(old);

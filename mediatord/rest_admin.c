@@ -52,8 +52,7 @@ void rest_openapi(struct rest *rest, const struct rest_request *request, struct 
 	json_text_add(&reply->text, vgpu_openapi_text, strlen(vgpu_openapi_text));
 }
 
-/* The text of a moment, in UTC. */
-static json_t *time_to_json(int64_t seconds)
+json_t *rest_time_to_json(int64_t seconds)
 {
 	time_t moment = (time_t)seconds;
 	struct tm parts;
@@ -69,7 +68,7 @@ static int add_entry(const struct state_audit *audit, void *opaque, struct vgpu_
 {
 	json_t *entry =
 		json_pack("{s:I, s:o, s:o, s:o, s:i}", "id", (json_int_t)audit->id, "time",
-			  time_to_json(audit->time), "who", problem_text_to_json(audit->who),
+			  rest_time_to_json(audit->time), "who", problem_text_to_json(audit->who),
 			  "what", problem_text_to_json(audit->what), "status", (int)audit->status);
 
 	if (json_array_append_new(opaque, entry) < 0)

@@ -21,6 +21,8 @@
 struct exchange {
 	struct rest_target target;
 	struct rest_query query;
+	struct rest_caller caller;
+	char *what;	       /* method and path, of what is written down; or NULL */
 	unsigned int refused;  /* the status that answers it whatever its body is, or 0 */
 	const char *bad_query; /* why that is 400, where it is the query */
 	const char *bad_parameter;
@@ -56,6 +58,9 @@ static rest_handler *const handlers[REST_ROUTES] = {
 	[REST_PROFILE_DELETE] = rest_profile_delete,
 	[REST_POOL_LIST] = rest_pool_list,
 	[REST_GPU_LIST] = rest_gpu_list,
+	[REST_TOKEN_LIST] = rest_token_list,
+	[REST_TOKEN_ADD] = rest_token_add,
+	[REST_TOKEN_DELETE] = rest_token_delete,
 	[REST_EVENTS] = rest_events,
 	[REST_AUDIT] = rest_audit,
 	[REST_BACKUP] = rest_backup,
@@ -106,6 +111,17 @@ static void reply_refused(const struct exchange *exchange, struct rest_reply *re
 	switch (exchange->refused) {
 	case MHD_HTTP_BAD_REQUEST:
 		reply_bad_request(exchange, reply);
+		break;
+	case MHD_HTTP_UNAUTHORIZED:
+		reply->authenticate = "Bearer realm=\"vgpu\"";
+		rest_problem(reply, exchange->refused, exchange->caller.refused, "");
+		break;
+	case MHD_HTTP_TOO_MANY_REQUESTS:
+		reply->retry_after = "1";
+		rest_problem(reply, exchange->refused, exchange->caller.refused, "");
+		break;
+	case MHD_HTTP_FORBIDDEN:
+		rest_problem(reply, exchange->refused, exchange->caller.refused, "");
 		break;
 	case MHD_HTTP_NOT_FOUND:
 		rest_problem(reply, exchange->refused, "there is nothing at this path", "");
@@ -169,6 +185,8 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, struct rest
 	if (reply->authenticate)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
 					reply->authenticate);
+	if (reply->retry_after)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, reply->retry_after);
 	if (reply->location[0])
 		MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, reply->location);
 	if (reply->etag[0])
@@ -183,10 +201,10 @@ static const char *header(struct MHD_Connection *connection, const char *name)
 	return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
 
-static enum MHD_Result answer(struct rest *rest, struct MHD_Connection *connection,
-			      const struct exchange *exchange)
+/* Carries out what was not refused. */
+static void handle(struct rest *rest, struct MHD_Connection *connection,
+		   const struct exchange *exchange, struct rest_reply *reply)
 {
-	struct rest_reply reply = { .content_type = REST_JSON };
 	struct rest_request request = {
 		.target = exchange->target,
 		.query = exchange->query,
@@ -196,15 +214,25 @@ static enum MHD_Result answer(struct rest *rest, struct MHD_Connection *connecti
 	};
 	const char *none;
 
-	if (exchange->refused) {
-		reply_refused(exchange, &reply);
-		return send_reply(connection, &reply);
-	}
 	request.condition.if_match = header(connection, MHD_HTTP_HEADER_IF_MATCH);
 	request.last_event_id = header(connection, "Last-Event-ID");
 	none = header(connection, MHD_HTTP_HEADER_IF_NONE_MATCH);
 	request.condition.must_be_new = none && strcmp(none, "*") == 0;
-	handlers[request.target.route](rest, &request, &reply);
+	handlers[request.target.route](rest, &request, reply);
+}
+
+static enum MHD_Result answer(struct rest *rest, struct MHD_Connection *connection,
+			      struct exchange *exchange)
+{
+	struct rest_reply reply = { .content_type = REST_JSON };
+
+	if (exchange->refused)
+		reply_refused(exchange, &reply);
+	else
+		handle(rest, connection, exchange, &reply);
+	if (exchange->what && reply.status != MHD_HTTP_TOO_MANY_REQUESTS)
+		rest_who_write_down(rest, connection, &exchange->caller, exchange->what,
+				    reply.status);
 	return send_reply(connection, &reply);
 }
 
@@ -271,15 +299,33 @@ static enum MHD_Result take_parameter(void *opaque, enum MHD_ValueKind kind, con
 	return MHD_NO;
 }
 
+/* What changes nothing is not written down. */
+static bool is_safe(const char *method)
+{
+	return strcmp(method, MHD_HTTP_METHOD_GET) == 0 ||
+	       strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+}
+
 /* The headers are there. */
-static struct exchange *begin(struct MHD_Connection *connection, const char *method,
-			      const char *url)
+static struct exchange *begin(const struct rest_face *face, struct MHD_Connection *connection,
+			      const char *method, const char *url)
 {
 	struct exchange *exchange = calloc(1, sizeof(*exchange));
+	unsigned int forbidden;
 
 	if (!exchange)
 		return NULL;
 	exchange->refused = (unsigned int)rest_route(method, url, &exchange->target);
+	/* Who is not known learns no more than that. */
+	forbidden = rest_who_check(face, connection,
+				   exchange->refused ? REST_NEED_READ : exchange->target.need,
+				   &exchange->caller);
+	if (forbidden)
+		exchange->refused = forbidden;
+	if (!is_safe(method) && asprintf(&exchange->what, "%.16s %.160s", method, url) < 0) {
+		free(exchange);
+		return NULL;
+	}
 	exchange->media_type = exchange->target.route == REST_VM_PATCH ? MERGE_PATCH : REST_JSON;
 	if (!exchange->refused)
 		MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, take_parameter,
@@ -292,18 +338,18 @@ enum MHD_Result rest_access(void *opaque, struct MHD_Connection *connection, con
 			    size_t *upload_data_size, void **context)
 {
 	struct exchange *exchange = *context;
-	struct rest *rest = opaque;
+	const struct rest_face *face = opaque;
 
 	(void)version;
 	if (!exchange) {
-		exchange = begin(connection, method, url);
+		exchange = begin(face, connection, method, url);
 		if (!exchange)
 			return MHD_NO;
 		*context = exchange;
 		if (content_length(connection) > BODY_MAX) {
 			/* At once, and MHD closes: the rest is not worth reading. */
 			exchange->refused = CONTENT_TOO_LARGE;
-			return answer(rest, connection, exchange);
+			return answer(face->rest, connection, exchange);
 		}
 		exchange->deadline_ns = vgpu_now_ns() + BODY_NS_MAX;
 		return MHD_YES;
@@ -316,7 +362,7 @@ enum MHD_Result rest_access(void *opaque, struct MHD_Connection *connection, con
 			       ? MHD_NO
 			       : MHD_YES;
 	}
-	return answer(rest, connection, exchange);
+	return answer(face->rest, connection, exchange);
 }
 
 void rest_completed(void *opaque, struct MHD_Connection *connection, void **context,
@@ -330,6 +376,7 @@ void rest_completed(void *opaque, struct MHD_Connection *connection, void **cont
 	*context = NULL;
 	if (!exchange)
 		return;
+	free(exchange->what);
 	free(exchange->body);
 	free(exchange);
 }

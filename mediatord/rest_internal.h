@@ -28,7 +28,13 @@
 
 struct rest_status;
 struct rest_streams;
-struct rest_tokens;
+struct tokens;
+
+/* One of REST's sockets: what MHD's callbacks are given. */
+struct rest_face {
+	struct rest *rest;
+	bool local; /* the control socket */
+};
 
 struct rest {
 	struct rest_parts parts;
@@ -36,7 +42,8 @@ struct rest {
 	struct registry *registry;
 	struct control *control;
 	struct rest_status *status;
-	struct rest_tokens *tokens;
+	struct tokens *tokens;
+	struct rest_face local_face, remote_face;
 	struct MHD_Daemon *local;  /* on the control socket */
 	struct MHD_Daemon *remote; /* on TCP; or NULL */
 	char *socket_path;	   /* removed at the end, if it is still ours */
@@ -47,8 +54,7 @@ struct rest {
 /* Who a client is. */
 struct rest_caller {
 	bool local;	     /* on the control socket: may do all that there is */
-	unsigned int role;   /* of its token, otherwise: TOKEN_* */
-	char name[96];	     /* for the audit log */
+	char name[96];	     /* for the audit log; "" for nobody known */
 	const char *refused; /* why it has no role, or NULL */
 };
 
@@ -56,7 +62,6 @@ struct rest_caller {
 struct rest_request {
 	struct rest_target target;
 	struct rest_query query;
-	const struct rest_caller *caller;
 	struct registry_condition condition; /* of its headers */
 	struct MHD_Connection *connection;
 	const char *last_event_id; /* the header's value, or NULL */
@@ -72,6 +77,7 @@ struct rest_reply {
 	const char *content_type;
 	const char *allow;	  /* for 405 */
 	const char *authenticate; /* for 401 */
+	const char *retry_after;  /* seconds, for 429 */
 	char location[96];	  /* for 201; or "" */
 	char etag[VM_ETAG_BYTES]; /* or "" */
 };
@@ -94,15 +100,33 @@ rest_handler rest_vm_list, rest_vm_get, rest_vm_put, rest_vm_patch, rest_vm_dele
 	rest_vm_channels, rest_domain_put, rest_domain_delete;
 rest_handler rest_vm_pause, rest_vm_resume, rest_vm_drain, rest_vm_reset, rest_vm_quarantine,
 	rest_vm_release;
+rest_handler rest_token_list, rest_token_add, rest_token_delete;
 rest_handler rest_gpu_list, rest_pool_list;
 rest_handler rest_profile_list, rest_profile_get, rest_profile_put, rest_profile_delete;
 
-/* rest_http.c: MHD's callbacks; opaque is the struct rest. */
+/* rest_http.c: MHD's callbacks; opaque is a struct rest_face. */
 enum MHD_Result rest_access(void *opaque, struct MHD_Connection *connection, const char *url,
 			    const char *method, const char *version, const char *upload_data,
 			    size_t *upload_data_size, void **context);
 void rest_completed(void *opaque, struct MHD_Connection *connection, void **context,
 		    enum MHD_RequestTerminationCode why);
+
+/* rest.c: nothing is decoded in paths and queries. */
+size_t rest_keep_escapes(void *opaque, struct MHD_Connection *connection, char *text);
+
+/* rest_tcp.c: listens where that is configured. Returns 0, or -1 and err. */
+int rest_start_tcp(struct rest *rest, struct vgpu_error **err);
+
+/* rest_who.c */
+/* Whether a client may have what needs that. Returns 0, or the status that answers it. */
+unsigned int rest_who_check(const struct rest_face *face, struct MHD_Connection *connection,
+			    enum rest_need need, struct rest_caller *caller);
+/* Who changed what, or tried to: in the log, and in the database. */
+void rest_who_write_down(struct rest *rest, struct MHD_Connection *connection,
+			 struct rest_caller *caller, const char *what, unsigned int status);
+
+/* A moment, in seconds since 1970, as RFC 3339 has it. */
+json_t *rest_time_to_json(int64_t seconds);
 
 /* rest_listen.c: the control socket. Returns a listening socket, or -1 and err. */
 int rest_listen_local(struct rest *rest, struct vgpu_error **err);

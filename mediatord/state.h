@@ -110,7 +110,10 @@ struct state_audit {
 /* How many of the newest are kept. */
 #define STATE_AUDIT_MAX 10000
 
-/* Adds an entry, and forgets the oldest beyond those that are kept. */
+/*
+ * Adds an entry, and forgets the oldest beyond those that are kept. It survives the end of the
+ * process at once, and that of the host as soon as the next change is stored.
+ */
 int state_add_audit(struct state *state, const struct state_audit *audit, struct vgpu_error **err);
 /* As state_each(), of at most `limit` entries with an id above `after`, in their order. */
 int state_each_audit(struct state *state, int64_t after, uint32_t limit,

@@ -127,25 +127,38 @@ int state_delete_token(struct state *state, const char *name, struct vgpu_error 
 	return state_delete_named(state, STATE_DELETE_TOKEN, name, err);
 }
 
-int state_add_audit(struct state *state, const struct state_audit *audit, struct vgpu_error **err)
+/* With the mutex held. */
+static int add_audit(struct state *state, const struct state_audit *audit, struct vgpu_error **err)
 {
 	sqlite3_stmt *add = state->statements[STATE_ADD_AUDIT];
 	sqlite3_stmt *trim = state->statements[STATE_TRIM_AUDIT];
 	sqlite3_int64 id;
-	int status;
 
-	pthread_mutex_lock(&state->mutex);
 	sqlite3_bind_int64(add, 1, audit->time);
 	sqlite3_bind_text(add, 2, audit->who, -1, SQLITE_STATIC);
 	sqlite3_bind_text(add, 3, audit->what, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(add, 4, audit->status);
-	status = state_finish(state, add, err);
+	if (state_finish(state, add, err) < 0)
+		return -1;
 	id = sqlite3_last_insert_rowid(state->db);
 	/* A hundred at a time: not every entry costs two transactions. */
-	if (status == 0 && id > STATE_AUDIT_MAX && id % 100 == 0) {
-		sqlite3_bind_int64(trim, 1, id - STATE_AUDIT_MAX);
-		status = state_finish(state, trim, err);
-	}
+	if (id <= STATE_AUDIT_MAX || id % 100 != 0)
+		return 0;
+	sqlite3_bind_int64(trim, 1, id - STATE_AUDIT_MAX);
+	return state_finish(state, trim, err);
+}
+
+int state_add_audit(struct state *state, const struct state_audit *audit, struct vgpu_error **err)
+{
+	int status;
+
+	pthread_mutex_lock(&state->mutex);
+	status = state_run(state, "PRAGMA synchronous = NORMAL", err);
+	if (status == 0)
+		status = add_audit(state, audit, err);
+	/* Never without: what follows may be an operator's change. */
+	if (state_run(state, "PRAGMA synchronous = FULL", status == 0 ? err : NULL) < 0)
+		status = -1;
 	pthread_mutex_unlock(&state->mutex);
 	return status;
 }

@@ -5,7 +5,7 @@
 
 # To build everything that configure knows; for the device module, see packages_qemu.
 packages_build="gcc libc6-dev make autoconf automake libtool pkg-config
-	libmicrohttpd-dev libjansson-dev libsqlite3-dev libseccomp-dev libsystemd-dev libxml2-dev
+	libmicrohttpd-dev libgnutls28-dev libjansson-dev libsqlite3-dev libseccomp-dev libsystemd-dev libxml2-dev
 	libcurl4-openssl-dev libvirt-dev libglib2.0-dev"
 
 # To run the mediator, libvirt and a guest.

@@ -39,6 +39,8 @@ static void every_route_is_found(void **state)
 		{ "GET", "/v1/pools", REST_POOL_LIST },
 		{ "GET", "/v1/gpus", REST_GPU_LIST },
 		{ "GET", "/v1/events", REST_EVENTS },
+		{ "POST", "/v1/tokens", REST_TOKEN_ADD },
+		{ "DELETE", "/v1/tokens/ci", REST_TOKEN_DELETE },
 		{ "GET", "/v1/audit", REST_AUDIT },
 		{ "POST", "/v1/backup", REST_BACKUP },
 		{ "GET", "/readyz", REST_READY },
