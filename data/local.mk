@@ -17,8 +17,11 @@ uninstall-mediatord-conf:
 		rm -f "$(DESTDIR)$(sysconfdir)/vgpu/mediatord.conf"; \
 	fi
 	-rmdir "$(DESTDIR)$(sysconfdir)/vgpu" 2>/dev/null
-# The REST interface.
-dist_doc_DATA += data/openapi.yaml
+# The REST interface, and what watches it.
+dist_doc_DATA += \
+	data/openapi.yaml \
+	data/vgpu-alerts.yaml \
+	data/vgpu-dashboard.json
 
 # Also /usr/local/lib/systemd/system is one of systemd's folders.
 EXTRA_DIST += data/vgpu-agent.service.in data/vgpu-keeper.service.in data/vgpu-mediatord.service.in

@@ -163,6 +163,7 @@ mediatord_libplane_la_SOURCES = \
 	mediatord/rest_http.c \
 	mediatord/rest_internal.h \
 	mediatord/rest_listen.c \
+	mediatord/rest_metrics.c \
 	mediatord/rest_profiles.c \
 	mediatord/rest_query.c \
 	mediatord/rest_query.h \

@@ -36,6 +36,7 @@ struct exchange {
 static rest_handler *const handlers[REST_ROUTES] = {
 	[REST_HEALTH] = rest_health,
 	[REST_READY] = rest_ready,
+	[REST_METRICS] = rest_metrics,
 	[REST_VERSION] = rest_version,
 	[REST_OPENAPI] = rest_openapi,
 	[REST_VM_LIST] = rest_vm_list,

@@ -96,6 +96,7 @@ typedef void rest_handler(struct rest *rest, const struct rest_request *request,
 
 rest_handler rest_health, rest_ready, rest_version, rest_openapi, rest_backup, rest_audit,
 	rest_events;
+rest_handler rest_metrics;
 rest_handler rest_vm_list, rest_vm_get, rest_vm_put, rest_vm_patch, rest_vm_delete,
 	rest_vm_channels, rest_domain_put, rest_domain_delete;
 rest_handler rest_vm_pause, rest_vm_resume, rest_vm_drain, rest_vm_reset, rest_vm_quarantine,

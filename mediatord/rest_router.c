@@ -95,6 +95,7 @@ static const struct resource resources[] = {
 	{ "/v1/backup", NOTHING, "", ACTION(REST_BACKUP) },
 	{ "/v1/version", NOTHING, "", ONLY_READ(REST_VERSION, REST_NEED_READ) },
 	{ "/v1/openapi.yaml", NOTHING, "", ONLY_READ(REST_OPENAPI, REST_NEED_NOTHING) },
+	{ "/metrics", NOTHING, "", ONLY_READ(REST_METRICS, REST_NEED_READ) },
 	{ "/healthz", NOTHING, "", ONLY_READ(REST_HEALTH, REST_NEED_NOTHING) },
 	{ "/readyz", NOTHING, "", ONLY_READ(REST_READY, REST_NEED_NOTHING) },
 };

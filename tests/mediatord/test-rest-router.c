@@ -43,6 +43,7 @@ static void every_route_is_found(void **state)
 		{ "DELETE", "/v1/tokens/ci", REST_TOKEN_DELETE },
 		{ "GET", "/v1/audit", REST_AUDIT },
 		{ "POST", "/v1/backup", REST_BACKUP },
+		{ "GET", "/metrics", REST_METRICS },
 		{ "GET", "/readyz", REST_READY },
 		{ "PUT", "/v1/vms/0F1E2D3C-4B5A-6978-8796-A5B4C3D2E1F0", REST_VM_PUT },
 	};
