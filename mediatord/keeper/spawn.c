@@ -5,24 +5,34 @@
  *
  * The child keeps its privileges: making the worker's namespaces needs them. vgpu-worker gives them
  * up, before it reads anything that a tenant sent, in the stages that its sandbox.c names.
+ *
+ * One namespace it cannot enter by itself: that of processes, which is a child's from its birth. So
+ * each is born into one of its own, as its first process; it sees no other process, and can name
+ * none.
  */
 #include "mediatord/keeper/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/log.h"
 #include "mediatord/worker_protocol.h"
 
 #define WORKER_FILES_MAX 256u
 
 /* What /proc/self/oom_score_adj held when the keeper was started. */
 static char oom_score_adj[8];
+
+/* The keeper's own namespace of processes, to come back to; -1 where workers get none. */
+static int own_processes = -1;
 
 #define TRY(failure, name, call)                                                                   \
 	do {                                                                                       \
@@ -33,6 +43,17 @@ static char oom_score_adj[8];
 		}                                                                                  \
 	} while (0)
 
+/* Children are born into a new namespace from here on; the keeper stays where it is. */
+static bool begin_namespace(void)
+{
+	return unshare(CLONE_NEWPID) == 0;
+}
+
+static bool end_namespace(void)
+{
+	return setns(own_processes, CLONE_NEWPID) == 0;
+}
+
 void spawn_init(void)
 {
 	int fd = open("/proc/self/oom_score_adj", O_RDONLY | O_CLOEXEC);
@@ -41,6 +62,14 @@ void spawn_init(void)
 	oom_score_adj[length > 0 ? length : 0] = '\0';
 	if (fd >= 0)
 		close(fd);
+	own_processes = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+	if (own_processes >= 0 && begin_namespace() && end_namespace())
+		return;
+	vgpu_log_warning("no process namespaces for the workers (%s): they go on without them",
+			 strerror(errno));
+	if (own_processes >= 0)
+		close(own_processes);
+	own_processes = -1;
 }
 
 /* In the child. Returns only on failure. */
@@ -92,14 +121,25 @@ static pid_t give_up(pid_t pid, struct spawn_failure *failure)
 pid_t spawn_worker(const char *program, int control, int *pidfd, struct spawn_failure *failure)
 {
 	volatile struct spawn_failure seen = { .step = NULL };
-	pid_t pid = vfork();
+	pid_t pid;
+	int errnum;
 
+	if (own_processes >= 0 && !begin_namespace()) {
+		*failure = (struct spawn_failure){ .step = "unshare", .errnum = errno };
+		return -1;
+	}
+	pid = vfork();
 	if (pid == 0) {
 		become_worker(program, control, &seen);
 		_exit(127);
 	}
+	errnum = errno;
+	/* It did so when the keeper began; if ever not, no other worker can be started, and each
+	 * failure says so. */
+	if (own_processes >= 0 && !end_namespace())
+		vgpu_log_error("cannot leave a worker's process namespace: %s", strerror(errno));
 	if (pid < 0) {
-		*failure = (struct spawn_failure){ .step = "vfork", .errnum = errno };
+		*failure = (struct spawn_failure){ .step = "vfork", .errnum = errnum };
 		return -1;
 	}
 	if (seen.step) {

@@ -11,14 +11,18 @@ struct spawn_failure {
 	int errnum;
 };
 
-/* Reads what workers get back of what the keeper changes for itself. Call it before that. */
+/*
+ * Reads what workers get back of what the keeper changes for itself; call it before that. Sees
+ * whether they can have process namespaces, and says in the log where they cannot.
+ */
 void spawn_init(void);
 
 /*
  * Executes program with nothing of ours but standard error and the control socket, which becomes
  * VGPU_WORKER_CONTROL_FD: no environment, no other descriptor, "/" as its directory, a session of
- * its own. control stays the caller's. Returns its pid, and a pidfd that the caller owns, or -1 and
- * *failure. Blocks until the program is executed (some hundred microseconds).
+ * its own, and where the host allows it a process namespace. control stays the caller's. Returns
+ * its pid in our namespace, and a pidfd that the caller owns, or -1 and *failure. Blocks until the
+ * program is executed (some hundred microseconds).
  */
 pid_t spawn_worker(const char *program, int control, int *pidfd, struct spawn_failure *failure);
 

@@ -14,7 +14,8 @@
  *     2. session       a session of its own: a terminal's signals to the mediator do not end
  *                      workers; the kernel's out-of-memory killer prefers it to the mediator
  *     3. namespaces    network (empty: no interface, no abstract sockets), IPC, UTS, mount; where
- *                      the worker is not started as root, inside a user namespace
+ *                      the worker is not started as root, inside a user namespace. That of
+ *                      processes it was born into (keeper/spawn.c), where that was started as root
  *     4. root's maker  a second process, in the same mount namespace, that keeps what stage 7 needs
  *     5. capabilities  none but CAP_SETUID and CAP_SETGID, for stage 6, and these only where it was
  *                      started as root; none to be had by execve()
@@ -47,6 +48,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -140,6 +142,16 @@ static bool enter_namespaces(void)
 	return false;
 }
 
+/* Whether /proc, which is of the host's processes, has us under another number than we know. */
+static bool proc_is_anothers(void)
+{
+	char number[16];
+	ssize_t length = readlink("/proc/self", number, sizeof(number) - 1);
+
+	number[length > 0 ? length : 0] = '\0';
+	return strtol(number, NULL, 10) != getpid();
+}
+
 /* Nothing of what is done to the mounts may travel back to the host. */
 static void leave_mounts(void)
 {
@@ -149,6 +161,10 @@ static void leave_mounts(void)
 	else if (mount("none", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
 		       "size=1m,mode=1777") < 0)
 		vgpu_log_debug("cannot hide /dev/shm: %s", strerror(errno));
+	/* So that what a driver makes of getpid() is its own folder, and no other is there. */
+	else if (proc_is_anothers() &&
+		 mount("none", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+		vgpu_log_warning("cannot mount its own /proc: %s", strerror(errno));
 }
 
 int sandbox_prepare(struct sandbox *sandbox, struct vgpu_error **err)

@@ -166,7 +166,7 @@ static void descriptors_of_a_running_worker(void **state)
 
 static void namespaces_of_a_running_worker(void **state)
 {
-	static const char *const names[] = { "ns/net", "ns/ipc", "ns/uts", "ns/mnt" };
+	static const char *const names[] = { "ns/pid", "ns/net", "ns/ipc", "ns/uts", "ns/mnt" };
 	struct driver driver;
 	char own[256], its[256], path[64];
 	struct dirent *entry;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -33,6 +34,19 @@ static void become_worker(int socket, int log, const char *const *arguments)
 	dup2(socket, VGPU_WORKER_CONTROL_FD);
 	execv(program, (char *const *)argv);
 	_exit(127);
+}
+
+/* Where it may be, the worker is born into a process namespace of its own, as the keeper's are. */
+static pid_t fork_worker(void)
+{
+	int ours = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+	bool apart = unshare(CLONE_NEWPID) == 0;
+	pid_t pid = fork();
+
+	if (pid && apart)
+		assert_int_equal(setns(ours, CLONE_NEWPID), 0);
+	close(ours);
+	return pid;
 }
 
 uint32_t driver_backend(void)
@@ -68,7 +82,7 @@ struct driver driver_spawn(const char *const *arguments)
 	log = mkostemp(driver.log, O_CLOEXEC | O_APPEND);
 	assert_true(log >= 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	driver.pid = fork();
+	driver.pid = fork_worker();
 	assert_true(driver.pid >= 0);
 	if (driver.pid == 0)
 		become_worker(pair[1], log, arguments);
