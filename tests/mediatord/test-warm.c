@@ -241,10 +241,11 @@ static void taking_them_leaks_no_descriptor(void **state)
 		device_open_channel(&device, 0);
 		device_close_channel(&device, 0);
 	}
-	/* Until the last was reaped, and another one is warm. */
-	for (int i = 0; i < 2000 && daemon_descriptors_of(daemon->pid) != before; i++)
+	/* Until the last was reaped, and another one is warm. There may be fewer: a channel is told
+	 * to be closed before what the daemon had for it is, and that was counted above. */
+	for (int i = 0; i < 2000 && daemon_descriptors_of(daemon->pid) > before; i++)
 		usleep(5000);
-	assert_int_equal(daemon_descriptors_of(daemon->pid), before);
+	assert_true(daemon_descriptors_of(daemon->pid) <= before);
 	device_close(&device);
 }
 
