@@ -24,7 +24,6 @@ state = $tmp/state.db
 libvirt-run-dir = $tmp
 keeper = $top_builddir/vgpu-keeper
 worker = /bin/false
-keeper = $top_builddir/vgpu-keeper
 [pool A]
 gpus = 0
 [pool B]
