@@ -5,7 +5,9 @@ if BUILD_TESTS
 if BUILD_MEDIATORD
 check_PROGRAMS += tests/bench/contention-client tests/bench/ring-worker
 BENCHES += tests/bench/ring-worker
+check_PROGRAMS += tests/bench/rest-client
 BENCHES += $(top_srcdir)/tests/bench/rings
+BENCHES += $(top_srcdir)/tests/bench/rest
 endif
 endif
 
@@ -20,7 +22,10 @@ tests_bench_ring_worker_LDADD = common/libcommon.la
 tests_bench_contention_client_SOURCES = tests/bench/contention-client.c
 tests_bench_contention_client_LDADD = guest-agent/libvgpu-core.la
 
-EXTRA_DIST += tests/bench/rings
+tests_bench_rest_client_SOURCES = tests/bench/rest-client.c
+tests_bench_rest_client_LDADD = common/libcommon.la
+
+EXTRA_DIST += tests/bench/rest tests/bench/rings
 EXTRA_DIST += tests/bench/native.jq
 EXTRA_DIST += tests/bench/contention_plot.py
 dist_check_SCRIPTS += tests/bench/contention
