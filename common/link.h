@@ -107,7 +107,7 @@ struct vgpu_link_quotas {
 	uint32_t queue_depth;
 	uint32_t channels;
 	uint32_t longest_job_ms;
-	uint32_t reserved;
+	uint32_t quarantined; /* 1: all that the VM asks for is refused, VGPU_ERR_QUARANTINED */
 };
 
 struct vgpu_link_config {

@@ -78,6 +78,7 @@
 #define VGPU_REG_QUOTA_QUEUE_DEPTH	0x8A0u /* requests queued at once */
 #define VGPU_REG_QUOTA_CHANNELS		0x8A4u /* channels open at once */
 #define VGPU_REG_QUOTA_LONGEST_JOB	0x8A8u /* milliseconds */
+#define VGPU_REG_QUARANTINED		0x8ACu /* 1: VGPU_ERR_QUARANTINED until it is released */
 
 /* Usage, as last reported by the mediator. All 64-bit. */
 #define VGPU_REG_USED_MEMORY	0x8C0u /* bytes of GPU memory */

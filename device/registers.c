@@ -92,6 +92,8 @@ static uint32_t read_quota(const struct vgpu_link_quotas *quotas, uint64_t offse
 		return quotas->channels;
 	case VGPU_REG_QUOTA_LONGEST_JOB:
 		return quotas->longest_job_ms;
+	case VGPU_REG_QUARANTINED:
+		return quotas->quarantined;
 	default:
 		return 0;
 	}

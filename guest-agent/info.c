@@ -68,6 +68,7 @@ static void read_registers(struct vgpu *vgpu, struct vgpu_info *info)
 	info->worker_state = reg32(vgpu, VGPU_REG_WORKER_STATE);
 	info->channels = reg32(vgpu, VGPU_REG_CHANNELS);
 	info->window_bytes = reg64(vgpu, VGPU_REG_WINDOW_SIZE_LO);
+	info->quarantined = reg32(vgpu, VGPU_REG_QUARANTINED);
 	read_quotas(vgpu, &info->quotas);
 	read_usage(vgpu, &info->usage);
 	reg_name(vgpu, VGPU_REG_GPU_NAME, info->gpu_name, sizeof(info->gpu_name));

@@ -64,7 +64,7 @@ enum vgpu_result {
 	VGPU_E_UNSUPPORTED = 40,
 	VGPU_E_ZERO_LENGTH = 41,
 	VGPU_E_RATE_LIMITED = 42,  /* more requests a second than the VM's quota allows */
-	VGPU_E_QUARANTINED = 43,   /* the operator has this VM's jobs refused */
+	VGPU_E_QUARANTINED = 43,   /* the VM's work is refused: too many faults, or the operator */
 	VGPU_E_CHANNEL_LIMIT = 44, /* no channel is free, or the VM's quota allows no more */
 	VGPU_E_WINDOW_LIMIT = 45,  /* no room for the window, or the VM's quota allows no more */
 	VGPU_E_CONTEXT_LOST = 272  /* the VM's device memory is gone; see vgpu_context_recover() */
@@ -200,7 +200,9 @@ struct vgpu_info {
 	uint64_t window_bytes;	   /* of the device's shared memory */
 	struct vgpu_info_quotas quotas;
 	struct vgpu_info_usage usage;
-	uint64_t reserved[8];
+	uint32_t quarantined; /* 1: all that the VM asks for is VGPU_E_QUARANTINED */
+	uint32_t reserved0;
+	uint64_t reserved[7];
 };
 
 /* Reads *info from the device's registers, all of one moment. Submits nothing. */

@@ -173,6 +173,9 @@ static void due(void *opaque, struct timer *timer)
 	case TIMER_LINK_REPORT:
 		vm_report(timer->owner);
 		break;
+	case TIMER_QUARANTINE:
+		vm_quarantine_due(timer->owner);
+		break;
 	case TIMER_MAILBOX_START:
 		vm_want_worker(timer->owner);
 		break;

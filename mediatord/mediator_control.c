@@ -53,6 +53,16 @@ void mediator_gpus(struct mediator *mediator, const struct gpu_report *report)
 	}
 }
 
+/* What is to be kept of a VM, its uuid excepted. An operator's quarantine is kept with the VM. */
+static struct vm_usage usage_of(const struct vm *vm)
+{
+	struct vm_usage usage = { .usage = vm->usage };
+
+	if (vm->config.hold != VM_HOLD_QUARANTINED)
+		usage.quarantine = vm->quarantine_kept;
+	return usage;
+}
+
 int mediator_usages(struct mediator *mediator, bool all, struct vm_usage **usages, size_t *count,
 		    struct vgpu_error **err)
 {
@@ -62,15 +72,15 @@ int mediator_usages(struct mediator *mediator, bool all, struct vm_usage **usage
 		return vgpu_error_set(err, ENOMEM, "out of memory");
 	for (size_t i = 0; i < MEDIATOR_BUCKETS; i++)
 		for (struct vm *vm = mediator->by_uuid[i]; vm; vm = vm->next_uuid) {
-			struct vm_usage *entry = &(*usages)[*count];
+			struct vm_usage usage;
 
 			channels_sample(vm);
-			if (!all && memcmp(&vm->usage, &vm->kept_usage, sizeof(vm->usage)) == 0)
+			usage = usage_of(vm);
+			if (!all && memcmp(&usage, &vm->kept, sizeof(usage)) == 0)
 				continue;
-			vm->kept_usage = vm->usage;
-			memcpy(entry->uuid, vm->config.uuid, sizeof(entry->uuid));
-			entry->usage = vm->usage;
-			(*count)++;
+			vm->kept = usage;
+			memcpy(usage.uuid, vm->config.uuid, sizeof(usage.uuid));
+			(*usages)[(*count)++] = usage;
 		}
 	return 0;
 }
@@ -86,6 +96,7 @@ int mediator_usage_restore(struct mediator *mediator, const struct vm_usage *usa
 		return vgpu_error_set(err, ENOENT, "there is no VM %s", text);
 	}
 	usage_add(&vm->usage, &usage->usage);
-	vm->kept_usage = vm->usage;
+	vm_quarantine_restore(vm, &usage->quarantine);
+	vm->kept = usage_of(vm);
 	return 0;
 }

@@ -142,7 +142,7 @@ static void restore_usage(struct registry *registry, const uint8_t uuid[16])
 	struct vm_usage usage;
 
 	memcpy(usage.uuid, uuid, sizeof(usage.uuid));
-	if (state_get_usage(registry->state, uuid, &usage.usage, &err) < 0 ||
+	if (state_get_usage(registry->state, &usage, &err) < 0 ||
 	    control_usage_restore(registry->control, &usage, &err) < 0)
 		vgpu_log_warning("%s; its counters begin at 0", err->message);
 }

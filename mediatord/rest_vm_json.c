@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A VM as REST shows it: what is registered, and what it does. */
+#include <time.h>
+
 #include "common/uuid.h"
+#include "mediatord/histogram.h"
 #include "mediatord/rest_internal.h"
 
 static const char *worker_state_name(uint32_t state)
@@ -97,13 +100,42 @@ static void add_link(struct json_text *text, const struct rest *rest, const uint
 	JSON_TEXT_ADD(text, "}");
 }
 
+static void add_percentiles(struct json_text *text, const char *key, const uint64_t *times)
+{
+	add_text(text, key);
+	add_number(text, "{\"p50\":", histogram_percentile(times, 50));
+	add_number(text, ",\"p95\":", histogram_percentile(times, 95));
+	add_number(text, ",\"p99\":", histogram_percentile(times, 99));
+	JSON_TEXT_ADD(text, "}");
+}
+
+static void add_quarantine(struct json_text *text, const struct vm_status *status)
+{
+	const struct usage_quarantine *quarantine = &status->quarantine;
+	time_t until = (time_t)quarantine->until_s;
+	char date[32];
+	struct tm tm;
+
+	if (!status->quarantined) {
+		JSON_TEXT_ADD(text, ",\"quarantined\":false,\"quarantine\":null");
+		return;
+	}
+	JSON_TEXT_ADD(text, ",\"quarantined\":true,\"quarantine\":{\"reason\":");
+	json_text_string(text, quarantine->reason);
+	if (quarantine->until_s == USAGE_UNTIL_RELEASED || !gmtime_r(&until, &tm) ||
+	    !strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", &tm))
+		date[0] = '\0';
+	add_name(text, ",\"until\":", date);
+	JSON_TEXT_ADD(text, "}");
+}
+
 void rest_vm_write(struct json_text *text, const struct rest *rest, const struct vm_text *vm,
 		   const struct vm_status *status)
 {
 	JSON_TEXT_ADD(text, "{");
 	json_text_add(text, vm->json, vm->length);
 	add_text(text, status->idle ? ",\"idle\":true" : ",\"idle\":false");
-	add_text(text, status->quarantined ? ",\"quarantined\":true" : ",\"quarantined\":false");
+	add_quarantine(text, status);
 	add_link(text, rest, vm->uuid, status);
 	JSON_TEXT_ADD(text, ",\"worker\":{\"state\":\"");
 	add_text(text, worker_state_name(status->worker_state));
@@ -131,5 +163,9 @@ void rest_vm_write(struct json_text *text, const struct rest *rest, const struct
 		add_text(text, usage_refusal_name(i));
 		add_number(text, "\":", status->usage.refused[i]);
 	}
-	JSON_TEXT_ADD(text, "}}}");
+	JSON_TEXT_ADD(text, "}},\"latency_ns\":{");
+	add_percentiles(text, "\"queue\":", status->usage.queue_times);
+	add_percentiles(text, ",\"run\":", status->usage.run_times);
+	add_percentiles(text, ",\"total\":", status->usage.total_times);
+	JSON_TEXT_ADD(text, "}}");
 }

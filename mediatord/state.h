@@ -59,10 +59,12 @@ int state_delete(struct state *state, const uint8_t uuid[16], struct vgpu_error 
 int state_put_usages(struct state *state, const struct vm_usage *usages, size_t count,
 		     struct vgpu_error **err);
 
-/* Returns 0 and *usage, all 0 where none is kept; or -1 and err (EILSEQ where it does not decode).
+/*
+ * Reads what is kept of the VM that usage->uuid names: all 0 where nothing is. Returns 0, or -1 and
+ * err (EILSEQ where it does not decode).
  */
-int state_get_usage(struct state *state, const uint8_t uuid[16], struct usage *usage,
-		    struct vgpu_error **err);
+int state_get_usage(struct state *state, struct vm_usage *usage, struct vgpu_error **err);
+
 /* One of an operator's profiles; body is vm_layer_encode()'s. */
 struct state_profile {
 	const char *name;

@@ -6,8 +6,7 @@
 #include "common/uuid.h"
 #include "mediatord/state_internal.h"
 
-static int put_usage(struct state *state, const uint8_t uuid[16], const struct usage *usage,
-		     struct vgpu_error **err)
+static int put_usage(struct state *state, const struct vm_usage *usage, struct vgpu_error **err)
 {
 	sqlite3_stmt *put = state->statements[STATE_PUT_USAGE];
 	VGPU_AUTO_FREE char *counters = usage_encode(usage);
@@ -15,7 +14,7 @@ static int put_usage(struct state *state, const uint8_t uuid[16], const struct u
 
 	if (!counters)
 		return vgpu_error_set(err, ENOMEM, "out of memory");
-	vgpu_uuid_format(uuid, text);
+	vgpu_uuid_format(usage->uuid, text);
 	sqlite3_bind_text(put, 1, text, -1, SQLITE_STATIC);
 	sqlite3_bind_text(put, 2, counters, -1, SQLITE_STATIC);
 	return state_finish(state, put, err);
@@ -29,7 +28,7 @@ int state_put_usages(struct state *state, const struct vm_usage *usages, size_t 
 	pthread_mutex_lock(&state->mutex);
 	status = state_run(state, "BEGIN IMMEDIATE", err);
 	for (size_t i = 0; status == 0 && i < count; i++)
-		status = put_usage(state, usages[i].uuid, &usages[i].usage, err);
+		status = put_usage(state, &usages[i], err);
 	if (status == 0)
 		status = state_run(state, "COMMIT", err);
 	if (status < 0)
@@ -39,7 +38,7 @@ int state_put_usages(struct state *state, const struct vm_usage *usages, size_t 
 }
 
 /* What the statement's first row begins with, or nothing where there is none. */
-static int read_usage(struct state *state, sqlite3_stmt *rows, struct usage *usage,
+static int read_usage(struct state *state, sqlite3_stmt *rows, struct vm_usage *usage,
 		      struct vgpu_error **err)
 {
 	int code = sqlite3_step(rows);
@@ -53,15 +52,15 @@ static int read_usage(struct state *state, sqlite3_stmt *rows, struct usage *usa
 	return usage_decode(text ? text : "", usage, err);
 }
 
-int state_get_usage(struct state *state, const uint8_t uuid[16], struct usage *usage,
-		    struct vgpu_error **err)
+int state_get_usage(struct state *state, struct vm_usage *usage, struct vgpu_error **err)
 {
 	sqlite3_stmt *rows = NULL;
 	char text[VGPU_UUID_TEXT];
 	int code, status;
 
-	*usage = (struct usage){ 0 };
-	vgpu_uuid_format(uuid, text);
+	memset(&usage->usage, 0, sizeof(usage->usage));
+	memset(&usage->quarantine, 0, sizeof(usage->quarantine));
+	vgpu_uuid_format(usage->uuid, text);
 	pthread_mutex_lock(&state->mutex);
 	code = sqlite3_prepare_v2(state->db, "SELECT counters FROM usage WHERE uuid = ?1", -1,
 				  &rows, NULL);

@@ -12,6 +12,7 @@ enum timer_kind {
 	TIMER_SCHEDULER,       /* struct mediator: sched_deadline() */
 	TIMER_LINK_HELLO,      /* struct link: it has said no HELLO */
 	TIMER_LINK_REPORT,     /* struct vm: usage or configuration is to be sent */
+	TIMER_QUARANTINE,      /* struct vm: its quarantine is over */
 	TIMER_MAILBOX_START,   /* struct vm: the mailbox's worker may be started */
 	TIMER_CHANNELS_START,  /* struct vm: a channel that waits may be started */
 	TIMER_CHANNELS_SAMPLE, /* struct vm: what its channels did is to be read */

@@ -42,9 +42,18 @@ struct usage {
 	uint64_t total_times[VGPU_HISTOGRAM_BUCKETS];
 };
 
+#define USAGE_UNTIL_RELEASED INT64_MAX
+
+/* A quarantine as it is kept and shown. All zero: there is none. */
+struct usage_quarantine {
+	int64_t until_s;  /* of CLOCK_REALTIME, which goes on over restarts */
+	char reason[128]; /* for people; zero bytes after its end */
+};
+
 struct vm_usage {
 	uint8_t uuid[16];
 	struct usage usage;
+	struct usage_quarantine quarantine;
 };
 
 /* What a refusal is called in JSON and in metrics. */
@@ -54,12 +63,15 @@ const char *usage_refusal_name(enum usage_refusal refusal);
 void usage_add(struct usage *to, const struct usage *from);
 
 /*
- * As text, to be kept. Returns a string to be freed with free(), or NULL without memory. A later
- * version may write more; what a text lacks is read as 0.
+ * As text without the uuid, to be kept. Returns a string to be freed with free(), or NULL without
+ * memory. A later version may write more; what a text lacks is read as 0.
  */
-char *usage_encode(const struct usage *usage);
+char *usage_encode(const struct vm_usage *usage);
 
-/* Returns 0 and *usage, or -1 and err (EILSEQ) where the text is none of usage_encode()'s. */
-int usage_decode(const char *text, struct usage *usage, struct vgpu_error **err);
+/*
+ * Returns 0 and *usage, its uuid excepted; or -1 and err (EILSEQ) where the text is none of
+ * usage_encode()'s.
+ */
+int usage_decode(const char *text, struct vm_usage *usage, struct vgpu_error **err);
 
 #endif

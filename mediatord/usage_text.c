@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "common/text.h"
 #include "mediatord/usage.h"
 
 #define COUNTER(name)                                                                              \
@@ -65,8 +66,15 @@ static json_t *histogram_to_json(const struct usage *usage, size_t offset)
 	return list;
 }
 
-char *usage_encode(const struct usage *usage)
+static json_t *quarantine_to_json(const struct usage_quarantine *quarantine)
 {
+	return json_pack("{s:I, s:s}", "until_s", (json_int_t)quarantine->until_s, "reason",
+			 quarantine->reason);
+}
+
+char *usage_encode(const struct vm_usage *kept)
+{
+	const struct usage *usage = &kept->usage;
 	json_t *root = json_object(), *refused = json_object();
 	char *text;
 
@@ -79,6 +87,8 @@ char *usage_encode(const struct usage *usage)
 	for (size_t i = 0; i < LENGTH(histograms); i++)
 		json_object_set_new(root, histograms[i].name,
 				    histogram_to_json(usage, histograms[i].offset));
+	if (kept->quarantine.until_s)
+		json_object_set_new(root, "quarantine", quarantine_to_json(&kept->quarantine));
 	text = json_dumps(root, JSON_COMPACT);
 	json_decref(root);
 	return text;
@@ -101,12 +111,22 @@ static void histogram_from_json(const json_t *list, struct usage *usage, size_t 
 	}
 }
 
-int usage_decode(const char *text, struct usage *usage, struct vgpu_error **err)
+static void quarantine_from_json(const json_t *json, struct usage_quarantine *quarantine)
 {
+	const char *reason = json_string_value(json_object_get(json, "reason"));
+
+	quarantine->until_s = (int64_t)number(json_object_get(json, "until_s"));
+	vgpu_text_cut(quarantine->reason, sizeof(quarantine->reason), reason ? reason : "");
+}
+
+int usage_decode(const char *text, struct vm_usage *kept, struct vgpu_error **err)
+{
+	struct usage *usage = &kept->usage;
 	json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
 	const json_t *refused = json_object_get(root, "refused");
 
 	memset(usage, 0, sizeof(*usage));
+	memset(&kept->quarantine, 0, sizeof(kept->quarantine));
 	if (!json_is_object(root)) {
 		json_decref(root);
 		return vgpu_error_set(err, EILSEQ, "the kept usage of a VM is no JSON object");
@@ -118,6 +138,7 @@ int usage_decode(const char *text, struct usage *usage, struct vgpu_error **err)
 	for (size_t i = 0; i < LENGTH(histograms); i++)
 		histogram_from_json(json_object_get(root, histograms[i].name), usage,
 				    histograms[i].offset);
+	quarantine_from_json(json_object_get(root, "quarantine"), &kept->quarantine);
 	json_decref(root);
 	return 0;
 }

@@ -19,8 +19,8 @@
 /* Where the quota says "no limit": a tenant must not fill the mediator's memory. */
 #define QUEUE_DEPTH_MAX CONFIG_QUEUE_DEPTH_MAX
 
-/* The mailbox's, the report's, and those of the channels. */
-#define TIMERS (2 + CHANNELS_TIMERS)
+/* The mailbox's, the report's, the quarantine's, and those of the channels. */
+#define TIMERS (3 + CHANNELS_TIMERS)
 
 static void set_label(struct vm *vm)
 {
@@ -83,6 +83,7 @@ static void forget(struct vm **vm)
 	pools_uncommit(&mediator->pools, pool_number(*vm), (*vm)->config.quotas.gpu_memory_bytes);
 	timer_cancel(loop_timers(mediator->loop), &(*vm)->start);
 	timer_cancel(loop_timers(mediator->loop), &(*vm)->report);
+	timer_cancel(loop_timers(mediator->loop), &(*vm)->release);
 	timers_unreserve(loop_timers(mediator->loop), TIMERS);
 	free(*vm);
 	*vm = NULL;
@@ -109,6 +110,7 @@ int vm_new(struct mediator *mediator, const struct vm_config *config, struct vm 
 	vm_log_init(made);
 	made->start = (struct timer){ .kind = TIMER_MAILBOX_START, .owner = made };
 	made->report = (struct timer){ .kind = TIMER_LINK_REPORT, .owner = made };
+	made->release = (struct timer){ .kind = TIMER_QUARANTINE, .owner = made };
 	made->context = mediator_new_context(mediator);
 	channels_init(made);
 	set_label(made);

@@ -74,11 +74,13 @@ struct vm {
 
 	struct channels channels;
 	struct quarantine quarantine;
+	struct usage_quarantine quarantine_kept;
+	struct timer release; /* the quarantine is over */
 	struct resume resume;
 
 	struct ledger memory; /* over all workers that were not reaped yet */
 	struct usage usage;   /* with what its channels' workers did, as far as it was looked at */
-	struct usage kept_usage; /* what control_usages() said last */
+	struct vm_usage kept; /* what control_usages() said last */
 
 	/* What the device was told last, and when. */
 	struct timer report;
@@ -158,6 +160,7 @@ void vm_count_refusal(struct vm *vm, uint32_t error);
 /* vm_quarantine.c */
 #define VM_QUARANTINE_TEXT                                                                         \
 	"the VM is in quarantine, until its time is over or the host's operator releases it"
+#define VM_QUARANTINE_BY_OPERATOR "by the operator"
 /*
  * Something went wrong that is the VM's doing; text says what. Too many of them quarantine it. May
  * drop the link.
@@ -169,6 +172,10 @@ bool vm_quarantined(struct vm *vm);
 void vm_quarantine(struct vm *vm, int64_t until_ns);
 /* Takes it out again. */
 void vm_release(struct vm *vm);
+/* Its time is over. */
+void vm_quarantine_due(struct vm *vm);
+/* Goes on with one that an earlier mediator began, where its time is not over. */
+void vm_quarantine_restore(struct vm *vm, const struct usage_quarantine *kept);
 
 /* vm_event.c: what those are told who follow the events; text may be "". */
 void vm_tell(struct vm *vm, enum event_type type, pid_t pid, const char *text);

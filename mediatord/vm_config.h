@@ -68,13 +68,14 @@ struct vm_channel_status {
 
 /* What a VM is doing. */
 struct vm_status {
-	uint32_t link_state;   /* VGPU_LINK_DOWN or VGPU_LINK_UP */
-	pid_t link_pid;	       /* the connected peer's, or 0 */
-	bool idle;	       /* it has no work, neither waiting nor on a GPU */
-	bool quarantined;      /* by an operator, or for its faults */
-	uint32_t worker_state; /* VGPU_WORKER_* */
-	pid_t worker_pid;      /* or 0 */
-	uint64_t worker_jobs;  /* that this worker completed */
+	uint32_t link_state;		    /* VGPU_LINK_DOWN or VGPU_LINK_UP */
+	pid_t link_pid;			    /* the connected peer's, or 0 */
+	bool idle;			    /* it has no work, neither waiting nor on a GPU */
+	bool quarantined;		    /* by an operator, or for its faults */
+	struct usage_quarantine quarantine; /* where quarantined */
+	uint32_t worker_state;		    /* VGPU_WORKER_* */
+	pid_t worker_pid;		    /* or 0 */
+	uint64_t worker_jobs;		    /* that this worker completed */
 	char gpu_name[VGPU_GPU_NAME_BYTES];
 	uint64_t memory_used_bytes;
 	uint64_t window_used_bytes;

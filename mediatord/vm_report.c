@@ -52,6 +52,16 @@ void vm_count_refusal(struct vm *vm, uint32_t error)
 				  : USAGE_REFUSED_UNAVAILABLE]++;
 }
 
+static struct usage_quarantine quarantine_of(const struct vm *vm)
+{
+	struct usage_quarantine quarantine = vm->quarantine_kept;
+
+	if (vm->config.hold == VM_HOLD_QUARANTINED)
+		quarantine = (struct usage_quarantine){ .until_s = USAGE_UNTIL_RELEASED,
+							.reason = VM_QUARANTINE_BY_OPERATOR };
+	return quarantine;
+}
+
 void vm_status(struct vm *vm, struct vm_status *status)
 {
 	channels_sample(vm);
@@ -61,6 +71,7 @@ void vm_status(struct vm *vm, struct vm_status *status)
 		.idle = !vm->pending && !vm->queue &&
 			!sched_tenant_busy(vm->mediator->sched, vm->config.vm_id),
 		.quarantined = vm_quarantined(vm),
+		.quarantine = quarantine_of(vm),
 		.worker_state = worker_state(vm),
 		.memory_used_bytes = vm->memory.used,
 		.window_used_bytes = vm->channels.window.used,
@@ -109,6 +120,7 @@ static void report_config(struct vm *vm)
 	message.quotas.queue_depth = quotas->queue_depth;
 	message.quotas.channels = quotas->channels;
 	message.quotas.longest_job_ms = quotas->longest_job_ms;
+	message.quotas.quarantined = vm_quarantined(vm);
 	memcpy(message.uuid, vm->config.uuid, sizeof(message.uuid));
 	memcpy(message.gpu_name, vm->gpu_name, sizeof(message.gpu_name));
 	memcpy(message.pool_name, vm->config.pool, sizeof(message.pool_name));

@@ -100,6 +100,10 @@ static void print_table(const struct vgpu_info *info)
 	print_pool(info);
 	printf("%-18s %s\n", "priority", vgpu_priority_name(info->priority));
 	printf("%-18s %s\n", "worker", vgpu_worker_state_name(info->worker_state));
+	printf("%-18s %s\n", "quarantine",
+	       info->quarantined ? "yes: all requests are refused, until its time is over or the "
+				   "host's operator releases the VM"
+				 : "no");
 	print_name("GPU", info->gpu_name);
 	printf("%-18s %" PRIu32 "\n", "generation", info->generation);
 	print_use("GPU memory", usage->gpu_memory_bytes, quotas->gpu_memory_bytes);
@@ -108,7 +112,11 @@ static void print_table(const struct vgpu_info *info)
 	       (double)usage->gpu_time_ns / 1e6, quotas->gpu_time_guaranteed_percent);
 	print_limit("GPU time at most", quotas->gpu_time_max_percent, " %");
 	print_limit("request rate", quotas->requests_per_second, " a second");
+	/* What comes at once is one second's worth where nothing else is said. */
+	print_limit("burst", quotas->burst ? quotas->burst : quotas->requests_per_second,
+		    " requests");
 	print_limit("queue depth", quotas->queue_depth, " requests");
+	print_limit("channels", quotas->channels, " open");
 	print_limit("longest job", quotas->longest_job_ms, " ms");
 	printf("%-18s %" PRIu64 " completed, %" PRIu64 " failed\n", "jobs", usage->jobs_completed,
 	       usage->jobs_failed);
@@ -138,6 +146,7 @@ static void print_json(const struct vgpu_info *info)
 	json_text(&json, "pool", info->pool_name);
 	json_text(&json, "priority", vgpu_priority_name(info->priority));
 	json_text(&json, "worker", vgpu_worker_state_name(info->worker_state));
+	json_bool(&json, "quarantined", info->quarantined);
 	json_text(&json, "gpu", info->gpu_name);
 	json_unsigned(&json, "generation", info->generation);
 	json_unsigned(&json, "window_bytes", info->window_bytes);

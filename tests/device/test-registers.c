@@ -189,7 +189,8 @@ static void the_configuration_is_shown(void **state)
 	assert_int_equal(guest_read(fixture, VGPU_REG_QUOTA_QUEUE_DEPTH), 64);
 	assert_int_equal(guest_read(fixture, VGPU_REG_QUOTA_CHANNELS), 32);
 	assert_int_equal(guest_read(fixture, VGPU_REG_QUOTA_LONGEST_JOB), 10000);
-	assert_int_equal(guest_read(fixture, VGPU_REG_QUOTA_LONGEST_JOB + 4), 0);
+	assert_int_equal(guest_read(fixture, VGPU_REG_QUARANTINED), 1);
+	assert_int_equal(guest_read(fixture, VGPU_REG_QUARANTINED + 4), 0);
 	assert_int_equal(guest_read(fixture, VGPU_REG_VM_UUID), 0x33221100);
 	assert_int_equal(guest_read(fixture, VGPU_REG_VM_UUID + 12), 0xffeeddcc);
 	assert_text(fixture, VGPU_REG_GPU_NAME, VGPU_GPU_NAME_BYTES, "NVIDIA H100 80GB HBM3");

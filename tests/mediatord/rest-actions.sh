@@ -38,10 +38,10 @@ has '"quarantined":true'
 stop_daemon KILL
 start_daemon
 expect 200 GET "$vm1"
-has '"quarantined":true'
+has '"quarantined":true,"quarantine":{"reason":"by the operator","until":null}'
 expect 200 POST "$vm1/release"
 has '"hold":"none"'
-has '"quarantined":false'
+has '"quarantined":false,"quarantine":null'
 expect 200 POST "$vm1/pause"
 expect 200 POST "$vm1/release"
 has '"hold":"paused"'

@@ -267,6 +267,7 @@ static void faults_end_in_quarantine(void **state)
 
 	begin(&two, *state);
 	two.harness->config->quarantine.faults = 3;
+	device_open_channel(&two.a, 1);
 	for (int i = 0; i < 3; i++) {
 		if (i > 0)
 			device_open_channel(&two.a, 0);
@@ -274,6 +275,8 @@ static void faults_end_in_quarantine(void **state)
 		device_order(&two.a, 0, ORDER_EXIT, 0);
 		assert_int_equal(device_closed(&two.a, 0), VGPU_ERR_CONTEXT_LOST);
 	}
+	/* What it has besides ends, too. */
+	assert_int_equal(device_closed(&two.a, 1), VGPU_ERR_QUARANTINED);
 	device_send_open(&two.a, 0, DEVICE_ENTRIES, DEVICE_WINDOW);
 	assert_int_equal(device_opened(&two.a, 0), VGPU_ERR_QUARANTINED);
 	assert_int_equal(client_nop(&two.a.client), VGPU_ERR_QUARANTINED);

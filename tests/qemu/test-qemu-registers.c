@@ -154,6 +154,7 @@ static void the_mediators_values_show(void **state)
 		{ VGPU_REG_QUOTA_QUEUE_DEPTH, 55 },
 		{ VGPU_REG_QUOTA_CHANNELS, 6 },
 		{ VGPU_REG_QUOTA_LONGEST_JOB, 77 },
+		{ VGPU_REG_QUARANTINED, 1 },
 		{ VGPU_REG_GPU_NAME, 0x74736554 },  /* "Test" */
 		{ VGPU_REG_POOL_NAME, 0x74736574 }, /* "test" */
 		{ VGPU_REG_VM_NAME + 4, 0x6d76 },   /* "vm" */
