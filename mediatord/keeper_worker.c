@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/syscall.h>
+#include <sys/pidfd.h>
 
 #include "common/clock.h"
 #include "common/packet.h"
@@ -66,7 +66,7 @@ struct keeper_worker *keeper_worker_find(const struct keeper_client *client, uin
 
 void keeper_worker_signal(const struct keeper_worker *worker)
 {
-	syscall(SYS_pidfd_send_signal, worker->fds[VGPU_KEEPER_FD_OTHER], SIGKILL, NULL, 0);
+	pidfd_send_signal(worker->fds[VGPU_KEEPER_FD_OTHER], SIGKILL, NULL, 0);
 }
 
 /* It is not started, and the keeper has no such worker. */

@@ -30,13 +30,20 @@ check-system: system-setup
 # The compiled tests of `make check`, under valgrind.
 VALGRIND = valgrind --quiet --error-exitcode=99 --leak-check=full \
 	--errors-for-leak-kinds=definite,possible --child-silent-after-fork=yes
-check-valgrind: all $(check_PROGRAMS)
+check-valgrind: all $(check_PROGRAMS) tests/libpidfd.la
 	@compiled=; for test in $(TESTS); do \
 		case ' $(check_PROGRAMS) ' in *" $$test "*) compiled="$$compiled $$test" ;; esac; \
 	done; \
 	VGPU_TEST_SLOW=valgrind $(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS="$$compiled" \
-		TEST_SUITE_LOG=valgrind-tests.log \
-		LOG_COMPILER='$(top_builddir)/libtool --mode=execute $(VALGRIND)'
+		TEST_SUITE_LOG=valgrind-tests.log LOG_COMPILER='$(top_builddir)/libtool --mode=execute \
+		env LD_PRELOAD=$(abs_top_builddir)/tests/.libs/libpidfd.so $(VALGRIND)'
+
+# valgrind knows no pidfd_send_signal(2).
+if BUILD_TESTS
+check_LTLIBRARIES += tests/libpidfd.la
+endif
+tests_libpidfd_la_SOURCES = tests/pidfd.c
+tests_libpidfd_la_LDFLAGS = $(AM_LDFLAGS) -shared -module -avoid-version -rpath /nonexistent
 
 # Each fuzz target for this long; inputs that crash stay in tests/fuzz-artifacts/.
 FUZZ_SECONDS = 10

@@ -3,7 +3,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -53,5 +53,5 @@ bool held_reap(struct held *held)
 
 void held_kill(const struct held *held)
 {
-	syscall(SYS_pidfd_send_signal, held->fds[VGPU_KEEPER_FD_OTHER], SIGKILL, NULL, 0);
+	pidfd_send_signal(held->fds[VGPU_KEEPER_FD_OTHER], SIGKILL, NULL, 0);
 }

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "mediatord/record.h"
@@ -33,7 +33,7 @@ static bool is_page(int fd, size_t bytes)
 
 static bool is_pidfd(int fd)
 {
-	return syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0) == 0 || errno == EPERM ||
+	return pidfd_send_signal(fd, 0, NULL, 0) == 0 || errno == EPERM ||
 	       errno == ESRCH;
 }
 

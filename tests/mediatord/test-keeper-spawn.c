@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -46,7 +46,7 @@ static void it_says_how_a_worker_ended(void **state)
 	pid = keeper_spawned(fd, 7, &other);
 	assert_int_equal(keeper_ask(other.fds[VGPU_KEEPER_FD_CONTROL]), pid);
 	assert_int_equal(
-		syscall(SYS_pidfd_send_signal, other.fds[VGPU_KEEPER_FD_OTHER], SIGKILL, NULL, 0),
+		pidfd_send_signal(other.fds[VGPU_KEEPER_FD_OTHER], SIGKILL, NULL, 0),
 		0);
 	ended_and_forgotten(fd, 7, SIGKILL);
 	assert_false(keeper_alive(pid));
