@@ -70,6 +70,7 @@ mediatord_libmediator_la_SOURCES = \
 	mediatord/vm.c \
 	mediatord/vm_event.c \
 	mediatord/vm_log.c \
+	mediatord/vm_tenant.c \
 	mediatord/vm_quarantine.c \
 	mediatord/vm_report.c \
 	mediatord/vm.h \

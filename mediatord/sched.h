@@ -169,6 +169,10 @@ int sched_gpu_status(const struct sched *sched, uint32_t gpu, struct sched_gpu_s
 int sched_tenant_set(struct sched *sched, uint32_t tenant, const struct sched_tenant_config *config,
 		     int64_t now_ns);
 
+/* Whether a pool has room for the guarantee of one more tenant. False where there is no such pool.
+ */
+bool sched_guarantee_fits(const struct sched *sched, uint32_t pool, uint32_t percent);
+
 /* Removes a tenant with its channels. Their jobs are forgotten, also the running ones. */
 void sched_tenant_remove(struct sched *sched, uint32_t tenant, int64_t now_ns);
 

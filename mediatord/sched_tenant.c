@@ -80,6 +80,13 @@ static bool guarantee_ok(const struct tenant *tenant, const struct pool *pool, u
 	return true;
 }
 
+bool sched_guarantee_fits(const struct sched *sched, uint32_t pool, uint32_t percent)
+{
+	const struct pool *found = pool_find(sched, pool);
+
+	return found && guarantee_ok(NULL, found, percent);
+}
+
 /* Adds a tenant without values. Returns NULL with ENOMEM. */
 static struct tenant *tenant_add(struct sched *sched, uint32_t id)
 {

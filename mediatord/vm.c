@@ -31,40 +31,6 @@ static void set_label(struct vm *vm)
 		 vm->config.name[0] ? vm->config.name : uuid);
 }
 
-static int set_tenant(struct mediator *mediator, const struct vm_config *config,
-		      const struct config_pool *pool, struct vgpu_error **err)
-{
-	struct sched_tenant_config tenant = {
-		.pool = (uint32_t)(pool - mediator->config->pools),
-		.priority = config->priority,
-		.weight = config->weight,
-		.time_guaranteed_percent = config->quotas.gpu_time_guaranteed_percent,
-		.time_max_percent = config->quotas.gpu_time_max_percent,
-		.requests_per_second = config->quotas.requests_per_second,
-		.burst = config->quotas.burst,
-		.queue_depth =
-			config->quotas.queue_depth ? config->quotas.queue_depth : QUEUE_DEPTH_MAX,
-		.longest_job_ns = (int64_t)config->quotas.longest_job_ms * VGPU_NS_PER_MS,
-		.paused = config->hold == VM_HOLD_PAUSED,
-		.closed = config->hold == VM_HOLD_DRAINING,
-	};
-
-	if (sched_tenant_set(mediator->sched, config->vm_id, &tenant, vgpu_now_ns()) == 0)
-		return 0;
-	if (errno == ERANGE)
-		return vgpu_error_set(
-			err, ERANGE,
-			"gpu_time_guaranteed_percent: with %u %% for this VM, more than "
-			"100 %% of a GPU of pool %s would be guaranteed",
-			config->quotas.gpu_time_guaranteed_percent, pool->name);
-	if (errno == EINVAL)
-		return vgpu_error_set(err, EINVAL,
-				      "priority %u, weight %u or a share of GPU time is out of "
-				      "range",
-				      config->priority, config->weight);
-	return vgpu_error_errno(err, errno, "cannot schedule vm %u", config->vm_id);
-}
-
 static size_t pool_number(const struct vm *vm)
 {
 	return (size_t)(vm->pool - vm->mediator->config->pools);
@@ -120,7 +86,7 @@ int vm_new(struct mediator *mediator, const struct vm_config *config, struct vm 
 		free(made);
 		return -1;
 	}
-	if (set_tenant(mediator, config, pool, err) < 0) {
+	if (vm_tenant_set(mediator, config, pool, err) < 0) {
 		forget(&made);
 		return -1;
 	}
@@ -427,6 +393,9 @@ int vm_change(struct vm *vm, const struct vm_config *config, struct vgpu_error *
 	if (!pool)
 		return vgpu_error_set(err, EINVAL, "there is no pool \"%s\"", config->pool);
 	to = (size_t)(pool - mediator->config->pools);
+	/* While it can be refused still: what ends below does not come back. */
+	if (moves && vm_tenant_check(mediator, config, pool, err) < 0)
+		return -1;
 	if (pools_recommit(&mediator->pools, from, old_bytes, to, new_bytes, err) < 0)
 		return -1;
 	if (moves) {
@@ -438,7 +407,7 @@ int vm_change(struct vm *vm, const struct vm_config *config, struct vgpu_error *
 			sched_channel_remove(mediator->sched, old_id, vgpu_now_ns());
 		}
 	}
-	if (set_tenant(mediator, config, pool, err) < 0) {
+	if (vm_tenant_set(mediator, config, pool, err) < 0) {
 		pools_uncommit(&mediator->pools, to, new_bytes);
 		pools_add(&mediator->pools, from, old_bytes);
 		return -1;

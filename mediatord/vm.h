@@ -181,6 +181,13 @@ void vm_quarantine_restore(struct vm *vm, const struct usage_quarantine *kept);
 void vm_tell(struct vm *vm, enum event_type type, pid_t pid, const char *text);
 void vm_tell_channel(struct vm *vm, enum event_type type, uint32_t channel);
 
+/* vm_tenant.c: gives the scheduler what the configuration says. Returns 0, or -1 and err. */
+int vm_tenant_set(struct mediator *mediator, const struct vm_config *config,
+		  const struct config_pool *pool, struct vgpu_error **err);
+/* The same for a VM that is to come to a pool, or to have another id, but changes nothing yet. */
+int vm_tenant_check(struct mediator *mediator, const struct vm_config *config,
+		    const struct config_pool *pool, struct vgpu_error **err);
+
 /* vm_log.c */
 void vm_log_init(struct vm *vm);
 /*

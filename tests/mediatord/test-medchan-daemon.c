@@ -198,6 +198,43 @@ static void who_has_channels_hears_that_the_vm_was_deleted(void **state)
 	device_close(&device);
 }
 
+static int setup_two_pools(void **state)
+{
+	return daemon_setup_with(state, "software-gpus = 2\n"
+					"[pool A]\ngpus = 0\n[pool B]\ngpus = 1\n");
+}
+
+static int put(struct daemon *daemon, const char *uuid, uint32_t vm_id, const char *quotas)
+{
+	char path[64], body[256], answer[8192];
+
+	snprintf(path, sizeof(path), "/v1/vms/%s", uuid);
+	snprintf(body, sizeof(body),
+		 "{\"link_uid\": %u, \"vm_id\": %u, \"pool\": \"B\", \"quotas\": {%s}}",
+		 (unsigned int)geteuid(), vm_id, quotas);
+	return daemon_http(daemon, "PUT", path, body, answer, sizeof(answer));
+}
+
+static void a_move_that_is_refused_costs_no_channel(void **state)
+{
+	static const char other[] = "6f1d6c1e-0f5e-4c55-9d3a-0123456789ac";
+	static const char most[] = "\"gpu_time_guaranteed_percent\": 60";
+	struct daemon *daemon = *state;
+	struct guest_ring ring;
+	struct device device;
+
+	device_open(&device, daemon->link);
+	device_open_channel(&device, 0);
+	ring = ring_of(&device, 0);
+	assert_int_equal(put(daemon, other, DAEMON_VM_ID + 1, most), 201);
+	assert_in_range(put(daemon, DAEMON_UUID, DAEMON_VM_ID, most), 400, 499);
+	assert_int_equal(call(&ring, VGPU_RING_NOP, 0, 0).status, 0);
+	/* One that is not does: a channel stays on its GPU. */
+	assert_int_equal(put(daemon, DAEMON_UUID, DAEMON_VM_ID, ""), 200);
+	assert_int_equal(device_closed(&device, 0), VGPU_ERR_CONTEXT_LOST);
+	device_close(&device);
+}
+
 static void the_next_owner_of_a_region_sees_nothing_of_the_last(void **state)
 {
 	struct daemon *daemon = *state;
@@ -300,6 +337,9 @@ static void a_lost_link_leaves_no_process_and_no_descriptor(void **state)
 		assert_int_equal(call(&ring, VGPU_RING_MEM_ALLOC, 65536, 0).status, 0);
 		pids[i] = worker_of(daemon, i);
 	}
+	/* Who asks so often is told what was so a moment ago. */
+	for (int i = 0; i < 500 && usage(daemon, "gpu_memory_bytes") != 32 * 65536; i++)
+		usleep(10000);
 	assert_int_equal(usage(daemon, "gpu_memory_bytes"), 32 * 65536);
 	start = vgpu_now_ns();
 	device_close(&device);
@@ -396,6 +436,8 @@ int main(void)
 		TEST(rest_shows_every_channel_as_its_description_says),
 		TEST(one_that_is_killed_takes_no_other_along),
 		TEST(who_has_channels_hears_that_the_vm_was_deleted),
+		cmocka_unit_test_setup_teardown(a_move_that_is_refused_costs_no_channel,
+						setup_two_pools, daemon_teardown),
 		TEST(the_next_owner_of_a_region_sees_nothing_of_the_last),
 		TEST(a_guest_that_breaks_its_ring_loses_that_channel),
 		TEST(broken_rings_do_not_keep_others_from_opening),
