@@ -33,8 +33,7 @@ static bool is_page(int fd, size_t bytes)
 
 static bool is_pidfd(int fd)
 {
-	return pidfd_send_signal(fd, 0, NULL, 0) == 0 || errno == EPERM ||
-	       errno == ESRCH;
+	return pidfd_send_signal(fd, 0, NULL, 0) == 0 || errno == EPERM || errno == ESRCH;
 }
 
 static bool has_length(const union vgpu_keeper_message *message, size_t length, size_t expected)

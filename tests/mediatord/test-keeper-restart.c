@@ -68,9 +68,7 @@ static void a_killed_mediators_workers_are_the_next_ones(void **state)
 		assert_int_equal(fstat(fds[VGPU_KEEPER_FD_GRANT], &page), 0);
 		assert_int_equal(page.st_size, 4096);
 		assert_int_equal(keeper_ask(fds[VGPU_KEEPER_FD_CONTROL]), message.kept.pid);
-		assert_int_equal(
-			pidfd_send_signal(fds[VGPU_KEEPER_FD_OTHER], SIGKILL, NULL, 0),
-			0);
+		assert_int_equal(pidfd_send_signal(fds[VGPU_KEEPER_FD_OTHER], SIGKILL, NULL, 0), 0);
 		for (int j = 0; j < VGPU_KEEPER_FDS; j++)
 			close(fds[j]);
 	}

@@ -45,9 +45,7 @@ static void it_says_how_a_worker_ended(void **state)
 	/* The number is free again; the pidfd is the process's. */
 	pid = keeper_spawned(fd, 7, &other);
 	assert_int_equal(keeper_ask(other.fds[VGPU_KEEPER_FD_CONTROL]), pid);
-	assert_int_equal(
-		pidfd_send_signal(other.fds[VGPU_KEEPER_FD_OTHER], SIGKILL, NULL, 0),
-		0);
+	assert_int_equal(pidfd_send_signal(other.fds[VGPU_KEEPER_FD_OTHER], SIGKILL, NULL, 0), 0);
 	ended_and_forgotten(fd, 7, SIGKILL);
 	assert_false(keeper_alive(pid));
 	keeper_bundle_close(&bundle);
