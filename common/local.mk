@@ -18,3 +18,19 @@ common_libcommon_la_SOURCES = \
 	common/text.h \
 	common/uuid.c \
 	common/uuid.h
+
+# What command lines share. Apart from libcommon, which is also built into QEMU.
+noinst_LTLIBRARIES += common/libcommandline.la
+common_libcommandline_la_SOURCES = \
+	common/output.c \
+	common/output.h
+
+# What asks the mediator over REST. It needs libcurl and jansson.
+if HAVE_REST_CLIENT
+noinst_LTLIBRARIES += common/librestclient.la
+endif
+common_librestclient_la_SOURCES = \
+	common/rest_client.c \
+	common/rest_client.h
+common_librestclient_la_CFLAGS = $(AM_CFLAGS) $(LIBCURL_CFLAGS) $(JANSSON_CFLAGS)
+common_librestclient_la_LIBADD = $(LIBCURL_LIBS) $(JANSSON_LIBS)

@@ -65,8 +65,6 @@ guest_agent_libagent_la_SOURCES = \
 	guest-agent/agent/json.h \
 	guest-agent/agent/number.c \
 	guest-agent/agent/number.h \
-	guest-agent/agent/output.c \
-	guest-agent/agent/output.h \
 	guest-agent/agent/percentile.c \
 	guest-agent/agent/percentile.h \
 	guest-agent/agent/run_argument.c \
@@ -94,7 +92,8 @@ guest_agent_vgpu_agent_SOURCES = \
 	guest-agent/agent/run.c \
 	guest-agent/agent/signals.c
 guest_agent_vgpu_agent_LDADD = \
-	guest-agent/libagent.la guest-agent/libvgpu-core.la common/libcommon.la -lm
+	guest-agent/libagent.la guest-agent/libvgpu-core.la common/libcommandline.la \
+	common/libcommon.la -lm
 
 exampledir = $(docdir)/examples
 dist_example_DATA = \

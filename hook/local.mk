@@ -10,14 +10,12 @@ hook_libhook_la_SOURCES = \
 	hook/hook_config.h \
 	hook/hook.c \
 	hook/hook.h \
-	hook/mediator_client.c \
-	hook/mediator_client.h \
 	xml/file.c \
 	xml/file.h
 hook_libhook_la_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DVGPU_CONTROL_SOCKET='"$(runstatedir)/vgpu/control.sock"'
-hook_libhook_la_CFLAGS = $(AM_CFLAGS) $(LIBCURL_CFLAGS) $(JANSSON_CFLAGS)
-hook_libhook_la_LIBADD = $(LIBCURL_LIBS) $(JANSSON_LIBS)
+hook_libhook_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+hook_libhook_la_LIBADD = common/librestclient.la $(JANSSON_LIBS)
 
 hook_vgpu_SOURCES = hook/main.c
 hook_vgpu_CPPFLAGS = $(AM_CPPFLAGS) -DHOOK_CONFIG='"$(sysconfdir)/vgpu/hook.conf"'

@@ -14,21 +14,26 @@
 #include <sys/time.h>
 
 #include "common/clock.h"
+#include "common/rest_client.h"
 #include "config.h"
 #include "hook/hook_config.h"
 #include "hook/hook.h"
-#include "hook/mediator_client.h"
 #include "xml/file.h"
 
 /* How much longer than the time limit the alarm waits, for what no other limit covers. */
 #define ALARM_MARGIN_MS 250
 
+/* More than this of an answer is an error. */
+#define REPLY_MAX ((size_t)64 << 10)
+
 static const char help[] =
 	"Usage: vgpu [--config FILE] DOMAIN OPERATION SUB-OPERATION EXTRA\n"
+	"       vgpu [--config FILE] --check\n"
 	"Libvirt's qemu hook for domains with a vGPU: libvirt calls it, with the domain's XML\n"
 	"on standard input.\n"
 	"\n"
 	"  --config FILE  instead of " HOOK_CONFIG "\n"
+	"  --check        only read the configuration, and print it\n"
 	"  --help         print this and exit\n"
 	"  --version      print the version and exit\n";
 
@@ -83,16 +88,25 @@ static long time_left(const struct call *call, const struct hook_config *config)
 	return passed_ms < config->timeout_ms ? (long)(config->timeout_ms - passed_ms) : 1;
 }
 
-/* Sends the request of the call. Returns as mediator_request(). */
+/* Sends the request of the call. Returns as rest_call(). */
 static int ask(const struct call *call, const struct hook_config *config,
-	       const struct vgpu_domain_info *info, const char *body, struct mediator_reply *reply,
+	       const struct vgpu_domain_info *info, const char *body, struct rest_reply *reply,
 	       struct vgpu_error **err)
 {
 	char path[sizeof("/v1/vms//domain") + VGPU_UUID_TEXT];
+	const struct rest_server server = {
+		.socket = config->control_socket,
+		.timeout_ms = time_left(call, config),
+		.reply_max = REPLY_MAX,
+	};
+	const struct rest_request request = {
+		.method = body ? "PUT" : "DELETE",
+		.path = path,
+		.body = body,
+	};
 
 	snprintf(path, sizeof(path), "/v1/vms/%s/domain", info->uuid);
-	return mediator_request(config->control_socket, time_left(call, config),
-				body ? "PUT" : "DELETE", path, body, reply, err);
+	return rest_call(&server, &request, reply, err);
 }
 
 /* prepare/begin of a domain with a vGPU. Returns the exit status. */
@@ -100,7 +114,7 @@ static int register_domain(const struct call *call, const struct hook_config *co
 			   const struct vgpu_domain *domain, const struct vgpu_domain_info *info)
 {
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
-	MEDIATOR_AUTO_REPLY struct mediator_reply reply = { 0 };
+	REST_AUTO_REPLY struct rest_reply reply = { 0 };
 	VGPU_AUTO_FREE char *body = NULL, *problem = NULL;
 
 	if (vgpu_domain_check(domain, &err) == 0)
@@ -118,9 +132,9 @@ static int register_domain(const struct call *call, const struct hook_config *co
 		complain(err->message, "; is vgpu-mediatord running?");
 		return 1;
 	}
-	if (reply.status >= 200 && reply.status < 300)
+	if (rest_success(&reply))
 		return 0;
-	problem = mediator_reply_problem(&reply);
+	problem = rest_reply_problem(&reply);
 	complain(problem ? problem : "out of memory", "");
 	return 1;
 }
@@ -130,7 +144,7 @@ static void release_domain(const struct call *call, const struct hook_config *co
 			   const struct vgpu_domain_info *info)
 {
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
-	MEDIATOR_AUTO_REPLY struct mediator_reply reply = { 0 };
+	REST_AUTO_REPLY struct rest_reply reply = { 0 };
 	VGPU_AUTO_FREE char *problem = NULL;
 
 	if (ask(call, config, info, NULL, &reply, &err) < 0) {
@@ -138,9 +152,9 @@ static void release_domain(const struct call *call, const struct hook_config *co
 		return;
 	}
 	/* 404: the mediator does not know the VM, so there is nothing to mark. */
-	if ((reply.status >= 200 && reply.status < 300) || reply.status == 404)
+	if (rest_success(&reply) || reply.status == 404)
 		return;
-	problem = mediator_reply_problem(&reply);
+	problem = rest_reply_problem(&reply);
 	complain(problem ? problem : "out of memory", "");
 }
 
@@ -175,6 +189,22 @@ static int run(const struct call *call)
 	return 0;
 }
 
+/* Prints the configuration in its own form. Returns the exit status. */
+static int check(const struct call *call)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	struct hook_config config;
+
+	hook_config_defaults(&config);
+	if (hook_config_load(&config, call->config_path, call->config_may_lack, &err) < 0) {
+		complain(err->message, "");
+		return 1;
+	}
+	printf("control-socket = %s\npolicy = %s\ntimeout = %ldms\n", config.control_socket,
+	       config.best_effort ? "best-effort" : "required", config.timeout_ms);
+	return fflush(stdout) == EOF;
+}
+
 int main(int argc, char **argv)
 {
 	struct call call = {
@@ -188,12 +218,14 @@ int main(int argc, char **argv)
 	if (argc == 2 && strcmp(argv[1], "--version") == 0)
 		return puts("vgpu-hook " PACKAGE_VERSION) == EOF || fflush(stdout) == EOF;
 	/* Libvirt gives four arguments always, so a domain of this name is not mistaken. */
-	if (argc == 7 && strcmp(argv[1], "--config") == 0) {
+	if ((argc == 7 || argc == 4) && strcmp(argv[1], "--config") == 0) {
 		call.config_path = argv[2];
 		call.config_may_lack = false;
 		argv += 2;
 		argc -= 2;
 	}
+	if (argc == 2 && strcmp(argv[1], "--check") == 0)
+		return check(&call);
 	if (argc != 5) {
 		fputs(help, stderr);
 		return 1;

@@ -8,7 +8,7 @@
 #include "guest-agent/agent/agent.h"
 #include "guest-agent/agent/device.h"
 #include "guest-agent/agent/json.h"
-#include "guest-agent/agent/output.h"
+#include "common/output.h"
 #include "guest-agent/agent/vector.h"
 
 #define BLOCK_THREADS 256u

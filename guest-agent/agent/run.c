@@ -10,7 +10,7 @@
 #include "common/clock.h"
 #include "guest-agent/agent/agent.h"
 #include "guest-agent/agent/json.h"
-#include "guest-agent/agent/output.h"
+#include "common/output.h"
 #include "guest-agent/agent/run_argument.h"
 
 #define ARGUMENTS_MAX	256

@@ -3,8 +3,8 @@
  * An output file that is there in full or not at all: written beside its place under a temporary
  * name, and renamed when all of it is on the disk. An older file stays as it was until then.
  */
-#ifndef VGPU_AGENT_OUTPUT_H
-#define VGPU_AGENT_OUTPUT_H
+#ifndef VGPU_COMMON_OUTPUT_H
+#define VGPU_COMMON_OUTPUT_H
 
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "guest-agent/agent/output.h"
+#include "common/output.h"
 
 #include <fcntl.h>
 #include <libgen.h>
