@@ -213,5 +213,6 @@ vgpu_gpuinfo_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 vgpu_gpuinfo_LDADD = $(JANSSON_LIBS) -ldl
 dist_man_MANS += man/vgpu-gpuinfo.8
 
+include mediatord/ctl/local.mk
 include mediatord/keeper/local.mk
 include mediatord/worker/local.mk

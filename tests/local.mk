@@ -15,6 +15,7 @@ include tests/schedsim/local.mk
 include tests/gpu/local.mk
 include tests/guest-agent/local.mk
 include tests/xml/local.mk
+include tests/ctl/local.mk
 include tests/hook/local.mk
 include tests/qemu/local.mk
 include tests/bench/local.mk

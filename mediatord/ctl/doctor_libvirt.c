@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checks of what QEMU and libvirt load. */
+#include <stdio.h>
+#include <string.h>
+
+#include "mediatord/ctl/doctor.h"
+#include "mediatord/ctl/program.h"
+
+#define WRAPPER "qemu-system-x86_64-vgpu"
+
+/* The longest that `qemu -device help` or the hook may take. */
+#define PROGRAM_MS 20000u
+
+/* The first line of a text, which is cut there. */
+static const char *first_line(char *text)
+{
+	text[strcspn(text, "\n")] = '\0';
+	return text;
+}
+
+/*
+ * The wrapper itself is asked: it says what it misses, and the module refuses any QEMU but the one
+ * that it was compiled for.
+ */
+void doctor_check_qemu(struct doctor *doctor, struct doctor_finding *finding)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	VGPU_AUTO_FREE char *path = doctor_path(doctor, "%s", VGPU_BIN_DIR "/" WRAPPER);
+	VGPU_AUTO_FREE char *output = NULL;
+	const char *const arguments[] = { path ? path : "", "-device", "help", NULL };
+	int status;
+
+	if (access(arguments[0], X_OK) < 0) {
+		doctor_found(finding, DOCTOR_FAILED,
+			     "scripts/qemu-headers, ./configure, make install: see README.md",
+			     "%s: %s", arguments[0], strerror(errno));
+		return;
+	}
+	status = program_run(arguments, PROGRAM_MS, &output, &err);
+	if (status < 0)
+		doctor_found(finding, DOCTOR_FAILED, "see whether QEMU runs at all", "%s",
+			     err->message);
+	else if (status > 0)
+		doctor_found(finding, DOCTOR_FAILED,
+			     "build the module for the QEMU that is installed: "
+			     "scripts/qemu-headers, ./configure, make install",
+			     "%s", first_line(output));
+	else if (!strstr(output, "name \"vgpu\""))
+		doctor_found(finding, DOCTOR_FAILED,
+			     "install the toolkit again, wrapper and module together",
+			     "QEMU does not know the device vgpu with %s", arguments[0]);
+	else
+		doctor_found(finding, DOCTOR_OK, NULL, "%s has the device vgpu", arguments[0]);
+}
+
+/* The value of "control-socket = PATH" in what the hook printed, cut out of it; or NULL. */
+static const char *hook_socket(char *output)
+{
+	static const char key[] = "control-socket = ";
+	char *line = strstr(output, key);
+
+	if (!line)
+		return NULL;
+	line += sizeof(key) - 1;
+	return first_line(line);
+}
+
+void doctor_check_hook(struct doctor *doctor, struct doctor_finding *finding)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	VGPU_AUTO_FREE char *path = doctor_path(doctor, "%s", VGPU_HOOKS_DIR "/vgpu");
+	VGPU_AUTO_FREE char *output = NULL;
+	const char *const arguments[] = { path ? path : "", "--check", NULL };
+	const char *wanted = doctor->config->control_socket;
+	const char *socket;
+	int status;
+
+	if (access(arguments[0], X_OK) < 0) {
+		doctor_found(finding, DOCTOR_FAILED,
+			     "install the hook (configure --with-libvirt-hooks=DIR), then restart "
+			     "libvirtd or virtqemud",
+			     "%s: %s", arguments[0], strerror(errno));
+		return;
+	}
+	status = program_run(arguments, PROGRAM_MS, &output, &err);
+	if (status < 0) {
+		doctor_found(finding, DOCTOR_FAILED, "install the hook again", "%s", err->message);
+		return;
+	}
+	if (status > 0) {
+		doctor_found(finding, DOCTOR_FAILED,
+			     "correct the hook's configuration: no domain with a vGPU starts", "%s",
+			     first_line(output));
+		return;
+	}
+	socket = hook_socket(output);
+	if (!socket || strcmp(socket, wanted) != 0)
+		doctor_found(finding, DOCTOR_FAILED,
+			     "make control-socket the same in hook.conf and mediatord.conf",
+			     "the hook asks %s, but the mediator serves %s",
+			     socket ? socket : "nobody", wanted);
+	else
+		doctor_found(finding, DOCTOR_OK, NULL,
+			     "%s; libvirt knows it where it was restarted since", arguments[0]);
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vgpuctl pool list, gpu list and gpu show. */
+#include <stdio.h>
+#include <string.h>
+
+#include "mediatord/config_value.h"
+#include "mediatord/ctl/ctl.h"
+#include "mediatord/ctl/show.h"
+
+static int list_gpus(struct ctl *ctl, int count, char **operands)
+{
+	static const struct table_column columns[] = {
+		{ .title = "GPU", .right = true },
+		{ .title = "NAME", .flexible = true },
+		{ .title = "POOL" },
+		{ .title = "STATE" },
+		{ .title = "UTIL", .right = true },
+		{ .title = "USED", .right = true },
+		{ .title = "MEMORY", .right = true },
+		{ .title = "TEMP", .right = true },
+		{ .title = "POWER", .right = true },
+	};
+	TABLE_AUTO struct table table = TABLE_INIT(columns);
+	CTL_AUTO_JSON json_t *answer = NULL;
+	const json_t *gpu;
+	size_t index;
+	int status = ctl_get_list(ctl, "/v1/gpus", "gpus", &answer);
+
+	(void)count;
+	(void)operands;
+	if (status)
+		return status;
+	if (ctl->json)
+		return ctl_print_json(answer);
+	json_array_foreach (json_object_get(answer, "gpus"), index, gpu) {
+		show_cell(&table, gpu, "index", SHOW_PLAIN);
+		show_cell(&table, gpu, "name", SHOW_PLAIN);
+		show_cell(&table, gpu, "pool", SHOW_PLAIN);
+		show_cell(&table, gpu, "state", SHOW_PLAIN);
+		show_cell(&table, gpu, "utilization_percent", SHOW_PERCENT);
+		show_cell(&table, gpu, "memory_used_bytes", SHOW_SIZE);
+		show_cell(&table, gpu, "memory_bytes", SHOW_SIZE);
+		show_cell(&table, gpu, "temperature_celsius", SHOW_CELSIUS);
+		show_cell(&table, gpu, "power_milliwatts", SHOW_POWER);
+	}
+	table_print(&table, stdout, table_terminal_columns(), "\n", 0);
+	return EX_OK;
+}
+
+const struct command command_gpu_list = {
+	.group = "gpu",
+	.name = "list",
+	.summary = "the host's GPUs",
+	.usage = "Usage: vgpuctl gpu list\n"
+		 "Lists the GPUs, as their driver described them some seconds ago.\n",
+	.run = list_gpus,
+};
+
+static int print_gpu(struct ctl *ctl, const json_t *gpu)
+{
+	static const struct {
+		const char *what, *path;
+		enum show_kind kind;
+	} rows[] = {
+		{ "gpu", "index", SHOW_PLAIN },
+		{ "name", "name", SHOW_PLAIN },
+		{ "uuid", "uuid", SHOW_PLAIN },
+		{ "pci address", "pci_address", SHOW_PLAIN },
+		{ "pool", "pool", SHOW_PLAIN },
+		{ "state", "state", SHOW_PLAIN },
+		{ "problem", "problem", SHOW_PLAIN },
+		{ "memory", "memory_bytes", SHOW_SIZE },
+		{ "memory used", "memory_used_bytes", SHOW_SIZE },
+		{ "utilization", "utilization_percent", SHOW_PERCENT },
+		{ "temperature", "temperature_celsius", SHOW_CELSIUS },
+		{ "power", "power_milliwatts", SHOW_POWER },
+		{ "partitioned (MIG)", "mig", SHOW_PLAIN },
+		{ "processes", "processes", SHOW_PLAIN },
+	};
+	static const struct table_column columns[] = { { .title = "WHAT" }, { .title = "VALUE" } };
+	TABLE_AUTO struct table table = TABLE_INIT(columns);
+
+	if (ctl->json)
+		return ctl_print_json(gpu);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		table_add(&table, rows[i].what);
+		show_cell(&table, gpu, rows[i].path, rows[i].kind);
+	}
+	table_print(&table, stdout, 0, "\n", 0);
+	return EX_OK;
+}
+
+static int show_gpu(struct ctl *ctl, int count, char **operands)
+{
+	CTL_AUTO_JSON json_t *answer = NULL;
+	const json_t *gpu;
+	const char *end;
+	uint64_t wanted;
+	size_t index;
+	int status;
+
+	(void)count;
+	if (config_value_digits(operands[0], INT64_MAX, &wanted, &end) < 0 || *end)
+		return ctl_fail(ctl, EX_USAGE, "gpu show: '%s' is no number of a GPU", operands[0]);
+	status = ctl_get_list(ctl, "/v1/gpus", "gpus", &answer);
+	if (status)
+		return status;
+	json_array_foreach (json_object_get(answer, "gpus"), index, gpu)
+		if (show_number(gpu, "index") == (int64_t)wanted)
+			return print_gpu(ctl, gpu);
+	return ctl_fail(ctl, CTL_REFUSED, "there is no GPU %s; see 'vgpuctl gpu list'",
+			operands[0]);
+}
+
+const struct command command_gpu_show = {
+	.group = "gpu",
+	.name = "show",
+	.summary = "one GPU",
+	.usage = "Usage: vgpuctl gpu show GPU\n"
+		 "Shows the GPU of this number.\n",
+	.operands_min = 1,
+	.operands_max = 1,
+	.run = show_gpu,
+};
+
+/* "0,1": a table's cell has no room for more. */
+static void add_gpus(struct table *table, const json_t *pool)
+{
+	const json_t *gpus = json_object_get(pool, "gpus"), *gpu;
+	char text[256] = "";
+	size_t index, used = 0;
+
+	json_array_foreach (gpus, index, gpu) {
+		if (!json_is_integer(gpu) || used + 24 > sizeof(text))
+			continue;
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%lld",
+					 used ? "," : "", (long long)json_integer_value(gpu));
+	}
+	table_add(table, used ? text : "-");
+}
+
+static int list_pools(struct ctl *ctl, int count, char **operands)
+{
+	static const struct table_column columns[] = {
+		{ .title = "NAME" },
+		{ .title = "GPUS", .flexible = true },
+		{ .title = "VMS", .right = true },
+		{ .title = "MEMORY", .right = true },
+		{ .title = "COMMITTED", .right = true },
+		{ .title = "LIMIT", .right = true },
+		{ .title = "CONTEXTS", .right = true },
+	};
+	TABLE_AUTO struct table table = TABLE_INIT(columns);
+	CTL_AUTO_JSON json_t *answer = NULL;
+	const json_t *pool;
+	size_t index;
+	int status = ctl_get_list(ctl, "/v1/pools", "pools", &answer);
+
+	(void)count;
+	(void)operands;
+	if (status)
+		return status;
+	if (ctl->json)
+		return ctl_print_json(answer);
+	json_array_foreach (json_object_get(answer, "pools"), index, pool) {
+		show_cell(&table, pool, "name", SHOW_PLAIN);
+		add_gpus(&table, pool);
+		show_cell(&table, pool, "vms", SHOW_PLAIN);
+		show_cell(&table, pool, "memory_bytes", SHOW_SIZE);
+		show_cell(&table, pool, "committed_bytes", SHOW_SIZE);
+		show_limit_cell(&table, pool, "limit_bytes", SHOW_SIZE);
+		show_cell(&table, pool, "contexts", SHOW_PLAIN);
+	}
+	table_print(&table, stdout, table_terminal_columns(), "\n", 0);
+	return EX_OK;
+}
+
+const struct command command_pool_list = {
+	.group = "pool",
+	.name = "list",
+	.summary = "the pools, and what is promised of their memory",
+	.usage = "Usage: vgpuctl pool list\n"
+		 "Lists the pools with their GPUs, and how much of these GPUs' memory is promised "
+		 "to\n"
+		 "VMs.\n",
+	.run = list_pools,
+};

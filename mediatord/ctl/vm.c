@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vgpuctl vm list, show and rm. */
+#include <stdio.h>
+#include <string.h>
+
+#include "mediatord/ctl/show.h"
+#include "mediatord/ctl/values.h"
+#include "mediatord/ctl/vm.h"
+
+const char *vm_label(const json_t *vm)
+{
+	const char *name = show_text(vm, "name", "");
+
+	return *name ? name : show_text(vm, "uuid", "-");
+}
+
+const char *vm_state(const json_t *vm)
+{
+	const char *hold = show_text(vm, "hold", "none");
+
+	if (json_object_get(vm, "problem"))
+		return "problem";
+	if (strcmp(hold, "none") != 0)
+		return hold;
+	if (strcmp(show_text(vm, "link.state", ""), "up") == 0)
+		return "up";
+	return json_is_true(json_object_get(vm, "attached")) ? "attached" : "down";
+}
+
+static int list(struct ctl *ctl, int count, char **operands)
+{
+	static const struct table_column columns[] = {
+		{ .title = "NAME", .flexible = true },
+		{ .title = "ID", .right = true },
+		{ .title = "STATE" },
+		{ .title = "POOL" },
+		{ .title = "PROFILE", .flexible = true },
+		{ .title = "PRIORITY" },
+		{ .title = "WEIGHT", .right = true },
+		{ .title = "MEMORY", .right = true },
+		{ .title = "QUOTA", .right = true },
+		{ .title = "CH", .right = true },
+	};
+	TABLE_AUTO struct table table = TABLE_INIT(columns);
+	CTL_AUTO_JSON json_t *answer = NULL;
+	const json_t *vm;
+	size_t index;
+	int status = ctl_get_list(ctl, "/v1/vms", "vms", &answer);
+
+	(void)count;
+	(void)operands;
+	if (status)
+		return status;
+	if (ctl->json)
+		return ctl_print_json(answer);
+	json_array_foreach (json_object_get(answer, "vms"), index, vm) {
+		table_add(&table, vm_label(vm));
+		show_cell(&table, vm, "vm_id", SHOW_PLAIN);
+		table_add(&table, vm_state(vm));
+		show_cell(&table, vm, "pool", SHOW_PLAIN);
+		show_cell(&table, vm, "profile", SHOW_PLAIN);
+		show_cell(&table, vm, "priority", SHOW_PLAIN);
+		show_cell(&table, vm, "weight", SHOW_PLAIN);
+		show_cell(&table, vm, "usage.gpu_memory_bytes", SHOW_SIZE);
+		show_limit_cell(&table, vm, "quotas.gpu_memory_bytes", SHOW_SIZE);
+		table_addf(&table, "%zu", json_array_size(json_object_get(vm, "channels")));
+	}
+	table_print(&table, stdout, table_terminal_columns(), "\n", 0);
+	return EX_OK;
+}
+
+const struct command command_vm_list = {
+	.group = "vm",
+	.name = "list",
+	.summary = "all VMs",
+	.usage = "Usage: vgpuctl vm list\n"
+		 "Lists the registered VMs: what is configured, and what they hold of it.\n",
+	.run = list,
+};
+
+static const struct table_column show_columns[] = {
+	{ .title = "WHAT" },
+	{ .title = "VALUE" },
+	{ .title = "FROM" },
+};
+
+static void show_row(struct table *table, const json_t *vm, const char *what, const char *path,
+		     enum show_kind kind)
+{
+	if (!show_at(vm, path))
+		return;
+	table_add(table, what);
+	show_cell(table, vm, path, kind);
+	table_add(table, "");
+}
+
+/* What was configured, with the hand that did; under the names that `vm set` takes. */
+static void show_values(struct table *table, const json_t *vm)
+{
+	const json_t *sources = json_object_get(vm, "sources");
+
+	for (const struct value_key *key = value_keys; key->name; key++) {
+		const char *source = json_string_value(json_object_get(sources, key->path));
+
+		if (!show_at(vm, key->path))
+			continue;
+		table_add(table, key->name);
+		if (key->limit)
+			show_limit_cell(table, vm, key->path, key->kind);
+		else
+			show_cell(table, vm, key->path, key->kind);
+		table_add(table, source ? source : "");
+	}
+}
+
+static void show_state(struct table *table, const json_t *vm)
+{
+	static const struct {
+		const char *what, *path;
+		enum show_kind kind;
+	} rows[] = {
+		{ "problem", "problem", SHOW_PLAIN },
+		{ "attached", "attached", SHOW_PLAIN },
+		{ "hold", "hold", SHOW_PLAIN },
+		{ "idle", "idle", SHOW_PLAIN },
+		{ "link socket", "link.socket", SHOW_PLAIN },
+		{ "link", "link.state", SHOW_PLAIN },
+		{ "link pid", "link.pid", SHOW_PLAIN },
+		{ "mailbox worker", "worker.state", SHOW_PLAIN },
+		{ "mailbox worker pid", "worker.pid", SHOW_PLAIN },
+		{ "gpu", "worker.gpu", SHOW_PLAIN },
+		{ "gpu memory held", "usage.gpu_memory_bytes", SHOW_SIZE },
+		{ "window held", "usage.window_bytes", SHOW_SIZE },
+		{ "gpu time", "usage.gpu_time_ns", SHOW_TIME },
+		{ "requests", "counters.requests", SHOW_PLAIN },
+		{ "completed", "counters.completed", SHOW_PLAIN },
+		{ "failed", "counters.failed", SHOW_PLAIN },
+		{ "workers lost", "counters.workers_lost", SHOW_PLAIN },
+		{ "links refused", "counters.links_refused", SHOW_PLAIN },
+	};
+
+	table_add(table, "state");
+	table_add(table, vm_state(vm));
+	table_add(table, "");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		show_row(table, vm, rows[i].what, rows[i].path, rows[i].kind);
+	table_add(table, "channels");
+	table_addf(table, "%zu", json_array_size(json_object_get(vm, "channels")));
+	table_add(table, "");
+}
+
+int vm_print(struct ctl *ctl, const json_t *vm)
+{
+	TABLE_AUTO struct table table = TABLE_INIT(show_columns);
+
+	if (ctl->json)
+		return ctl_print_json(vm);
+	show_row(&table, vm, "uuid", "uuid", SHOW_PLAIN);
+	show_values(&table, vm);
+	show_state(&table, vm);
+	table_print(&table, stdout, 0, "\n", 0);
+	return EX_OK;
+}
+
+static int show(struct ctl *ctl, int count, char **operands)
+{
+	CTL_AUTO_JSON json_t *vm = NULL;
+	char path[VM_PATH_BYTES];
+	int status = vm_find_path(ctl, operands[0], "", path);
+
+	(void)count;
+	if (status == 0)
+		status = ctl_get(ctl, path, &vm);
+	return status ? status : vm_print(ctl, vm);
+}
+
+const struct command command_vm_show = {
+	.group = "vm",
+	.name = "show",
+	.summary = "one VM: its values, where they come from, and what it does",
+	.usage =
+		"Usage: vgpuctl vm show VM\n"
+		"Shows a VM. FROM says who gave a value: the operator, the domain's metadata, its\n"
+		"profile, or a default. VM is a uuid, a vm_id or a name of libvirt's.\n",
+	.operands_min = 1,
+	.operands_max = 1,
+	.run = show,
+};
+
+static int rm(struct ctl *ctl, int count, char **operands)
+{
+	CTL_AUTO_JSON json_t *answer = NULL;
+	char path[VM_PATH_BYTES];
+	int status = vm_find_path(ctl, operands[0], "", path);
+
+	(void)count;
+	return status ? status : ctl_send(ctl, "DELETE", path, NULL, NULL, &answer);
+}
+
+const struct command command_vm_rm = {
+	.group = "vm",
+	.name = "rm",
+	.summary = "end a VM's link and workers, and forget it",
+	.usage = "Usage: vgpuctl vm rm VM\n"
+		 "Ends a VM's link and workers and forgets the VM. What it held is lost.\n",
+	.operands_min = 1,
+	.operands_max = 1,
+	.run = rm,
+};
