@@ -21,6 +21,7 @@ struct follower {
 	bool failed;  /* standard output takes no more */
 	bool refused; /* what came is no stream of events */
 	bool done;    /* what was asked for is there */
+	bool began;   /* there was a mediator that told events */
 	/* Without --follow: when this was asked, in the form of the events' times. */
 	char until[64];
 };
@@ -90,6 +91,7 @@ static bool take_bytes(void *opaque, const char *bytes, size_t length, struct vg
 	struct follower *follower = opaque;
 	bool go_on = sse_take(&follower->sse, bytes, length, err);
 
+	follower->began = true;
 	follower->refused = !go_on && !follower->failed && !follower->done;
 	return go_on;
 }
@@ -98,7 +100,7 @@ static bool take_bytes(void *opaque, const char *bytes, size_t length, struct vg
  * One connection, until it ends. Returns 0 where it was a stream of events, or an exit status. What
  * came before is not asked for again.
  */
-static int follow_once(struct follower *follower, bool again)
+static int follow_once(struct follower *follower)
 {
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
 	REST_AUTO_REPLY struct rest_reply reply = { 0 };
@@ -122,7 +124,7 @@ static int follow_once(struct follower *follower, bool again)
 		return EX_IOERR; /* main() says so */
 	if (follower->done)
 		return 0;
-	if (follower->refused || (result < 0 && ctl->follow && !again))
+	if (follower->refused || (result < 0 && !follower->began))
 		return ctl_fail_error(ctl, err);
 	if (result < 0 && !ctl->follow)
 		return err->status == ETIMEDOUT ? 0 : ctl_fail_error(ctl, err);
@@ -168,10 +170,10 @@ static int events(struct ctl *ctl, int count, char **operands)
 	}
 	if (!ctl->follow)
 		set_until(&follower);
-	status = follow_once(&follower, false);
+	status = follow_once(&follower);
 	while (status == 0 && ctl->follow) {
 		sleep(RETRY_SECONDS);
-		status = follow_once(&follower, true);
+		status = follow_once(&follower);
 	}
 	sse_clear(&follower.sse);
 	return status;

@@ -107,6 +107,15 @@ static void add_rate(struct table *table, double value, const char *unit)
 		table_addf(table, value < 100 ? "%.1f%s" : "%.0f%s", value, unit);
 }
 
+/* 0 is that of no job. */
+static void add_latency(struct table *table, const json_t *vm, const char *path)
+{
+	if (show_number(vm, path) == 0)
+		table_add(table, "-");
+	else
+		show_cell(table, vm, path, SHOW_TIME);
+}
+
 static void print_vms(const struct screen *screen, const struct top_vm *rows, size_t count,
 		      size_t lines)
 {
@@ -140,8 +149,8 @@ static void print_vms(const struct screen *screen, const struct top_vm *rows, si
 		show_cell(&table, vm, "usage.gpu_memory_bytes", SHOW_SIZE);
 		show_limit_cell(&table, vm, "quotas.gpu_memory_bytes", SHOW_SIZE);
 		add_rate(&table, rows[i].requests_per_second, "");
-		show_cell(&table, vm, "latency.p50_ns", SHOW_TIME);
-		show_cell(&table, vm, "latency.p99_ns", SHOW_TIME);
+		add_latency(&table, vm, "latency_ns.total.p50");
+		add_latency(&table, vm, "latency_ns.total.p99");
 		table_addf(&table, "%zu", json_array_size(json_object_get(vm, "channels")));
 	}
 	table_print(&table, screen->stream, screen->columns, screen->newline, lines);
@@ -329,7 +338,9 @@ const struct command command_top = {
 	.usage = "Usage: vgpuctl top [--once] [--interval SECONDS]\n"
 		 "Shows the GPUs, and the VMs by the GPU time that they had since the last look: "
 		 "100%\n"
-		 "is one GPU. REQ/S counts requests and submissions. 'q' ends it.\n"
+		 "is one GPU. REQ/S counts requests and submissions; P50 and P99 are of its jobs, "
+		 "from\n"
+		 "their arrival to their end, since the VM was registered. 'q' ends it.\n"
 		 "\n"
 		 "      --once              look twice, print it once, and end\n"
 		 "      --interval=SECONDS  between two looks (default: 2)\n",

@@ -20,6 +20,8 @@ const char *vm_state(const json_t *vm)
 
 	if (json_object_get(vm, "problem"))
 		return "problem";
+	if (json_is_true(json_object_get(vm, "quarantined")))
+		return "quarantined";
 	if (strcmp(hold, "none") != 0)
 		return hold;
 	if (strcmp(show_text(vm, "link.state", ""), "up") == 0)
@@ -123,6 +125,8 @@ static void show_state(struct table *table, const json_t *vm)
 		{ "attached", "attached", SHOW_PLAIN },
 		{ "hold", "hold", SHOW_PLAIN },
 		{ "idle", "idle", SHOW_PLAIN },
+		{ "quarantine", "quarantine.reason", SHOW_PLAIN },
+		{ "quarantine until", "quarantine.until", SHOW_PLAIN },
 		{ "link socket", "link.socket", SHOW_PLAIN },
 		{ "link", "link.state", SHOW_PLAIN },
 		{ "link pid", "link.pid", SHOW_PLAIN },
@@ -135,8 +139,15 @@ static void show_state(struct table *table, const json_t *vm)
 		{ "requests", "counters.requests", SHOW_PLAIN },
 		{ "completed", "counters.completed", SHOW_PLAIN },
 		{ "failed", "counters.failed", SHOW_PLAIN },
+		{ "faults", "counters.faults", SHOW_PLAIN },
+		{ "quarantines", "counters.quarantines", SHOW_PLAIN },
 		{ "workers lost", "counters.workers_lost", SHOW_PLAIN },
 		{ "links refused", "counters.links_refused", SHOW_PLAIN },
+		{ "jobs", "counters.jobs", SHOW_PLAIN },
+		{ "wait, p50", "latency_ns.queue.p50", SHOW_TIME },
+		{ "wait, p99", "latency_ns.queue.p99", SHOW_TIME },
+		{ "run, p50", "latency_ns.run.p50", SHOW_TIME },
+		{ "run, p99", "latency_ns.run.p99", SHOW_TIME },
 	};
 
 	table_add(table, "state");

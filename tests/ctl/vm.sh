@@ -58,6 +58,14 @@ expect 0 "web1  " "$ctl" vm list
 shows paused
 expect 0 "" "$ctl" vm resume web1
 expect 0 "" "$ctl" vm reset web1
+expect 0 "" "$ctl" vm quarantine web1
+expect 0 "" "$ctl" vm show web1
+row state quarantined
+row quarantine "by the operator"
+row "quarantine until" -
+expect 0 "" "$ctl" vm release web1
+expect 0 "" "$ctl" vm show web1
+row state down
 
 # JSON is the API's.
 [ "$("$ctl" --json vm show web1 | jq -c .)" = "$(rest GET "/v1/vms/$uuid" | jq -c .)" ] ||
