@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 #include <unistd.h>
 
 static const char *log_program = "vgpu";
-static int log_level = VGPU_LOG_INFO;
+static atomic_int log_level = VGPU_LOG_INFO;
 static bool log_to_journal;
 
 /* JOURNAL_STREAM holds "device:inode" of the stream that systemd connected (systemd.exec(5)). */
@@ -30,6 +31,11 @@ void vgpu_log_init(const char *program, int level)
 	log_program = program;
 	log_level = level;
 	log_to_journal = stderr_is_journal();
+}
+
+void vgpu_log_set_level(int level)
+{
+	log_level = level;
 }
 
 static const char *level_name(int level)

@@ -17,6 +17,9 @@
 /* Names the program and the most detailed level to print. Call once, before any thread starts. */
 void vgpu_log_init(const char *program, int level);
 
+/* Another most detailed level from now on. Any thread. */
+void vgpu_log_set_level(int level);
+
 /*
  * Prints one line; control characters in the text are replaced by '?', so that a hostile name
  * cannot forge a second line. Callable from any thread; keeps errno.

@@ -139,6 +139,8 @@ endif
 mediatord_libplane_la_SOURCES = \
 	mediatord/accountant.c \
 	mediatord/accountant.h \
+	mediatord/chores.c \
+	mediatord/chores.h \
 	mediatord/control.h \
 	mediatord/gpu_report.c \
 	mediatord/gpu_report.h \

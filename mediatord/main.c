@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -17,8 +18,10 @@
 #include <systemd/sd-daemon.h>
 #endif
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "mediatord/accountant.h"
+#include "mediatord/chores.h"
 #include "mediatord/config.h"
 #include "mediatord/event_feed.h"
 #include "mediatord/gpus.h"
@@ -168,7 +171,24 @@ static void notify(const char *state)
 #endif
 }
 
-static int serve(struct config *config, struct vgpu_error **err)
+/* Within so long the service manager wants to hear of us; 0: it does not. */
+static int64_t watchdog_ns(void)
+{
+#ifdef HAVE_SYSTEMD
+	uint64_t microseconds;
+
+	if (sd_watchdog_enabled(0, &microseconds) > 0)
+		return (int64_t)microseconds * VGPU_NS_PER_US;
+#endif
+	return 0;
+}
+
+static const char *config_path(const struct options *options)
+{
+	return options->config ? options->config : VGPU_CONFIG_FILE;
+}
+
+static int serve(struct config *config, const struct options *options, struct vgpu_error **err)
 {
 	/* Ended in the opposite order: REST first, whose calls fail once the loop has ended. */
 	VGPU_CLEANUP(event_feed_stop) struct event_feed *feed = NULL;
@@ -178,6 +198,9 @@ static int serve(struct config *config, struct vgpu_error **err)
 	VGPU_CLEANUP(accountant_stop) struct accountant *accountant = NULL;
 	VGPU_CLEANUP(gpus_close) struct gpus *gpus = NULL;
 	VGPU_CLEANUP(rest_stop) struct rest *rest = NULL;
+	VGPU_AUTO_CLOSE int reload_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	VGPU_CLEANUP(chores_stop) struct chores *chores = NULL;
+	struct chores_parts chores_parts;
 	struct rest_parts parts;
 	int rc;
 
@@ -204,13 +227,26 @@ static int serve(struct config *config, struct vgpu_error **err)
 	};
 	if (rest_start(&parts, &rest, err) < 0)
 		return -1;
+	mediator_on_reload(mediator, reload_fd);
+	chores_parts = (struct chores_parts){
+		.path = config_path(options),
+		.may_lack = !options->config,
+		.config = config,
+		.control = mediator_control(mediator),
+		.registry = registry,
+		.reload_fd = reload_fd,
+		.notify = notify,
+		.watchdog_ns = watchdog_ns(),
+	};
+	if (chores_start(&chores_parts, &chores, err) < 0)
+		return -1;
 	if (accountant_start(mediator_control(mediator), state, &accountant, err) < 0 ||
 	    gpus_watch(gpus, gpus_changed, mediator_control(mediator), err) < 0)
 		return -1;
-	notify("READY=1");
+	notify("READY=1\nSTATUS=Serving links and REST");
 	vgpu_log_info("serving %s", config->control_socket);
 	rc = mediator_run(mediator, err);
-	notify("STOPPING=1");
+	notify("STOPPING=1\nSTATUS=Shutting down");
 	return rc;
 }
 
@@ -219,7 +255,7 @@ int main(int argc, char **argv)
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
 	VGPU_CLEANUP(config_free) struct config *config = NULL;
 	struct options options = parse_options(argc, argv);
-	const char *path = options.config ? options.config : VGPU_CONFIG_FILE;
+	const char *path = config_path(&options);
 
 	vgpu_log_init("vgpu-mediatord", VGPU_LOG_INFO);
 	if (config_load(path, !options.config, &config, &err) < 0) {
@@ -233,7 +269,7 @@ int main(int argc, char **argv)
 	}
 	vgpu_log_init("vgpu-mediatord", config->log_level);
 	prepare_process();
-	if (serve(config, &err) < 0) {
+	if (serve(config, &options, &err) < 0) {
 		vgpu_log_error("%s", err->message);
 		return EXIT_FAILURE;
 	}

@@ -117,6 +117,17 @@ static void schedule(void *opaque)
 		timer_set(loop_timers(mediator->loop), &mediator->sched_timer, deadline);
 }
 
+/* Another thread reads the configuration: the disk may be slow. */
+static void ask_for_reload(const struct mediator *mediator)
+{
+	const uint64_t one = 1;
+	/* Fails only where the counter is full: it was asked already. */
+	ssize_t written =
+		mediator->reload_fd < 0 ? 0 : write(mediator->reload_fd, &one, sizeof(one));
+
+	(void)written;
+}
+
 static void handle_signals(struct mediator *mediator)
 {
 	struct signalfd_siginfo info;
@@ -124,8 +135,7 @@ static void handle_signals(struct mediator *mediator)
 	while (read(mediator->signal_fd, &info, sizeof(info)) == sizeof(info))
 		switch (info.ssi_signo) {
 		case SIGHUP:
-			vgpu_log_info("SIGHUP: the configuration is read at start only; restart to "
-				      "change it");
+			ask_for_reload(mediator);
 			break;
 		default:
 			vgpu_log_info("%s: shutting down",
@@ -270,6 +280,7 @@ int mediator_new(const struct config *config, struct mediator **mediator, struct
 		return vgpu_error_set(err, ENOMEM, "out of memory");
 	made->config = config;
 	made->signal_fd = -1;
+	made->reload_fd = -1;
 	made->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	made->privileged = geteuid() == 0;
 	/* More than any earlier mediator can have given since the host was booted. */
@@ -378,6 +389,11 @@ int mediator_run(struct mediator *mediator, struct vgpu_error **err)
 void mediator_tell(struct mediator *mediator, struct event_feed *feed)
 {
 	mediator->feed = feed;
+}
+
+void mediator_on_reload(struct mediator *mediator, int reload_fd)
+{
+	mediator->reload_fd = reload_fd;
 }
 
 struct control *mediator_control(struct mediator *mediator)

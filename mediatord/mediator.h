@@ -27,6 +27,7 @@ struct mediator {
 	struct pools pools;
 	struct control *control;
 	struct event_feed *feed; /* or NULL */
+	int reload_fd;		 /* an eventfd that SIGHUP goes to; -1: none */
 	struct keeper_client *keeper;
 	struct keeper_settings keeper_settings;
 	struct source *signals;
@@ -70,6 +71,9 @@ int mediator_run(struct mediator *mediator, struct vgpu_error **err);
 
 /* Where events go from now on; the caller's, to live as long. Before it runs. */
 void mediator_tell(struct mediator *mediator, struct event_feed *feed);
+
+/* An eventfd that is written to upon SIGHUP; the caller's. Before it runs. */
+void mediator_on_reload(struct mediator *mediator, int reload_fd);
 
 /* What other threads speak to. */
 struct control *mediator_control(struct mediator *mediator);

@@ -214,6 +214,7 @@ mediatord_rest_tests = \
 	tests/mediatord/rest-events.sh \
 	tests/mediatord/rest-tokens.sh \
 	tests/mediatord/rest-metrics.sh \
+	tests/mediatord/rest-reload.sh \
 	tests/mediatord/rest-openapi.sh \
 	tests/mediatord/rest-durable.sh \
 	tests/mediatord/rest-socket.sh \
