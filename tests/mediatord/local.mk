@@ -215,6 +215,7 @@ mediatord_rest_tests = \
 	tests/mediatord/rest-tokens.sh \
 	tests/mediatord/rest-metrics.sh \
 	tests/mediatord/rest-reload.sh \
+	tests/mediatord/rest-idle-clients.sh \
 	tests/mediatord/rest-openapi.sh \
 	tests/mediatord/rest-durable.sh \
 	tests/mediatord/rest-socket.sh \
@@ -270,9 +271,13 @@ tests_mediatord_test_events_CFLAGS = $(plane_test_cflags)
 tests_mediatord_test_events_LDADD = mediatord/libmediator.la $(CMOCKA_LIBS)
 
 if FUZZING
-noinst_PROGRAMS += tests/mediatord/fuzz-vm-body
-FUZZ_TARGETS += tests/mediatord/fuzz-vm-body
+noinst_PROGRAMS += tests/mediatord/fuzz-vm-body tests/mediatord/fuzz-rest
+FUZZ_TARGETS += tests/mediatord/fuzz-vm-body tests/mediatord/fuzz-rest
 endif
+tests_mediatord_fuzz_rest_SOURCES = tests/mediatord/fuzz-rest.c
+tests_mediatord_fuzz_rest_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_mediatord_fuzz_rest_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_mediatord_fuzz_rest_LDADD = mediatord/libplane.la mediatord/libmediator.la $(JANSSON_LIBS)
 tests_mediatord_fuzz_vm_body_SOURCES = tests/mediatord/fuzz-vm-body.c
 tests_mediatord_fuzz_vm_body_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_mediatord_fuzz_vm_body_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
