@@ -221,9 +221,19 @@ static void restore(struct registry *registry, const uint8_t uuid[16], const str
 		       err->message);
 }
 
+/* Which value it was that could not be promised. */
+static void name_promise(int status, struct vm_field_name *field)
+{
+	if (status == EDQUOT || status == ERANGE)
+		snprintf(field->text, sizeof(field->text), "%s",
+			 vm_field_name(status == EDQUOT ? VM_FIELD_GPU_MEMORY_BYTES
+							: VM_FIELD_GPU_TIME_GUARANTEED));
+}
+
 /* Stores and puts in force; where that fails, the old record (or none) is back. */
 static int apply(struct registry *registry, const struct registry_vm *old,
-		 const struct registry_vm *new, struct vgpu_error **err)
+		 const struct registry_vm *new, struct vm_field_name *field,
+		 struct vgpu_error **err)
 {
 	VGPU_AUTO_ERROR struct vgpu_error *why = NULL;
 
@@ -232,6 +242,7 @@ static int apply(struct registry *registry, const struct registry_vm *old,
 	if (control_vm_put(registry->control, &new->merged.config, &why) == 0)
 		return 0;
 	restore(registry, new->stored.uuid, old ? &old->stored : NULL);
+	name_promise(why->status, field);
 	if (why->status == EDQUOT)
 		registry_tell(registry, EVENT_POOL_FULL, new->stored.uuid, why->message);
 	return vgpu_error_set(err, registry_status(why->status), "%s", why->message);
@@ -325,7 +336,7 @@ static int claim_name(struct registry *registry, const struct registry_vm *vm, e
 	} else {
 		nameless.merged.config.name[0] = '\0';
 		nameless.merged.sources[VM_FIELD_NAME] = VM_SOURCE_DEFAULT;
-		if (apply(registry, other, &nameless, err) < 0)
+		if (apply(registry, other, &nameless, field, err) < 0)
 			return -1;
 	}
 	registry_replace(registry, other, &nameless);
@@ -373,7 +384,8 @@ static int change_vm(struct registry *registry, enum vm_hand hand,
 		vm->stored.attached = true;
 	if (registry_merge(&registry->config, vm, field, err) < 0 ||
 	    choose_vm_id(registry, vm, field, err) < 0 ||
-	    claim_name(registry, vm, hand, field, err) < 0 || apply(registry, old, vm, err) < 0)
+	    claim_name(registry, vm, hand, field, err) < 0 ||
+	    apply(registry, old, vm, field, err) < 0)
 		return -1;
 	if (old) {
 		registry_replace(registry, old, vm);
@@ -439,6 +451,7 @@ int registry_hold(struct registry *registry, const uint8_t uuid[16], enum vm_hol
 		  struct vgpu_error **err)
 {
 	struct registry_vm *old, vm;
+	struct vm_field_name field;
 	int status = 0;
 
 	pthread_mutex_lock(&registry->change);
@@ -451,7 +464,7 @@ int registry_hold(struct registry *registry, const uint8_t uuid[16], enum vm_hol
 		vm.merged.config.hold = hold;
 		/* One that is not in force needs no more than its record. */
 		status = vm.problem[0] ? store(registry, uuid, &vm.stored, err)
-				       : apply(registry, old, &vm, err);
+				       : apply(registry, old, &vm, &field, err);
 		if (status == 0) {
 			registry_replace(registry, old, &vm);
 			registry_tell(registry, EVENT_VM_HELD, uuid, vm_hold_name(hold));

@@ -103,6 +103,7 @@ guest_agent_scripts = \
 	tests/guest-agent/local-failures.sh \
 	tests/guest-agent/local-library.sh \
 	tests/guest-agent/local-quarantine.sh \
+	tests/guest-agent/local-quotas \
 	tests/guest-agent/local-restart.sh \
 	tests/guest-agent/local-run.sh \
 	tests/guest-agent/local-sharing.sh \

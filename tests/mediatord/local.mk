@@ -209,6 +209,7 @@ mediatord_rest_tests = \
 	tests/mediatord/rest-refusals.sh \
 	tests/mediatord/rest-layers.sh \
 	tests/mediatord/rest-conditions.sh \
+	tests/mediatord/rest-promises.sh \
 	tests/mediatord/rest-profiles.sh \
 	tests/mediatord/rest-actions.sh \
 	tests/mediatord/rest-events.sh \
