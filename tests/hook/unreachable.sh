@@ -55,7 +55,7 @@ all nothing "the mediator at $tmp/control.sock did not answer properly"
 	head -c 100000 /dev/zero | tr '\0' 'x'
 } >"$tmp/long"
 fake "$tmp/long"
-all long "the mediator at $tmp/control.sock did not answer properly"
+all long "the mediator at $tmp/control.sock gave an answer of more than 65536 bytes"
 
 # An answer that is no problem document is told by its status; one that would forge lines is not
 # printed as it is.
