@@ -2,8 +2,8 @@
 #include "mediatord/loop.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <sys/epoll.h>
+#include <time.h>
 
 #include "common/clock.h"
 
@@ -93,12 +93,12 @@ void loop_remove(struct loop *loop, struct source **source)
 	*source = NULL;
 }
 
-/* Milliseconds for epoll_wait(), rounded up so that a deadline has passed when it returns. */
-static int wait_ms(const struct loop *loop, int64_t timeout_ns)
+/* How long to wait at most, NULL: without end. Not in milliseconds: a slice is two of them. */
+static const struct timespec *wait_limit(const struct loop *loop, int64_t timeout_ns,
+					 struct timespec *limit)
 {
 	int64_t deadline = timers_next(&loop->timers);
 	int64_t ns = timeout_ns;
-	int64_t ms;
 
 	if (deadline >= 0) {
 		int64_t left = deadline - vgpu_now_ns();
@@ -108,20 +108,21 @@ static int wait_ms(const struct loop *loop, int64_t timeout_ns)
 		if (ns < 0 || left < ns)
 			ns = left;
 	}
-	if (ns < 0)
-		return -1;
-	ms = (ns + VGPU_NS_PER_MS - 1) / VGPU_NS_PER_MS;
-	return ms > INT_MAX ? INT_MAX : (int)ms;
+	*limit = (struct timespec){ .tv_sec = ns / VGPU_NS_PER_SECOND,
+				    .tv_nsec = ns % VGPU_NS_PER_SECOND };
+	return ns < 0 ? NULL : limit;
 }
 
 int loop_step(struct loop *loop, int64_t timeout_ns)
 {
 	struct epoll_event events[EVENTS_AT_ONCE];
+	struct timespec limit;
 	struct timer *timer;
 	int64_t now;
 	int count;
 
-	count = epoll_wait(loop->epoll_fd, events, EVENTS_AT_ONCE, wait_ms(loop, timeout_ns));
+	count = epoll_pwait2(loop->epoll_fd, events, EVENTS_AT_ONCE,
+			     wait_limit(loop, timeout_ns, &limit), NULL);
 	if (count < 0 && errno != EINTR)
 		return -1;
 	for (int i = 0; i < count; i++) {
