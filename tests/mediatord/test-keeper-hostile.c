@@ -231,9 +231,13 @@ static void a_worker_whose_start_was_not_heard_of_is_killed(void **state)
 	struct keeper_mediator mediator;
 	struct keeper_owner *owner;
 	int64_t deadline = vgpu_now_ns() + 10 * VGPU_NS_PER_SECOND;
-	pid_t pid = start(driver, spawn_and_lose, NULL);
-	int status;
+	int status, pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	pid_t pid;
 
+	if (pidfd < 0 && errno == ENOSYS)
+		skip(); /* valgrind knows none */
+	close(pidfd);
+	pid = start(driver, spawn_and_lose, NULL);
 	keeper_mediator_init(&mediator, driver);
 	keeper_mediator_open(&mediator);
 	owner = keeper_mediator_spawn(&mediator);

@@ -231,6 +231,9 @@ static void a_malformed_message_costs_the_connection_alone(void **state)
 	int fd, stream[2];
 	pid_t pid;
 
+	if (pidfd < 0 && errno == ENOSYS)
+		skip(); /* valgrind knows none */
+
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, stream), 0);
 	keeper_launch(driver, NULL);
 	fd = keeper_greet_empty(driver);

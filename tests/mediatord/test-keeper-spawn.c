@@ -182,6 +182,9 @@ static void without_descriptors_nothing_is_lost(void **state)
 	union vgpu_keeper_message message;
 	int fd, fds[VGPU_KEEPER_FDS];
 
+	/* valgrind keeps a limit of descriptors to itself: the keeper would not have it. */
+	if (getenv("VGPU_TEST_SLOW"))
+		skip();
 	driver->files = 32 + 3 * VGPU_KEEPER_FDS;
 	keeper_launch(driver, NULL);
 	fd = keeper_greet_empty(driver);
