@@ -167,6 +167,7 @@ mediatord_libplane_la_SOURCES = \
 	mediatord/rest_internal.h \
 	mediatord/rest_listen.c \
 	mediatord/rest_metrics.c \
+	mediatord/rest_origin.c \
 	mediatord/rest_profiles.c \
 	mediatord/rest_query.c \
 	mediatord/rest_query.h \
@@ -175,6 +176,7 @@ mediatord_libplane_la_SOURCES = \
 	mediatord/rest_status.c \
 	mediatord/rest_tcp.c \
 	mediatord/rest_tokens.c \
+	mediatord/rest_ui.c \
 	mediatord/rest_vm_json.c \
 	mediatord/rest_vms.c \
 	mediatord/rest_who.c \
@@ -188,16 +190,33 @@ mediatord_libplane_la_SOURCES = \
 	mediatord/usage_text.c \
 	mediatord/vm_text.c \
 	mediatord/vm_text.h
-nodist_mediatord_libplane_la_SOURCES = mediatord/openapi_text.c
-CLEANFILES += mediatord/openapi_text.c
-# What the daemon serves is the file that is read here.
+nodist_mediatord_libplane_la_SOURCES = \
+	mediatord/openapi_text.c \
+	mediatord/ui_text.c
+CLEANFILES += $(nodist_mediatord_libplane_la_SOURCES)
+# What the daemon serves are the files that are read here.
+embed = $(SED) -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/	"&\\n"/'
 mediatord/openapi_text.c: $(top_srcdir)/data/openapi.yaml
 	$(AM_V_GEN)$(MKDIR_P) mediatord && { \
 		echo '/* SPDX-License-Identifier: Apache-2.0 */' && \
 		echo 'extern const char vgpu_openapi_text[];' && \
 		echo 'const char vgpu_openapi_text[] =' && \
-		$(SED) -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/	"&\\n"/' $(top_srcdir)/data/openapi.yaml && \
+		$(embed) $(top_srcdir)/data/openapi.yaml && \
 		echo ';'; } >$@.tmp && mv $@.tmp $@
+
+ui_files = data/ui/index.html data/ui/style.css data/ui/app.js data/ui/widgets.js \
+	data/ui/icon.svg
+EXTRA_DIST += $(ui_files)
+mediatord/ui_text.c: $(ui_files)
+	$(AM_V_GEN)$(MKDIR_P) mediatord && { \
+		echo '/* SPDX-License-Identifier: Apache-2.0 */' && \
+		for file in $(ui_files); do \
+			name=vgpu_ui_`basename $$file | $(SED) 's/\..*//'` && \
+			echo "extern const char $$name[];" && \
+			echo "const char $$name[] =" && \
+			$(embed) $(top_srcdir)/$$file && \
+			echo ';' || exit 1; \
+		done; } >$@.tmp && mv $@.tmp $@
 
 mediatord_libplane_la_CFLAGS = $(AM_CFLAGS) $(MICROHTTPD_CFLAGS) $(GNUTLS_CFLAGS) $(JANSSON_CFLAGS) \
 	$(SQLITE_CFLAGS) -pthread

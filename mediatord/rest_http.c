@@ -45,6 +45,7 @@ static rest_handler *const handlers[REST_ROUTES] = {
 	[REST_VM_PATCH] = rest_vm_patch,
 	[REST_VM_DELETE] = rest_vm_delete,
 	[REST_VM_CHANNELS] = rest_vm_channels,
+	[REST_VM_TIMES] = rest_vm_times,
 	[REST_VM_PAUSE] = rest_vm_pause,
 	[REST_VM_RESUME] = rest_vm_resume,
 	[REST_VM_DRAIN] = rest_vm_drain,
@@ -63,6 +64,8 @@ static rest_handler *const handlers[REST_ROUTES] = {
 	[REST_TOKEN_ADD] = rest_token_add,
 	[REST_TOKEN_DELETE] = rest_token_delete,
 	[REST_EVENTS] = rest_events,
+	[REST_UI] = rest_ui,
+	[REST_UI_FILE] = rest_ui_file,
 	[REST_AUDIT] = rest_audit,
 	[REST_BACKUP] = rest_backup,
 };
@@ -218,6 +221,7 @@ static void handle(struct rest *rest, struct MHD_Connection *connection,
 	request.condition.if_match = header(connection, MHD_HTTP_HEADER_IF_MATCH);
 	request.last_event_id = header(connection, "Last-Event-ID");
 	none = header(connection, MHD_HTTP_HEADER_IF_NONE_MATCH);
+	request.if_none_match = none;
 	request.condition.must_be_new = none && strcmp(none, "*") == 0;
 	handlers[request.target.route](rest, &request, reply);
 }

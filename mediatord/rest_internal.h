@@ -6,6 +6,7 @@
  *   rest_listen.c   the sockets
  *   rest_http.c     a request as it arrives, and the answer's form
  *   rest_who.c      who a client is, and what it may
+ *   rest_origin.c   whose page a browser's request comes from
  *   rest_router.c   which handler
  *   rest_status.c   what VMs do, as of a moment ago
  *   rest_*.c        the handlers, a file a kind of resource
@@ -65,6 +66,7 @@ struct rest_request {
 	struct registry_condition condition; /* of its headers */
 	struct MHD_Connection *connection;
 	const char *last_event_id; /* the header's value, or NULL */
+	const char *if_none_match; /* the same */
 	const char *body;
 	size_t length;
 };
@@ -98,11 +100,12 @@ rest_handler rest_health, rest_ready, rest_version, rest_openapi, rest_backup, r
 	rest_events;
 rest_handler rest_metrics;
 rest_handler rest_vm_list, rest_vm_get, rest_vm_put, rest_vm_patch, rest_vm_delete,
-	rest_vm_channels, rest_domain_put, rest_domain_delete;
+	rest_vm_channels, rest_vm_times, rest_domain_put, rest_domain_delete;
 rest_handler rest_vm_pause, rest_vm_resume, rest_vm_drain, rest_vm_reset, rest_vm_quarantine,
 	rest_vm_release;
 rest_handler rest_token_list, rest_token_add, rest_token_delete;
 rest_handler rest_gpu_list, rest_pool_list;
+rest_handler rest_ui, rest_ui_file;
 rest_handler rest_profile_list, rest_profile_get, rest_profile_put, rest_profile_delete;
 
 /* rest_http.c: MHD's callbacks; opaque is a struct rest_face. */
@@ -128,6 +131,11 @@ void rest_who_write_down(struct rest *rest, struct MHD_Connection *connection,
 
 /* A moment, in seconds since 1970, as RFC 3339 has it. */
 json_t *rest_time_to_json(int64_t seconds);
+/*
+ * rest_origin.c: why a request with these headers, which may be NULL, is refused, or NULL. local:
+ * it came by the control socket.
+ */
+const char *rest_origin_refusal(bool local, const char *host, const char *origin);
 
 /* rest_listen.c: the control socket. Returns a listening socket, or -1 and err. */
 int rest_listen_local(struct rest *rest, struct vgpu_error **err);
@@ -153,5 +161,6 @@ void rest_streams_free(struct rest_streams **streams);
 void rest_vm_write(struct json_text *text, const struct rest *rest, const struct vm_text *vm,
 		   const struct vm_status *status);
 void rest_channels_write(struct json_text *text, const struct vm_status *status);
+void rest_times_write(struct json_text *text, const struct usage *usage);
 
 #endif

@@ -67,6 +67,7 @@ static const struct resource resources[] = {
 	  { { "PUT", REST_DOMAIN_PUT, REST_NEED_HOOK },
 	    { "DELETE", REST_DOMAIN_DELETE, REST_NEED_HOOK } } },
 	{ "/v1/vms/", UUID, "/channels", ONLY_READ(REST_VM_CHANNELS, REST_NEED_READ) },
+	{ "/v1/vms/", UUID, "/times", ONLY_READ(REST_VM_TIMES, REST_NEED_READ) },
 	{ "/v1/vms/", UUID, "/pause", ACTION(REST_VM_PAUSE) },
 	{ "/v1/vms/", UUID, "/resume", ACTION(REST_VM_RESUME) },
 	{ "/v1/vms/", UUID, "/drain", ACTION(REST_VM_DRAIN) },
@@ -96,6 +97,9 @@ static const struct resource resources[] = {
 	{ "/v1/version", NOTHING, "", ONLY_READ(REST_VERSION, REST_NEED_READ) },
 	{ "/v1/openapi.yaml", NOTHING, "", ONLY_READ(REST_OPENAPI, REST_NEED_NOTHING) },
 	{ "/metrics", NOTHING, "", ONLY_READ(REST_METRICS, REST_NEED_READ) },
+	{ "/ui", NOTHING, "", ONLY_READ(REST_UI, REST_NEED_NOTHING) },
+	{ "/ui/", NOTHING, "", ONLY_READ(REST_UI_FILE, REST_NEED_NOTHING) },
+	{ "/ui/", NAME, "", ONLY_READ(REST_UI_FILE, REST_NEED_NOTHING) },
 	{ "/healthz", NOTHING, "", ONLY_READ(REST_HEALTH, REST_NEED_NOTHING) },
 	{ "/readyz", NOTHING, "", ONLY_READ(REST_READY, REST_NEED_NOTHING) },
 };

@@ -84,6 +84,25 @@ void rest_channels_write(struct json_text *text, const struct vm_status *status)
 	JSON_TEXT_ADD(text, "]");
 }
 
+static void add_times(struct json_text *text, const char *key, const uint64_t *times)
+{
+	add_text(text, key);
+	for (unsigned int i = 0; i < VGPU_HISTOGRAM_BUCKETS; i++)
+		add_number(text, i ? "," : "[", times[i]);
+	JSON_TEXT_ADD(text, "]");
+}
+
+void rest_times_write(struct json_text *text, const struct usage *usage)
+{
+	JSON_TEXT_ADD(text, "{\"start_ns\":");
+	for (unsigned int i = 0; i < VGPU_HISTOGRAM_BUCKETS; i++)
+		add_number(text, i ? "," : "[", histogram_start(i));
+	add_times(text, "],\"queue\":", usage->queue_times);
+	add_times(text, ",\"run\":", usage->run_times);
+	add_times(text, ",\"total\":", usage->total_times);
+	JSON_TEXT_ADD(text, "}");
+}
+
 static void add_link(struct json_text *text, const struct rest *rest, const uint8_t uuid[16],
 		     const struct vm_status *status)
 {

@@ -93,6 +93,24 @@ void rest_vm_channels(struct rest *rest, const struct rest_request *request,
 	rest_text(reply, &text);
 }
 
+void rest_vm_times(struct rest *rest, const struct rest_request *request, struct rest_reply *reply)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	VGPU_CLEANUP(vm_text_release)
+	struct vm_text *vm = registry_text(rest->registry, request->target.uuid, &err);
+	struct json_text text = { .length = 0 };
+	struct vm_status status;
+
+	if (!vm) {
+		rest_error(reply, err, NULL);
+		return;
+	}
+	rest_status_get(rest->status, vm->uuid, &status);
+	rest_times_write(&text, &status.usage);
+	reply->status = MHD_HTTP_OK;
+	rest_text(reply, &text);
+}
+
 static void put(struct rest *rest, const struct rest_request *request, enum vm_hand hand,
 		struct rest_reply *reply)
 {

@@ -25,6 +25,11 @@ static bool role_suffices(enum rest_need need, enum token_role role)
 	return false;
 }
 
+static const char *header(struct MHD_Connection *connection, const char *name)
+{
+	return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+}
+
 unsigned int rest_who_check(const struct rest_face *face, struct MHD_Connection *connection,
 			    enum rest_need need, struct rest_caller *caller)
 {
@@ -32,11 +37,13 @@ unsigned int rest_who_check(const struct rest_face *face, struct MHD_Connection 
 	char name[64];
 
 	caller->local = face->local;
+	caller->refused = rest_origin_refusal(face->local, header(connection, MHD_HTTP_HEADER_HOST),
+					      header(connection, MHD_HTTP_HEADER_ORIGIN));
+	if (caller->refused)
+		return MHD_HTTP_FORBIDDEN;
 	if (face->local || need == REST_NEED_NOTHING)
 		return 0;
-	switch (tokens_check(face->rest->tokens,
-			     MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
-							 MHD_HTTP_HEADER_AUTHORIZATION),
+	switch (tokens_check(face->rest->tokens, header(connection, MHD_HTTP_HEADER_AUTHORIZATION),
 			     &role, name)) {
 	case TOKEN_GOOD:
 		break;

@@ -48,12 +48,12 @@ configure
 # vm FILTER VALUE: what the mediator says of the VM.
 vm() {
 	local got
-	got=$(curl -s --max-time 5 --unix-socket "$tmp/control.sock" "http://x/v1/vms/$uuid" | jq -r "$1")
+	got=$(curl -s --max-time 5 --unix-socket "$tmp/control.sock" "http://localhost/v1/vms/$uuid" | jq -r "$1")
 	[ "$got" = "$2" ] || failed "$1 is $got, not $2"
 }
 
 expect plain 0 '' prepare begin <"$top_srcdir/tests/xml/data/bare.xml"
-[ "$(curl -s --unix-socket "$tmp/control.sock" http://x/v1/vms)" = '{"vms":[]}' ] ||
+[ "$(curl -s --unix-socket "$tmp/control.sock" http://localhost/v1/vms)" = '{"vms":[]}' ] ||
 	failed "a domain without a vGPU was registered"
 expect release-unknown 0 '' release end <"$attached"
 

@@ -212,6 +212,7 @@ mediatord_rest_tests = \
 	tests/mediatord/rest-promises.sh \
 	tests/mediatord/rest-profiles.sh \
 	tests/mediatord/rest-actions.sh \
+	tests/mediatord/rest-ui.sh \
 	tests/mediatord/rest-events.sh \
 	tests/mediatord/rest-tokens.sh \
 	tests/mediatord/rest-metrics.sh \

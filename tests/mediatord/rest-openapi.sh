@@ -18,7 +18,7 @@ expect 400 PUT "$vm1" '{"weight":0}'
 shown+=$body
 expect 200 GET '/v1/vms?limit=1'
 shown+=$body
-for path in /v1/profiles /v1/gpus /v1/pools /v1/version /v1/audit "$vm1/channels"; do
+for path in /v1/profiles /v1/gpus /v1/pools /v1/version /v1/audit "$vm1/channels" "$vm1/times"; do
 	expect 200 GET "$path"
 	shown+=$body
 done
