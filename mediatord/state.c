@@ -57,17 +57,17 @@ static const char *const layer_columns[VM_HANDS] = {
 };
 
 static const char *const writes[STATE_STATEMENTS] = {
-	[STATE_PUT_VM] = "INSERT INTO vm (uuid, vm_id, attached, domain, operator, hold)"
-			 " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (uuid) DO UPDATE SET"
-			 " vm_id = ?2, attached = ?3, domain = ?4, operator = ?5, hold = ?6",
+	[STATE_PUT_VM] = ("INSERT INTO vm (uuid, vm_id, attached, domain, operator, hold)"
+			  " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (uuid) DO UPDATE SET"
+			  " vm_id = ?2, attached = ?3, domain = ?4, operator = ?5, hold = ?6"),
 	[STATE_DELETE_VM] = "DELETE FROM vm WHERE uuid = ?1",
 	[STATE_PUT_PROFILE] = "INSERT OR REPLACE INTO profile (name, body) VALUES (?1, ?2)",
 	[STATE_DELETE_PROFILE] = "DELETE FROM profile WHERE name = ?1",
-	[STATE_PUT_USAGE] = "INSERT INTO usage (uuid, counters)"
-			    " SELECT ?1, ?2 WHERE EXISTS (SELECT 1 FROM vm WHERE uuid = ?1)"
-			    " ON CONFLICT (uuid) DO UPDATE SET counters = ?2",
-	[STATE_ADD_TOKEN] = "INSERT INTO token (name, role, salt, hash, created, expires)"
-			    " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+	[STATE_PUT_USAGE] = ("INSERT INTO usage (uuid, counters)"
+			     " SELECT ?1, ?2 WHERE EXISTS (SELECT 1 FROM vm WHERE uuid = ?1)"
+			     " ON CONFLICT (uuid) DO UPDATE SET counters = ?2"),
+	[STATE_ADD_TOKEN] = ("INSERT INTO token (name, role, salt, hash, created, expires)"
+			     " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"),
 	[STATE_DELETE_TOKEN] = "DELETE FROM token WHERE name = ?1",
 	[STATE_ADD_AUDIT] = "INSERT INTO audit (time, who, what, status) VALUES (?1, ?2, ?3, ?4)",
 	[STATE_TRIM_AUDIT] = "DELETE FROM audit WHERE id <= ?1",

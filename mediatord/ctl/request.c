@@ -81,11 +81,12 @@ int ctl_get_list(struct ctl *ctl, const char *path, const char *key, json_t **an
 
 	*answer = NULL;
 	for (unsigned int i = 0; i < PAGES_MAX; i++) {
-		CTL_AUTO_JSON json_t *old = page; /* path may be a part of it */
+		json_t *old = page; /* path may be a part of it */
 		int status;
 
 		page = NULL;
 		status = ctl_get(ctl, path, &page);
+		json_decref(old);
 		if (status)
 			return status;
 		if (!json_is_array(json_object_get(page, key)))
