@@ -3,3 +3,4 @@ dist_doc_DATA += docs/device-spec.md
 dist_doc_DATA += docs/benchmarks.md
 dist_doc_DATA += docs/channel-spec.md
 dist_doc_DATA += docs/scheduling.md
+dist_doc_DATA += docs/migration.md

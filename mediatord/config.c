@@ -84,6 +84,8 @@ struct config *config_new(void)
 		return NULL;
 	config->worker_uid_base = 1879048192u;
 	config->keeper_wait_seconds = 60;
+	config->files_poll_ms = 100;
+	config->files_notify = true;
 	config->backend = VGPU_BACKEND_CPU;
 	config->log_level = VGPU_LOG_INFO;
 	config->sched = (struct sched_params){
@@ -126,6 +128,7 @@ void config_free(struct config **config)
 	free((*config)->gpuinfo);
 	free((*config)->keeper);
 	free((*config)->keeper_socket);
+	free((*config)->files_dir);
 	free((*config)->pools);
 	free((*config)->profiles);
 	free(*config);

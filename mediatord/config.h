@@ -34,6 +34,7 @@
 #define CONFIG_MEMORY_COMMITMENT_MAX   10000u	 /* percent */
 #define CONFIG_WARM_WORKERS_MAX	       64u
 #define CONFIG_SCHED_MS_MAX	       3600000u
+#define CONFIG_FILES_POLL_MS_MAX       60000u
 #define CONFIG_SOFTWARE_GPUS_MAX       CONFIG_POOL_GPUS_MAX
 
 struct config_pool {
@@ -73,6 +74,9 @@ struct config {
 	char *gpuinfo; /* the program vgpu-gpuinfo */
 	char *keeper;  /* the program, where no service manager runs one */
 	char *keeper_socket;
+	char *files_dir;	      /* the file protocol's tree, or NULL: it is not spoken */
+	uint32_t files_poll_ms;	      /* between two looks where changes are not told */
+	bool files_notify;	      /* changes are asked for where the file system tells them */
 	uint32_t keeper_wait_seconds; /* of one that the mediator starts; at least 1 */
 	uid_t worker_uid_base;
 	uint32_t backend;	    /* VGPU_BACKEND_* */

@@ -145,6 +145,28 @@ static int set_tls_key(struct config_reader *reader, const char *value)
 	return config_value_path(reader->err, value, &reader->config->tls_key);
 }
 
+static int set_files_dir(struct config_reader *reader, const char *value)
+{
+	return config_value_path(reader->err, value, &reader->config->files_dir);
+}
+
+static int set_files_poll(struct config_reader *reader, const char *value)
+{
+	uint32_t ms;
+
+	if (config_value_duration(reader->err, value, &ms) < 0)
+		return -1;
+	if (ms < 1 || ms > CONFIG_FILES_POLL_MS_MAX)
+		return vgpu_error_set(reader->err, EINVAL, "\"%s\" is not from 1ms to 60s", value);
+	reader->config->files_poll_ms = ms;
+	return 0;
+}
+
+static int set_files_notify(struct config_reader *reader, const char *value)
+{
+	return set_yes_or_no(reader, value, &reader->config->files_notify);
+}
+
 static int set_context_idle(struct config_reader *reader, const char *value)
 {
 	return config_value_duration(reader->err, value, &reader->config->context_idle_ms);
@@ -337,6 +359,9 @@ const struct config_key config_mediatord_keys[] = {
 	{ "backend", set_backend },
 	{ "allow-pageable-access", set_allow_pageable_access },
 	{ "context-idle", set_context_idle },
+	{ "files-dir", set_files_dir },
+	{ "files-poll", set_files_poll },
+	{ "files-notify", set_files_notify },
 	{ "default-pool", set_default_pool },
 	{ "default-profile", set_default_profile },
 	{ "log-level", set_log_level },

@@ -340,7 +340,8 @@ static const char *handle_message(struct link *link, const union vgpu_link_messa
 		if (link->outstanding)
 			return "a second REQUEST before the answer to the first";
 		link->outstanding = true;
-		vm_request(link->vm, request->tag, request->data, request->length);
+		vm_request(link->vm, (struct vm_asker){ .tag = request->tag }, request->data,
+			   request->length);
 		return NULL;
 	case VGPU_MSG_OPEN:
 		return handle_open(link, &message->open, length, received);

@@ -31,6 +31,10 @@ mediatord_libmediator_la_SOURCES = \
 	mediatord/eventfd.h \
 	mediatord/events.c \
 	mediatord/events.h \
+	mediatord/files.c \
+	mediatord/files.h \
+	mediatord/files_folder.c \
+	mediatord/files_folder.h \
 	mediatord/grant.c \
 	mediatord/grant.h \
 	mediatord/histogram.h \
@@ -69,6 +73,9 @@ mediatord_libmediator_la_SOURCES = \
 	mediatord/usage.h \
 	mediatord/vm.c \
 	mediatord/vm_event.c \
+	mediatord/vm_answer.c \
+	mediatord/vm_call.c \
+	mediatord/vm_call.h \
 	mediatord/vm_log.c \
 	mediatord/vm_tenant.c \
 	mediatord/vm_quarantine.c \

@@ -24,6 +24,7 @@
 #include "mediatord/chores.h"
 #include "mediatord/config.h"
 #include "mediatord/event_feed.h"
+#include "mediatord/files.h"
 #include "mediatord/gpus.h"
 #include "mediatord/mediator.h"
 #include "mediatord/registry.h"
@@ -201,6 +202,7 @@ static int serve(struct config *config, const struct options *options, struct vg
 	VGPU_AUTO_CLOSE int reload_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	VGPU_CLEANUP(chores_stop) struct chores *chores = NULL;
 	struct chores_parts chores_parts;
+	VGPU_CLEANUP(files_stop) struct files *files = NULL;
 	struct rest_parts parts;
 	int rc;
 
@@ -242,6 +244,8 @@ static int serve(struct config *config, const struct options *options, struct vg
 		return -1;
 	if (accountant_start(mediator_control(mediator), state, &accountant, err) < 0 ||
 	    gpus_watch(gpus, gpus_changed, mediator_control(mediator), err) < 0)
+		return -1;
+	if (files_start(config, mediator_control(mediator), &files, err) < 0)
 		return -1;
 	notify("READY=1\nSTATUS=Serving links and REST");
 	vgpu_log_info("serving %s", config->control_socket);

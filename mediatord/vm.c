@@ -108,20 +108,6 @@ void vm_free(struct vm **vm)
 	forget(vm);
 }
 
-void vm_leave(struct vm **vm)
-{
-	link_unlisten(*vm);
-	link_leave(*vm);
-	free((*vm)->pending);
-	while ((*vm)->queue) {
-		struct job *job = (*vm)->queue;
-
-		(*vm)->queue = job->next;
-		free(job);
-	}
-	forget(vm);
-}
-
 /* What the next mediator is to know: how many asynchronous requests may fail that are accepted. */
 static void record_async(const struct vm *vm)
 {
@@ -130,54 +116,45 @@ static void record_async(const struct vm *vm)
 			   vm->accepted + (vm->async_error ? 1 : 0));
 }
 
-/*
- * The answer to the device's outstanding request; counts nothing. May drop the link, and with it
- * all jobs.
- */
-static void answer(struct vm *vm, uint64_t tag, uint32_t error, const uint8_t *response,
-		   uint32_t length)
+/* Takes a list of jobs that come to nothing, and tells all but the device, which knows. */
+static void drop_jobs(struct vm *vm, struct job *jobs)
 {
-	const size_t head = offsetof(struct vgpu_link_response, data);
-	struct vgpu_link_response message;
+	while (jobs) {
+		VGPU_AUTO_FREE struct job *job = jobs;
 
-	if (!vm->link)
-		return;
-	memset(&message, 0, head);
-	message.header.type = VGPU_MSG_RESPONSE;
-	message.header.length = (uint32_t)(head + length);
-	message.tag = tag;
-	message.error_code = error;
-	message.length = length;
-	memcpy(message.data, response, length);
-	vm->link->outstanding = false;
-	if (link_send(vm->link, &message.header) < 0)
-		link_drop(vm->link, errno == EAGAIN ? "it does not read its answers" : NULL);
+		jobs = job->next;
+		if (job->asker.call && !job->answered)
+			vm_answer_text(vm, job->asker, VGPU_ERR_CONTEXT_LOST,
+				       "the VM was reset, or the mediator ended");
+	}
 }
 
-static void answer_text(struct vm *vm, uint64_t tag, uint32_t error, const char *text)
+void vm_leave(struct vm **vm)
 {
-	uint8_t response[VGPU_MAILBOX_BYTES];
-	uint32_t length = vgpu_response_build(response, error, NULL, 0, text, strlen(text), 0);
-
-	answer(vm, tag, error, response, length);
+	link_unlisten(*vm);
+	link_leave(*vm);
+	drop_jobs(*vm, vgpu_steal_pointer(&(*vm)->pending));
+	drop_jobs(*vm, vgpu_steal_pointer(&(*vm)->queue));
+	forget(vm);
 }
 
-/* A request that comes to nothing. Takes the job. */
+/* A job that comes to nothing. Takes it. */
 static void refuse(struct vm *vm, struct job *job, uint32_t error, const char *text)
 {
-	uint64_t tag = job->tag;
+	struct vm_asker asker = job->asker;
 
-	vm->usage.failed++;
-	vm_count_refusal(vm, error);
 	free(job);
-	vm_report_usage(vm);
-	answer_text(vm, tag, error, text);
+	vm_refuse(vm, asker, error, text);
 }
 
 static void refuse_pending(struct vm *vm, uint32_t error, const char *text)
 {
-	if (vm->pending)
-		refuse(vm, vgpu_steal_pointer(&vm->pending), error, text);
+	struct job *jobs = vgpu_steal_pointer(&vm->pending), *next;
+
+	for (; jobs; jobs = next) {
+		next = jobs->next;
+		refuse(vm, jobs, error, text);
+	}
 }
 
 static void remember_async_error(struct vm *vm, uint32_t error)
@@ -219,7 +196,7 @@ static void submit(struct vm *vm, struct job *job)
 		job->answered = true;
 		vm->accepted++;
 		record_async(vm);
-		answer_text(vm, job->tag, VGPU_ERR_NONE, "");
+		vm_answer_text(vm, job->asker, VGPU_ERR_NONE, "");
 	}
 }
 
@@ -260,7 +237,7 @@ void vm_want_worker(struct vm *vm)
 		refuse_pending(vm, VGPU_ERR_UNAVAILABLE, "the VM's worker cannot be started");
 }
 
-void vm_request(struct vm *vm, uint64_t tag, const uint8_t *bytes, uint32_t length)
+void vm_request(struct vm *vm, struct vm_asker asker, const uint8_t *bytes, uint32_t length)
 {
 	struct vgpu_request request;
 	const char *reason = "";
@@ -274,21 +251,18 @@ void vm_request(struct vm *vm, uint64_t tag, const uint8_t *bytes, uint32_t leng
 		reason = VM_QUARANTINE_TEXT;
 	}
 	if (error) {
-		vm->usage.failed++;
-		vm_count_refusal(vm, error);
-		vm_report_usage(vm);
-		answer_text(vm, tag, error, reason);
+		vm_refuse(vm, asker, error, reason);
 		return;
 	}
 	job = malloc(sizeof(*job) + length);
 	if (!job) {
 		vm->usage.failed++;
-		answer_text(vm, tag, VGPU_ERR_UNAVAILABLE, "the mediator is out of memory");
+		vm_answer_text(vm, asker, VGPU_ERR_UNAVAILABLE, "the mediator is out of memory");
 		return;
 	}
 	*job = (struct job){
 		.id = ++vm->mediator->last_job,
-		.tag = tag,
+		.asker = asker,
 		.async = request.async,
 		.arrived_ns = vgpu_now_ns(),
 		.opcode = request.opcode,
@@ -303,7 +277,8 @@ void vm_request(struct vm *vm, uint64_t tag, const uint8_t *bytes, uint32_t leng
 		submit(vm, job);
 		return;
 	}
-	/* One request is outstanding at most, so there is none waiting here. */
+	/* Each way in has one outstanding at most, so that their order does not matter. */
+	job->next = vm->pending;
 	vm->pending = job;
 	vm_want_worker(vm);
 }
@@ -311,7 +286,7 @@ void vm_request(struct vm *vm, uint64_t tag, const uint8_t *bytes, uint32_t leng
 /*
  * Ends the mailbox's worker and jobs in one step; the memory goes when the worker was reaped.
  * The job that ran, or would have been the first to run, is answered with first_error, the others
- * with VGPU_ERR_CONTEXT_LOST; with first_error 0, none is answered, now or later.
+ * with VGPU_ERR_CONTEXT_LOST; with first_error 0, the device is answered none, now or later.
  */
 static void end_context(struct vm *vm, uint32_t first_error, const char *text)
 {
@@ -320,8 +295,8 @@ static void end_context(struct vm *vm, uint32_t first_error, const char *text)
 	struct job *jobs = vgpu_steal_pointer(&vm->queue);
 	bool held = jobs;
 	uint32_t error = first_error;
-	uint64_t tag = 0;
-	bool waits = false; /* the device, for the answer with that tag */
+	struct vm_asker device = { .tag = 0 };
+	bool waits = false; /* the device, for that answer */
 	uint32_t wait_error = 0;
 
 	vm->queue_end = &vm->queue;
@@ -347,10 +322,13 @@ static void end_context(struct vm *vm, uint32_t first_error, const char *text)
 		vm->usage.failed++;
 		if (job->answered && error) {
 			remember_async_error(vm, error);
+		} else if (!job->answered && job->asker.call) {
+			vm_answer_text(vm, job->asker, error ? error : VGPU_ERR_CONTEXT_LOST,
+				       error ? text : "the VM's device was reset, or is gone");
 		} else if (!job->answered) {
 			waits = error != 0;
 			wait_error = error;
-			tag = job->tag;
+			device = job->asker;
 		}
 		free(job);
 		if (error)
@@ -358,7 +336,7 @@ static void end_context(struct vm *vm, uint32_t first_error, const char *text)
 	}
 	vm_report(vm);
 	if (waits)
-		answer_text(vm, tag, wait_error, text);
+		vm_answer_text(vm, device, wait_error, text);
 }
 
 void vm_end(struct vm *vm, uint32_t error, const char *text)
@@ -370,10 +348,9 @@ void vm_end(struct vm *vm, uint32_t error, const char *text)
 
 void vm_reset(struct vm *vm)
 {
-	if (vm->pending) {
+	for (const struct job *job = vm->pending; job; job = job->next)
 		vm->usage.failed++;
-		free(vgpu_steal_pointer(&vm->pending));
-	}
+	drop_jobs(vm, vgpu_steal_pointer(&vm->pending));
 	vm->async_error = 0;
 	resume_forget(vm);
 	channels_reset(vm);
@@ -456,10 +433,15 @@ void vm_gpu_lost(struct vm *vm)
 
 void vm_worker_ready(struct vm *vm)
 {
+	struct job *jobs = vgpu_steal_pointer(&vm->pending), *next;
+
 	vm_tell(vm, EVENT_WORKER_STARTED, worker_pid(vm->worker), "");
 	vm_report(vm);
-	if (vm->pending)
-		submit(vm, vgpu_steal_pointer(&vm->pending));
+	for (; jobs; jobs = next) {
+		next = jobs->next;
+		jobs->next = NULL;
+		submit(vm, jobs);
+	}
 }
 
 /* The worker's context is beyond a reset: another worker's is as good as new. */
@@ -470,7 +452,7 @@ static void replace_worker(struct vm *vm, const struct job *reset)
 	vm->usage.completed++;
 	end_context(vm, VGPU_ERR_CONTEXT_LOST, "the VM's context was reset");
 	if (!reset->answered)
-		answer_text(vm, reset->tag, VGPU_ERR_NONE, "");
+		vm_answer_text(vm, reset->asker, VGPU_ERR_NONE, "");
 }
 
 bool vm_worker_done(struct vm *vm, uint64_t id, uint64_t gpu_time_ns, uint32_t error,
@@ -519,7 +501,7 @@ bool vm_worker_done(struct vm *vm, uint64_t id, uint64_t gpu_time_ns, uint32_t e
 	record_async(vm);
 	vm_report_usage(vm);
 	if (!job->answered)
-		answer(vm, job->tag, error, response, length);
+		vm_answer(vm, job->asker, error, response, length);
 	return true;
 }
 

@@ -24,15 +24,22 @@
 #include "mediatord/mediator.h"
 #include "mediatord/pace.h"
 #include "mediatord/resume.h"
+#include "mediatord/vm_call.h"
 #include "mediatord/vm_config.h"
 
 struct link;
 struct worker;
 
+/* Whom an answer goes to: the VM's device, or, with `call`, another way in (vm_call.h). */
+struct vm_asker {
+	struct vm_call *call;
+	uint64_t tag; /* the device's */
+};
+
 struct job {
 	struct job *next;
 	uint64_t id;
-	uint64_t tag;  /* the device's */
+	struct vm_asker asker;
 	bool answered; /* asynchronous, and already accepted */
 	bool async;
 	uint32_t opcode;
@@ -57,7 +64,7 @@ struct vm {
 	unsigned int half_open_count[2]; /* of peers that are this VM [1], and that are not [0] */
 	struct vgpu_log_limit refusal_log, event_log, told_limit;
 
-	struct job *pending; /* waits for the worker */
+	struct job *pending; /* wait for the worker: at most one of each way in */
 	struct job *queue;   /* submitted, in order */
 	struct job **queue_end;
 	uint32_t queued;
@@ -112,10 +119,21 @@ int vm_change(struct vm *vm, const struct vm_config *config, struct vgpu_error *
 void vm_status(struct vm *vm, struct vm_status *status);
 
 /*
- * The device's request: `length` bytes that nobody else can change. Answers it, or queues it. The
- * answer may find the device's socket full and drop the link: look at vm->link afterwards.
+ * A request: `length` bytes that nobody else can change. Answers it, or queues it. The answer may
+ * find the device's socket full and drop the link: look at vm->link afterwards.
  */
-void vm_request(struct vm *vm, uint64_t tag, const uint8_t *bytes, uint32_t length);
+void vm_request(struct vm *vm, struct vm_asker asker, const uint8_t *bytes, uint32_t length);
+
+/*
+ * vm_answer.c. The answer to a request, of which nothing is kept any more; counts nothing. May drop
+ * the link, and with it all jobs.
+ */
+void vm_answer(struct vm *vm, struct vm_asker asker, uint32_t error, const uint8_t *response,
+	       uint32_t length);
+void vm_answer_text(struct vm *vm, struct vm_asker asker, uint32_t error, const char *text);
+
+/* Answers and counts a request that comes to nothing, for what text says. May drop the link. */
+void vm_refuse(struct vm *vm, struct vm_asker asker, uint32_t error, const char *text);
 
 /* The device or its link went, or was reset: forgets all jobs, unanswered, and ends all workers. */
 void vm_reset(struct vm *vm);

@@ -49,8 +49,9 @@ static int fill_record(const struct worker *worker, const struct worker_rings *r
 	memcpy(record->uuid, vm->config.uuid, sizeof(record->uuid));
 	record->vm_id = vm->config.vm_id;
 	record->vm_context = vm->context;
-	record->device_pid = link->peer.pid;
-	record->device_start = link->peer.start;
+	/* A VM without a device asks through files. */
+	record->device_pid = link ? link->peer.pid : 0;
+	record->device_start = link ? link->peer.start : 0;
 	if (rings) {
 		record->channel = channel->number;
 		record->serial = channel->serial;

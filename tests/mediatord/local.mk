@@ -223,9 +223,15 @@ mediatord_rest_tests = \
 	tests/mediatord/rest-socket.sh \
 	tests/mediatord/rest-slow-client.sh \
 	tests/mediatord/rest-disk-full.sh
-dist_check_SCRIPTS += $(mediatord_rest_tests)
+# The file protocol, against the real daemon.
+mediatord_files_tests = \
+	tests/mediatord/files-hostile.sh \
+	tests/mediatord/files-polling.sh \
+	tests/mediatord/files-protocol.sh
+EXTRA_DIST += tests/mediatord/files-lib.bash
+dist_check_SCRIPTS += $(mediatord_rest_tests) $(mediatord_files_tests)
 if BUILD_MEDIATORD
-TESTS += $(mediatord_rest_tests)
+TESTS += $(mediatord_rest_tests) $(mediatord_files_tests)
 if BUILD_TESTS
 check_PROGRAMS += $(mediatord_plane_tests)
 TESTS += $(mediatord_plane_tests)

@@ -47,6 +47,9 @@ static void an_empty_file_has_the_defaults(void **state)
 	assert_int_equal(config->backend, VGPU_BACKEND_CPU);
 	assert_false(config->allow_pageable_access);
 	assert_int_equal(config->context_idle_ms, 10000);
+	assert_null(config->files_dir);
+	assert_int_equal(config->files_poll_ms, 100);
+	assert_true(config->files_notify);
 	assert_false(config->has_link_group);
 	assert_int_equal(config->log_level, VGPU_LOG_INFO);
 	assert_int_equal(config->worker_uid_base, 1879048192);
@@ -123,6 +126,9 @@ static void every_key_is_read(void **state)
 				      "backend = cuda\n"
 				      "allow-pageable-access = yes\n"
 				      "context-idle = 2500ms\n"
+				      "files-dir = /srv/vgpu\n"
+				      "files-poll = 2s\n"
+				      "files-notify = no\n"
 				      "default-pool = B2\n"
 				      "default-profile = gold\n"
 				      "log-level=debug\n"
@@ -166,6 +172,9 @@ static void every_key_is_read(void **state)
 	assert_int_equal(config->backend, VGPU_BACKEND_CUDA);
 	assert_true(config->allow_pageable_access);
 	assert_int_equal(config->context_idle_ms, 2500);
+	assert_string_equal(config->files_dir, "/srv/vgpu");
+	assert_int_equal(config->files_poll_ms, 2000);
+	assert_false(config->files_notify);
 	assert_int_equal(config->log_level, VGPU_LOG_DEBUG);
 	assert_int_equal(config->pool_count, 2);
 	assert_int_equal(config->default_pool, 1);
