@@ -60,7 +60,8 @@ int channel_take_context(struct channel *channel, uint16_t opcode, cuda_error *e
 	}
 	*error = take(channel);
 	if (*error) {
-		vgpu_log_warning("cannot make a context on the GPU: %s", cuda_error_name(*error));
+		vgpu_log_warning("cannot make a context on the GPU: %s: %s",
+				 channel->backend->detail, cuda_error_name(*error));
 		return mediator->give_context_back(mediator->opaque, err);
 	}
 	channel->context = true;

@@ -148,6 +148,8 @@ static void make_root(int socket)
 	struct list list;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	/* The keeper's would leave the VM's user no way through the folders that are made here. */
+	umask(022);
 	/* Where the worker has ended, so has the stream. */
 	if (recv(socket, &list, sizeof(list), 0) != sizeof(list) || list.count > ENTRIES_MAX)
 		_exit(EXIT_FAILURE);

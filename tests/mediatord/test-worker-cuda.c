@@ -22,6 +22,8 @@ static int use_the_double(void **state)
 	char folder[4096];
 
 	(void)state;
+	/* As the keeper's, which workers inherit. */
+	umask(077);
 	setenv("VGPU_TEST_BACKEND", "cuda", 1);
 	if (getenv("VGPU_TEST_GPU"))
 		return 0;
@@ -88,6 +90,7 @@ static void its_root_has_only_what_the_driver_opens(void **state)
 					      "/proc/1",   "/proc/sys", "/root" };
 	struct driver driver = driver_start(0, NULL);
 	char own[64], link[256];
+	struct stat status;
 	ssize_t length;
 
 	(void)state;
@@ -108,6 +111,10 @@ static void its_root_has_only_what_the_driver_opens(void **state)
 		skip();
 	}
 	assert_true(in_root(driver.pid, "/proc/self/maps"));
+	/* Its user, who did not make the folders, opens what is in them. */
+	snprintf(own, sizeof(own), "/proc/%d/root/proc", driver.pid);
+	assert_int_equal(stat(own, &status), 0);
+	assert_int_equal(status.st_mode & 0777, 0755);
 	for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++)
 		if (in_root(driver.pid, absent[i]))
 			fail_msg("%s is in the worker's root", absent[i]);
