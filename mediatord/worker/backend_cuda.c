@@ -74,6 +74,7 @@ static uint64_t context_forget(struct backend_cuda *cuda)
 	cuda_refund(cuda, cuda->local_charged);
 	cuda->local_charged = 0;
 	cuda->local_bytes = 0;
+	cuda->driver_functions = false;
 	cuda->housekeeping = NULL;
 	cuda->window = NULL;
 	cuda->context = NULL;

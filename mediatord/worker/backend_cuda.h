@@ -61,7 +61,9 @@ struct backend_cuda {
 	struct cuda_supply stream_supply, event_supply;
 	void *window;
 	uint64_t local_bytes;	/* of each thread, that the context holds */
-	uint64_t local_charged; /* from the ledger, for the part of it that a kernel asked for */
+	uint64_t local_charged; /* from the ledger, for what kernels and the driver's functions ask
+				 */
+	bool driver_functions;	/* the context has memory for them, and it is charged */
 
 	uint64_t threads; /* that the GPU holds at once */
 	struct backend_path paths[CUDA_PATHS_MAX];

@@ -10,6 +10,14 @@
 /* What the driver rounds each thread's local memory to, or more: an H100 took every 16 bytes. */
 #define LOCAL_GRANULARITY UINT64_C(32)
 
+/*
+ * What the driver's own functions take, once for a context: a stack for every thread that the GPU
+ * can hold, which an H100 keeps beside the kernels' local memory, and buffers. There it was 146 MiB
+ * with all of them in use, which is some 540 bytes a thread and 6 MiB.
+ */
+#define DRIVER_STACK_BYTES  UINT64_C(576)
+#define DRIVER_BUFFER_BYTES (4 * CUDA_BLOCK_BYTES)
+
 static struct cuda_loaded_module *module_of(uint64_t module)
 {
 	return (struct cuda_loaded_module *)(uintptr_t)module;
@@ -53,13 +61,35 @@ static uint64_t footprint_of(const struct cuda_image *cubin)
 	return cuda_memory_round(cubin->loaded_bytes) + 2 * CUDA_BLOCK_BYTES;
 }
 
+/*
+ * The first module whose kernels call the driver's functions makes it take memory for them, which
+ * the context keeps; so it counts until the context ends, too.
+ */
+static cuda_error charge_driver_functions(struct backend_cuda *cuda)
+{
+	uint64_t bytes =
+		cuda_memory_round(DRIVER_STACK_BYTES * cuda->threads) + DRIVER_BUFFER_BYTES;
+	cuda_error error;
+
+	if (cuda->driver_functions)
+		return CUDA_ERROR_NONE;
+	error = cuda_charge(cuda, bytes, "what printf(), malloc() and assert() need in kernels");
+	if (error)
+		return error;
+	cuda->driver_functions = true;
+	cuda->local_charged += bytes;
+	return CUDA_ERROR_NONE;
+}
+
 /* Charged before it is loaded. One that is free is part of what a context costs. */
 static cuda_error load_cubin(struct backend_cuda *cuda, const struct cuda_image *cubin,
 			     struct cuda_loaded_module *module)
 {
 	uint64_t footprint = module->free ? 0 : footprint_of(cubin);
-	cuda_error error = cuda_charge(cuda, footprint, "the module");
+	cuda_error error = cubin->calls_driver ? charge_driver_functions(cuda) : CUDA_ERROR_NONE;
 
+	if (!error)
+		error = cuda_charge(cuda, footprint, "the module");
 	if (error)
 		return error;
 	error = cuda_failed(cuda, "cuModuleLoadDataEx",

@@ -82,11 +82,81 @@ static cuda_error sum_segments(const uint8_t *image, uint64_t bytes, const Elf64
 	return CUDA_ERROR_NONE;
 }
 
+/*
+ * A symbol that the driver has to supply. It has more functions than these four, which PTX's
+ * calling convention names; others start kernels, whose local memory no launch of ours says
+ * anything of.
+ */
+static cuda_error check_undefined(const char *name, bool *calls_driver, const char **reason)
+{
+	static const char *const known[] = { "vprintf", "malloc", "free", "__assertfail" };
+
+	if (!*name || strncmp(name, ".nv.", 4) == 0)
+		return CUDA_ERROR_NONE;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strcmp(name, known[i]) == 0) {
+			*calls_driver = true;
+			return CUDA_ERROR_NONE;
+		}
+	}
+	*reason = "its kernels start kernels, or need other functions that are not in it: what it "
+		  "takes cannot be told";
+	return CUDA_ERROR_NOT_SUPPORTED;
+}
+
+static cuda_error check_symbols(const uint8_t *image, uint64_t bytes, const Elf64_Ehdr *header,
+				const Elf64_Shdr *table, bool *calls_driver, const char **reason)
+{
+	cuda_error error = CUDA_ERROR_NONE;
+	const char *texts;
+	Elf64_Shdr names;
+	Elf64_Sym symbol;
+
+	if (table->sh_entsize != sizeof(symbol) || table->sh_size % sizeof(symbol))
+		return refuse(reason, "its symbols have an unknown size");
+	if (table->sh_link >= header->e_shnum)
+		return refuse(reason, "its symbols' names are in no section");
+	memcpy(&names, image + header->e_shoff + table->sh_link * sizeof(names), sizeof(names));
+	if (names.sh_type != SHT_STRTAB || !names.sh_size ||
+	    !vgpu_range_ok(names.sh_offset, names.sh_size, bytes))
+		return refuse(reason, "its symbols' names are in no section");
+	texts = (const char *)image + names.sh_offset;
+	if (texts[names.sh_size - 1])
+		return refuse(reason, "the last of its symbols' names has no end");
+	for (uint64_t at = 0; !error && at < table->sh_size; at += sizeof(symbol)) {
+		memcpy(&symbol, image + table->sh_offset + at, sizeof(symbol));
+		/* An index that is elsewhere may be that of no section, too. */
+		if (symbol.st_shndx != SHN_UNDEF && symbol.st_shndx != SHN_XINDEX)
+			continue;
+		if (symbol.st_name >= names.sh_size)
+			return refuse(reason, "a symbol's name is not within the names");
+		error = check_undefined(texts + symbol.st_name, calls_driver, reason);
+	}
+	return error;
+}
+
+/* After sum_sections(), which saw that sections are within the image. */
+static cuda_error check_symbol_tables(const uint8_t *image, uint64_t bytes,
+				      const Elf64_Ehdr *header, bool *calls_driver,
+				      const char **reason)
+{
+	cuda_error error = CUDA_ERROR_NONE;
+	Elf64_Shdr section;
+
+	for (uint64_t i = 0; !error && i < header->e_shnum; i++) {
+		memcpy(&section, image + header->e_shoff + i * sizeof(section), sizeof(section));
+		if (section.sh_type == SHT_SYMTAB || section.sh_type == SHT_DYNSYM)
+			error = check_symbols(image, bytes, header, &section, calls_driver, reason);
+	}
+	return error;
+}
+
 /* The driver may go by its sections or by its segments: what is more counts. */
 static cuda_error check_cubin(const uint8_t *image, uint64_t bytes, struct cuda_image *chosen,
 			      const char **reason)
 {
 	uint64_t sections = 0, segments = 0;
+	bool calls_driver = false;
 	Elf64_Ehdr header;
 	cuda_error error;
 
@@ -113,10 +183,13 @@ static cuda_error check_cubin(const uint8_t *image, uint64_t bytes, struct cuda_
 	error = sum_sections(image, bytes, &header, &sections, reason);
 	if (!error)
 		error = sum_segments(image, bytes, &header, &segments, reason);
+	if (!error)
+		error = check_symbol_tables(image, bytes, &header, &calls_driver, reason);
 	*chosen = (struct cuda_image){ .form = CUDA_IMAGE_CUBIN,
 				       .data = image,
 				       .bytes = bytes,
-				       .loaded_bytes = sections > segments ? sections : segments };
+				       .loaded_bytes = sections > segments ? sections : segments,
+				       .calls_driver = calls_driver };
 	return error;
 }
 

@@ -8,6 +8,7 @@
 #ifndef VGPU_WORKER_CUDA_IMAGE_H
 #define VGPU_WORKER_CUDA_IMAGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "mediatord/worker/cuda_error.h"
@@ -24,6 +25,7 @@ struct cuda_image {
 	const void *data;
 	uint64_t bytes;
 	uint64_t loaded_bytes; /* what of a cubin the GPU will hold; 0 for other forms */
+	bool calls_driver;     /* a cubin's kernels call printf(), malloc(), free() or assert() */
 };
 
 /* The outer header of a fatbin, before its members. */
@@ -36,8 +38,8 @@ void cuda_image_fatbin_header(uint8_t header[CUDA_FATBIN_HEADER_BYTES], uint64_t
  * within, and is the truth about what the GPU will hold.
  *
  * Returns 0 and *chosen, or *reason, a static text, and CUDA_ERROR_INVALID_IMAGE,
- * CUDA_ERROR_NO_BINARY_FOR_GPU (a fatbin without a member for it), or CUDA_ERROR_NOT_SUPPORTED (its
- * size cannot be told).
+ * CUDA_ERROR_NO_BINARY_FOR_GPU (a fatbin without a member for it), or CUDA_ERROR_NOT_SUPPORTED
+ * (what it takes cannot be told).
  */
 cuda_error cuda_image_choose(const void *image, uint64_t bytes, uint32_t compute_capability,
 			     struct cuda_image *chosen, const char **reason);

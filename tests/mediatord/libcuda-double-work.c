@@ -37,11 +37,18 @@ static void read_functions(struct object *module, const char *text)
 	}
 }
 
-/* What the double makes of PTX: an ELF file with the text, and variables that take no room in it.
+/* A function that the driver has, for kernels to call. */
+#define DRIVER_FUNCTION "vprintf"
+
+/*
+ * What the double makes of PTX: an ELF file with the text, variables that take no room in it, and
+ * one symbol, which has no name where the text does not call the driver's function.
  */
 struct double_cubin {
 	Elf64_Ehdr header;
-	Elf64_Shdr sections[3];
+	Elf64_Shdr sections[5];
+	Elf64_Sym symbol;
+	char names[sizeof(DRIVER_FUNCTION) + 1];
 	char text[];
 };
 
@@ -59,13 +66,23 @@ static struct double_cubin *compile(const char *text, size_t *bytes)
 	cubin->header.e_machine = EM_CUDA;
 	cubin->header.e_shoff = offsetof(struct double_cubin, sections);
 	cubin->header.e_shentsize = sizeof(Elf64_Shdr);
-	cubin->header.e_shnum = 3;
+	cubin->header.e_shnum = 5;
 	cubin->sections[1] = (Elf64_Shdr){ .sh_type = SHT_PROGBITS,
 					   .sh_offset = offsetof(struct double_cubin, text),
 					   .sh_size = length };
 	cubin->sections[2] = (Elf64_Shdr){ .sh_type = SHT_NOBITS,
 					   .sh_flags = SHF_ALLOC | SHF_WRITE,
 					   .sh_size = control.module_bytes };
+	cubin->sections[3] = (Elf64_Shdr){ .sh_type = SHT_SYMTAB,
+					   .sh_offset = offsetof(struct double_cubin, symbol),
+					   .sh_size = sizeof(cubin->symbol),
+					   .sh_link = 4,
+					   .sh_entsize = sizeof(cubin->symbol) };
+	cubin->sections[4] = (Elf64_Shdr){ .sh_type = SHT_STRTAB,
+					   .sh_offset = offsetof(struct double_cubin, names),
+					   .sh_size = sizeof(cubin->names) };
+	strcpy(cubin->names + 1, DRIVER_FUNCTION);
+	cubin->symbol.st_name = strstr(text, DRIVER_FUNCTION) ? 1 : 0;
 	memcpy(cubin->text, text, length);
 	*bytes = sizeof(*cubin) + length;
 	return cubin;

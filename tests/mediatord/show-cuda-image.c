@@ -25,7 +25,8 @@ int main(int argc, char **argv)
 			      &chosen, &reason))
 		printf("refused: %s\n", reason);
 	else
-		printf("%s %" PRIu64 "\n", forms[chosen.form], chosen.loaded_bytes);
+		printf("%s %" PRIu64 "%s\n", forms[chosen.form], chosen.loaded_bytes,
+		       chosen.calls_driver ? " calls the driver" : "");
 	free(image);
 	return 0;
 }

@@ -341,6 +341,42 @@ static void a_module_over_the_quota_is_not_loaded(void **state)
 	backend_cuda.close(&backend);
 }
 
+/* 8192 threads of 576 bytes in blocks of 2 MiB, and 8 MiB: once, and until the context ends. */
+static void what_the_drivers_functions_take_counts(void **state)
+{
+	static const char ptx[] = ".version 6.4\n.target sm_75\n"
+				  ".extern .func (.param .b32 r) vprintf (.param .b64 a);\n";
+	struct fixture_ledger ledger;
+	struct backend *backend = fixture_open(&ledger, 14 * MIB + 2 * module_footprint(MIB));
+	uint64_t first = 0, second = 0, plain = 0;
+
+	(void)state;
+	control->module_bytes = MIB;
+	assert_int_equal(backend_cuda.module_load(backend, own_ptx, sizeof(own_ptx) - 1, &plain),
+			 0);
+	assert_int_equal(ledger.held, module_footprint(MIB));
+	assert_int_equal(backend_cuda.module_unload(backend, plain), 0);
+	ledger.quota = 14 * MIB - 1;
+	assert_int_equal(backend_cuda.module_load(backend, ptx, sizeof(ptx) - 1, &first), 2);
+	assert_non_null(strstr(backend->detail, "printf()"));
+	assert_int_equal(ledger.held, 0);
+	ledger.quota = 14 * MIB + 2 * module_footprint(MIB);
+	assert_int_equal(backend_cuda.module_load(backend, ptx, sizeof(ptx) - 1, &first), 0);
+	assert_int_equal(ledger.held, 14 * MIB + module_footprint(MIB));
+	assert_int_equal(backend_cuda.module_load(backend, ptx, sizeof(ptx) - 1, &second), 0);
+	assert_int_equal(ledger.held, 14 * MIB + 2 * module_footprint(MIB));
+	assert_int_equal(backend_cuda.module_unload(backend, first), 0);
+	assert_int_equal(backend_cuda.module_unload(backend, second), 0);
+	assert_int_equal(ledger.held, 14 * MIB);
+	assert_int_equal(backend_cuda.context_give_back(backend), 0);
+	assert_int_equal(ledger.held, 0);
+	/* A new context has none. */
+	assert_int_equal(backend_cuda.context_take(backend), 0);
+	assert_int_equal(backend_cuda.module_load(backend, ptx, sizeof(ptx) - 1, &first), 0);
+	assert_int_equal(ledger.held, 14 * MIB + module_footprint(MIB));
+	backend_cuda.close(&backend);
+}
+
 static void a_compilers_words_are_kept(void **state)
 {
 	static const char wrong[] = ".version 6.4\nadd.wrong;\n";
@@ -526,6 +562,7 @@ int main(void)
 		cmocka_unit_test_setup(built_in_kernels_have_the_documented_arguments, set_up),
 		cmocka_unit_test_setup(only_the_first_builtin_module_is_free, set_up),
 		cmocka_unit_test_setup(a_module_over_the_quota_is_not_loaded, set_up),
+		cmocka_unit_test_setup(what_the_drivers_functions_take_counts, set_up),
 		cmocka_unit_test_setup(a_compilers_words_are_kept, set_up),
 		cmocka_unit_test_setup(a_fatbins_ptx_is_compiled, set_up),
 		cmocka_unit_test_setup(streams_and_events_count, set_up),

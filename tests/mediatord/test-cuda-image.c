@@ -166,6 +166,94 @@ static void every_part_of_a_cubin_is_within(void **state)
 #undef WITH
 }
 
+/* A cubin with symbols: that of nothing, one that is defined, and one that is not. */
+struct cubin_with_symbols {
+	struct cubin cubin;
+	Elf64_Shdr sections[5];
+	Elf64_Sym symbols[3];
+	char names[64];
+};
+
+static struct cubin_with_symbols with_symbol(const char *name)
+{
+	struct cubin_with_symbols image = {
+		.cubin = cubin(),
+		.sections = { [3] = { .sh_type = SHT_SYMTAB,
+				      .sh_offset = offsetof(struct cubin_with_symbols, symbols),
+				      .sh_size = sizeof(image.symbols),
+				      .sh_link = 4,
+				      .sh_entsize = sizeof(Elf64_Sym) },
+			      [4] = { .sh_type = SHT_STRTAB,
+				      .sh_offset = offsetof(struct cubin_with_symbols, names),
+				      .sh_size = sizeof(image.names) } },
+		.symbols = { [1] = { .st_name = 1, .st_shndx = 1 }, [2] = { .st_name = 8 } },
+		.names = "\0kernel",
+	};
+
+	memcpy(image.sections, image.cubin.sections, sizeof(image.cubin.sections));
+	image.cubin.header.e_shoff = offsetof(struct cubin_with_symbols, sections);
+	image.cubin.header.e_shnum = 5;
+	strncpy(image.names + 8, name, sizeof(image.names) - 9);
+	return image;
+}
+
+static void a_cubin_says_what_it_calls(void **state)
+{
+	static const char *const known[] = { "vprintf", "malloc", "free", "__assertfail" };
+	static const char *const unknown[] = { "__cuda_syscall_cnpv2LaunchDeviceV2", "printf",
+					       "f" };
+	struct cubin_with_symbols image = with_symbol("");
+
+	(void)state;
+	assert_null(check(&image, sizeof(image)));
+	assert_false(chosen.calls_driver);
+	image = with_symbol(".nv.reservedSmem.offset0");
+	assert_null(check(&image, sizeof(image)));
+	assert_false(chosen.calls_driver);
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		image = with_symbol(known[i]);
+		assert_null(check(&image, sizeof(image)));
+		assert_true(chosen.calls_driver);
+		image.sections[3].sh_type = SHT_DYNSYM;
+		image.symbols[2].st_shndx = SHN_XINDEX;
+		assert_null(check(&image, sizeof(image)));
+		assert_true(chosen.calls_driver);
+	}
+	/* Whatever it says of itself. */
+	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+		image = with_symbol(unknown[i]);
+		image.symbols[2].st_info = STT_OBJECT;
+		assert_refused(&image, sizeof(image), "start kernels");
+		assert_int_equal(error, CUDA_ERROR_NOT_SUPPORTED);
+		image.symbols[2].st_shndx = 1;
+		assert_null(check(&image, sizeof(image)));
+		assert_false(chosen.calls_driver);
+	}
+}
+
+static void symbols_and_names_are_within(void **state)
+{
+	struct cubin_with_symbols image;
+
+	(void)state;
+#define WITH(change, word)                                                                         \
+	do {                                                                                       \
+		image = with_symbol("malloc");                                                     \
+		image.change;                                                                      \
+		assert_refused(&image, sizeof(image), word);                                       \
+	} while (0)
+	WITH(sections[3].sh_entsize = 16, "unknown size");
+	WITH(sections[3].sh_size = sizeof(image.symbols) - 1, "unknown size");
+	WITH(sections[3].sh_offset = sizeof(image), "section is not within");
+	WITH(sections[3].sh_link = 5, "names are in no section");
+	WITH(sections[3].sh_link = 2, "names are in no section");
+	WITH(sections[4].sh_size = 0, "names are in no section");
+	WITH(sections[4].sh_offset = UINT64_MAX, "section is not within");
+	WITH(names[sizeof(image.names) - 1] = 'x', "no end");
+	WITH(symbols[2].st_name = sizeof(image.names), "not within the names");
+#undef WITH
+}
+
 enum {
 	PTX = 1,
 	CUBIN = 2,
@@ -305,6 +393,8 @@ int main(void)
 		cmocka_unit_test(a_wrapper_holds_a_pointer),
 		cmocka_unit_test(a_cubin_says_what_it_takes),
 		cmocka_unit_test(every_part_of_a_cubin_is_within),
+		cmocka_unit_test(a_cubin_says_what_it_calls),
+		cmocka_unit_test(symbols_and_names_are_within),
 		cmocka_unit_test(a_fatbin_gives_what_fits_the_gpu_best),
 		cmocka_unit_test(every_part_of_a_fatbin_is_within),
 	};
