@@ -99,7 +99,7 @@ static void get(struct connection *c, const char *format, unsigned int vm)
 	snprintf(path, sizeof(path), "%.*s%s%s", (int)(place ? place - format : 200), format,
 		 place ? uuid : "", place ? place + 2 : "");
 	send_text(c, text,
-		  (size_t)snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", path));
+		  (size_t)snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path));
 }
 
 /* Takes what arrived; returns whether it was the rest of the answer. */
@@ -213,7 +213,7 @@ static void change_all(const char *path, const char *method, const char *headers
 		uuid_of(n % vms, uuid);
 		send_text(c, text,
 			  (size_t)snprintf(text, sizeof(text),
-					   "%s /v1/vms/%s HTTP/1.1\r\nHost: a\r\n%s"
+					   "%s /v1/vms/%s HTTP/1.1\r\nHost: localhost\r\n%s"
 					   "Content-Length: %zu\r\n\r\n%s",
 					   method, uuid, headers, strlen(json), json));
 		while (!take(c))

@@ -81,7 +81,7 @@ int daemon_http(struct daemon *daemon, const char *method, const char *path, con
 	int status = 0;
 
 	snprintf(request, sizeof(request),
-		 "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+		 "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 		 "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
 		 method, path, strlen(body), body);
 	assert_int_equal(write(fd, request, strlen(request)), strlen(request));

@@ -20,7 +20,7 @@ use strict;
 use IO::Socket::UNIX;
 use Socket qw(SOCK_STREAM);
 my ($path, $vm) = @ARGV;
-my $request = "PUT $vm HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{\"name\":";
+my $request = "PUT $vm HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{\"name\":";
 my @idle;
 $SIG{PIPE} = 'IGNORE';
 for my $n (1 .. 1000) {
@@ -30,19 +30,19 @@ for my $n (1 .. 1000) {
 }
 for (1 .. 200) {
 	my $socket = IO::Socket::UNIX->new(Type => SOCK_STREAM, Peer => $path) or die "connect: $!";
-	syswrite($socket, "GET $vm HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+	syswrite($socket, "GET $vm HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
 	my $answer = join '', <$socket>;
 	die "not served: $answer" unless $answer =~ /^HTTP\/1.1 200 /;
 }
 print "served\n";
 # Malformed requests are refused, each on a connection of its own, never with 500.
-for my $bad ("\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\0\0\0\0\r\n\r\n", "GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n",
-	"GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
-	"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n",
-	"PUT $vm HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-	"GET /" . 'a' x 100000 . " HTTP/1.1\r\nHost: a\r\n\r\n",
-	"GET / HTTP/1.1\r\nHost: a\r\n" . join('', map "X-$_: y\r\n", 1 .. 5000) . "\r\n",
-	'X' x 40 . " $vm HTTP/1.1\r\nHost: a\r\n\r\n") {
+for my $bad ("\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\0\0\0\0\r\n\r\n", "GET /\0 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+	"GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n",
+	"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n",
+	"PUT $vm HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+	"GET /" . 'a' x 100000 . " HTTP/1.1\r\nHost: localhost\r\n\r\n",
+	"GET / HTTP/1.1\r\nHost: localhost\r\n" . join('', map "X-$_: y\r\n", 1 .. 5000) . "\r\n",
+	'X' x 40 . " $vm HTTP/1.1\r\nHost: localhost\r\n\r\n") {
 	my $socket = IO::Socket::UNIX->new(Type => SOCK_STREAM, Peer => $path) or die "connect: $!";
 	syswrite($socket, $bad);
 	shutdown($socket, 1);

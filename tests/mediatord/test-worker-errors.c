@@ -236,7 +236,7 @@ static void malformed_requests_are_refused(void **state)
 	driver_expect(&driver, &made, VGPU_ERR_ZERO_LENGTH);
 	made.length = 31;
 	driver_expect(&driver, &made, VGPU_ERR_INVALID_REQUEST);
-	made = bare(0x1001);
+	made = bare(0x1002);
 	driver_expect(&driver, &made, VGPU_ERR_UNSUPPORTED);
 	made = make_dtoh(0, 993);
 	driver_expect(&driver, &made, VGPU_ERR_TOO_LARGE);
