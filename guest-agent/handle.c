@@ -113,8 +113,12 @@ static enum vgpu_result open_transport(const char *sysfs, const char *name, int6
 		return transport_pci_open(sysfs, name + 4, transport);
 	if (strncmp(name, "local:", 6) == 0)
 		return transport_local_open(name + 6, deadline, transport);
+	if (strncmp(name, "file:", 5) == 0)
+		return transport_file_open(name + 5, transport);
 	return last_error_set(VGPU_E_ARGUMENT,
-			      "'%s' is not a transport: pci, pci:ADDRESS or local:SOCKET", name);
+			      "'%s' is not a transport: pci, pci:ADDRESS, file:FOLDER or "
+			      "local:SOCKET",
+			      name);
 }
 
 /*

@@ -35,6 +35,7 @@ guest_agent_libvgpu_core_la_SOURCES = \
 	guest-agent/ring.c \
 	guest-agent/ring.h \
 	guest-agent/transport.h \
+	guest-agent/transport_file.c \
 	guest-agent/transport_local.c \
 	guest-agent/transport_pci.c \
 	guest-agent/transport_pci.h \
@@ -88,6 +89,7 @@ guest_agent_vgpu_agent_SOURCES = \
 	guest-agent/agent/info.c \
 	guest-agent/agent/main.c \
 	guest-agent/agent/nop.c \
+	guest-agent/agent/open.c \
 	guest-agent/agent/report.c \
 	guest-agent/agent/run.c \
 	guest-agent/agent/signals.c

@@ -90,4 +90,8 @@ enum vgpu_result transport_pci_open(const char *sysfs, const char *address,
 enum vgpu_result transport_local_open(const char *socket, int64_t deadline,
 				      struct transport **transport);
 
+/* A folder that the host shares with its VM, for requests as files: no channels, and no registers
+ * but the mailbox's. */
+enum vgpu_result transport_file_open(const char *folder, struct transport **transport);
+
 #endif

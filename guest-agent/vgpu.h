@@ -107,8 +107,10 @@ VGPU_API const char *vgpu_version(void);
  * Opens a vGPU.
  *
  *   transport   NULL or "pci": the first vGPU on the PCI bus; "pci:0000:00:05.0": that one;
- *               "local:SOCKET": a vGPU within this process, connected to the mediator's link
- *               socket of a VM on this host
+ *               "file:FOLDER": no device, but a folder that the host shares with this VM, through
+ *               which requests go as files: what needs a channel, and vgpu_get_info(), have nothing
+ *               to tell; "local:SOCKET": a vGPU within this process, connected to the mediator's
+ *               link socket of a VM on this host
  *   flags       0 or VGPU_OPEN_OBSERVE
  *   timeout_ms  the handle's timeout; 0: VGPU_TIMEOUT_DEFAULT_MS
  *   vgpu        set to the handle, which the caller closes with vgpu_close(); NULL on failure

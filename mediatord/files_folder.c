@@ -80,6 +80,10 @@ static int open_request(const struct files_folder *folder, struct stat *status, 
 	*fault = NULL;
 	if (path < 0 || fstat(path, status) < 0)
 		return -1;
+	if (status->st_nlink == 0) { /* another was renamed into its place just now */
+		errno = ENOENT;
+		return -1;
+	}
 	if (S_ISLNK(status->st_mode))
 		*fault = VGPU_FILE_REQUEST " is a link, which is not followed";
 	else if (!S_ISREG(status->st_mode))

@@ -13,7 +13,7 @@
 #include "guest-agent/vgpu.h"
 
 struct agent {
-	const char *transport; /* NULL: the first vGPU on the PCI bus */
+	const char *transport; /* NULL: the first vGPU on the PCI bus, or else AGENT_FOLDER */
 	unsigned int timeout_ms;
 	bool json;
 };
@@ -83,6 +83,12 @@ int agent_exit_status(enum vgpu_result result, const struct vgpu_error_detail *d
 extern volatile sig_atomic_t agent_caught;
 void agent_catch_signals(void);
 int agent_end(int status);
+
+/* Where a guest without a device mounts the folder that the host shares with it. */
+#define AGENT_FOLDER "/mnt/vgpu"
+
+/* As vgpu_open(), with the agent's transport; where none was given, says which it took. */
+enum vgpu_result agent_open(const struct agent *agent, unsigned int flags, struct vgpu **vgpu);
 
 /* An owning local of a device handle. */
 void agent_close(struct vgpu **vgpu);

@@ -46,7 +46,8 @@ enum vgpu_result bench_mailbox(struct vgpu *vgpu, int64_t *times, size_t count,
 	return VGPU_OK;
 }
 
-static void report_mailbox(const struct agent *agent, const struct bench_times *times, size_t count)
+static void report_mailbox(const struct agent *agent, const char *what,
+			   const struct bench_times *times, size_t count)
 {
 	const struct {
 		const char *name;
@@ -59,11 +60,11 @@ static void report_mailbox(const struct agent *agent, const struct bench_times *
 
 	if (agent->json) {
 		json_begin(&json, NULL);
-		json_text(&json, "benchmark", "mailbox no-op round trip");
+		json_text(&json, "benchmark", what);
 		json_text(&json, "unit", "us");
 		json_unsigned(&json, "count", count);
 	} else {
-		printf("mailbox no-op round trip, %zu requests\n", count);
+		printf("%s, %zu requests\n", what, count);
 	}
 	for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
 		if (agent->json)
@@ -157,12 +158,26 @@ static int bench_mailbox_only(const struct agent *agent, int64_t *all, size_t co
 	struct bench_times times;
 	enum vgpu_result result;
 
-	result = vgpu_open(agent->transport, VGPU_OPEN_OBSERVE, agent->timeout_ms, &vgpu);
+	result = agent_open(agent, VGPU_OPEN_OBSERVE, &vgpu);
 	if (result == VGPU_OK)
 		result = bench_mailbox(vgpu, all, count, &times);
 	if (result != VGPU_OK)
 		return agent_fail_result(agent, result);
-	report_mailbox(agent, &times, count);
+	report_mailbox(agent, "mailbox no-op round trip", &times, count);
+	return EX_OK;
+}
+
+/* All that there is where there is no device. */
+static int bench_files(const struct agent *agent, struct vgpu *vgpu,
+		       const struct bench_options *options)
+{
+	size_t count = BENCH_SLOW(options->count);
+	struct bench_times times;
+	enum vgpu_result result = bench_mailbox(vgpu, options->times, count, &times);
+
+	if (result != VGPU_OK)
+		return agent_fail_result(agent, result);
+	report_mailbox(agent, "no-op round trip through files", &times, count);
 	return EX_OK;
 }
 
@@ -173,9 +188,11 @@ static int bench_all(const struct agent *agent, const struct bench_options *opti
 	enum vgpu_result result;
 	struct vgpu_info info;
 
-	result = vgpu_open(agent->transport, VGPU_OPEN_OBSERVE, agent->timeout_ms, &vgpu);
+	result = agent_open(agent, VGPU_OPEN_OBSERVE, &vgpu);
 	if (result == VGPU_OK)
 		result = vgpu_get_info(vgpu, &info);
+	if (result == VGPU_OK && !(info.capabilities & VGPU_CAP_CHANNELS))
+		return bench_files(agent, vgpu, options);
 	if (result == VGPU_OK)
 		result = bench_channel(vgpu, options, &results);
 	/* A rate limit of the VM's, for one, is no reason to hide what was measured. */

@@ -15,7 +15,7 @@ enum vgpu_result device_open(struct device *device, const struct agent *agent, b
 	enum vgpu_result result;
 
 	*device = (struct device){ 0 };
-	result = vgpu_open(agent->transport, 0, agent->timeout_ms, &device->vgpu);
+	result = agent_open(agent, 0, &device->vgpu);
 	if (result == VGPU_OK)
 		result = vgpu_get_info(device->vgpu, &info);
 	if (result == VGPU_OK && !mailbox && info.capabilities & VGPU_CAP_CHANNELS)

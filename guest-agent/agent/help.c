@@ -5,8 +5,10 @@
 
 static const char common_options[] =
 	"  -T, --transport=TRANSPORT  which vGPU: pci (the first on the PCI bus, and the\n"
-	"                             default), pci:ADDRESS (0000:00:05.0), or local:SOCKET\n"
-	"                             (a VM's link socket of a mediator on this host)\n"
+	"                             default), pci:ADDRESS (0000:00:05.0), file:FOLDER\n"
+	"                             (that the host shares; " AGENT_FOLDER " where there is no\n"
+	"                             device), or local:SOCKET (a VM's link socket of a\n"
+	"                             mediator on this host)\n"
 	"  -t, --timeout=SECONDS      how long a request may take (default: 30)\n"
 	"  -j, --json                 print one JSON object, errors included\n"
 	"  -h, --help                 print this help\n";

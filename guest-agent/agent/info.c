@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "guest-agent/agent/agent.h"
 #include "guest-agent/agent/json.h"
@@ -188,11 +189,15 @@ static int info_run(struct agent *agent, int argc, char **argv)
 	if (optind < argc)
 		return agent_fail(agent, EX_USAGE, "info: '%s' is one argument too many",
 				  argv[optind]);
-	result = vgpu_open(agent->transport, VGPU_OPEN_OBSERVE, agent->timeout_ms, &vgpu);
+	result = agent_open(agent, VGPU_OPEN_OBSERVE, &vgpu);
 	if (result == VGPU_OK)
 		result = vgpu_get_info(vgpu, &info);
 	if (result != VGPU_OK)
 		return agent_fail_result(agent, result);
+	if (strncmp(info.transport, "file:", 5) == 0)
+		return agent_fail(agent, EX_UNAVAILABLE,
+				  "info: %s is no device, and tells nothing of the VM",
+				  info.transport);
 	if (agent->json)
 		print_json(&info);
 	else

@@ -49,7 +49,7 @@ static int nop_run(struct agent *agent, int argc, char **argv)
 	if (optind < argc)
 		return agent_fail(agent, EX_USAGE, "nop: '%s' is one argument too many",
 				  argv[optind]);
-	result = vgpu_open(agent->transport, VGPU_OPEN_OBSERVE, agent->timeout_ms, &vgpu);
+	result = agent_open(agent, VGPU_OPEN_OBSERVE, &vgpu);
 	start = vgpu_now_ns();
 	for (long long i = 0; result == VGPU_OK && i < count; i++)
 		result = vgpu_nop(vgpu);

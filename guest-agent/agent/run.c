@@ -131,8 +131,7 @@ static int open_device(struct run *run)
 	vgpu_module module;
 	int status;
 
-	result = vgpu_open(run->agent->transport, VGPU_OPEN_OBSERVE, run->agent->timeout_ms,
-			   &run->vgpu);
+	result = agent_open(run->agent, VGPU_OPEN_OBSERVE, &run->vgpu);
 	if (result == VGPU_OK)
 		result = vgpu_channel_open(run->vgpu, 0, window_for(run), 0, &run->channel);
 	if (result == VGPU_OK)

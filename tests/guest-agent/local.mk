@@ -96,6 +96,7 @@ tests_guest_agent_library_client_CPPFLAGS = -D_GNU_SOURCE -I$(top_srcdir)/guest-
 tests_guest_agent_library_client_LDADD = guest-agent/libvgpu.la -lpthread
 
 guest_agent_scripts = \
+	tests/guest-agent/file-commands.sh \
 	tests/guest-agent/help.sh \
 	tests/guest-agent/local-channels.sh \
 	tests/guest-agent/local-commands.sh \
