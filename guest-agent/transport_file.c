@@ -111,7 +111,7 @@ static uint32_t file_read(struct transport *transport, uint32_t offset)
 	struct file *file = file_of(transport);
 
 	if (offset >= VGPU_REG_RESPONSE_BUF && offset < VGPU_REG_RESPONSE_BUF + VGPU_MAILBOX_BYTES)
-		return vgpu_load32(file->response + offset - VGPU_REG_RESPONSE_BUF);
+		return vgpu_load32(&file->response[offset - VGPU_REG_RESPONSE_BUF]);
 	switch (offset) {
 	case VGPU_REG_STATUS:
 		if (file->status == VGPU_STATUS_BUSY)
@@ -137,7 +137,7 @@ static void file_write(struct transport *transport, uint32_t offset, uint32_t va
 	struct file *file = file_of(transport);
 
 	if (offset >= VGPU_REG_REQUEST_BUF && offset < VGPU_REG_REQUEST_BUF + VGPU_MAILBOX_BYTES)
-		vgpu_store32(file->request + offset - VGPU_REG_REQUEST_BUF, value);
+		vgpu_store32(&file->request[offset - VGPU_REG_REQUEST_BUF], value);
 	else if (offset == VGPU_REG_REQUEST_LEN)
 		file->request_length = value;
 	else if (offset == VGPU_REG_DOORBELL && value == 1)
