@@ -2,6 +2,7 @@
 #include "mediatord/loop.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sys/epoll.h>
 #include <time.h>
 
@@ -16,6 +17,7 @@ struct loop {
 	bool stopped;
 	struct timers timers;
 	struct source *removed; /* to be freed when no taken event can name them any more */
+	bool coarse;		/* waits in milliseconds */
 };
 
 int loop_new(const struct loop_ops *ops, void *opaque, struct loop **loop, struct vgpu_error **err)
@@ -113,6 +115,24 @@ static const struct timespec *wait_limit(const struct loop *loop, int64_t timeou
 	return ns < 0 ? NULL : limit;
 }
 
+/* A kernel before 5.11 knows no times but milliseconds. Returns as epoll_wait(2). */
+static int wait_for_events(struct loop *loop, struct epoll_event *events,
+			   const struct timespec *limit)
+{
+	int64_t ms = -1;
+	int count;
+
+	if (!loop->coarse) {
+		count = epoll_pwait2(loop->epoll_fd, events, EVENTS_AT_ONCE, limit, NULL);
+		if (count >= 0 || errno != ENOSYS)
+			return count;
+		loop->coarse = true;
+	}
+	if (limit)
+		ms = limit->tv_sec * 1000 + (limit->tv_nsec + VGPU_NS_PER_MS - 1) / VGPU_NS_PER_MS;
+	return epoll_wait(loop->epoll_fd, events, EVENTS_AT_ONCE, ms < INT_MAX ? (int)ms : INT_MAX);
+}
+
 int loop_step(struct loop *loop, int64_t timeout_ns)
 {
 	struct epoll_event events[EVENTS_AT_ONCE];
@@ -121,8 +141,7 @@ int loop_step(struct loop *loop, int64_t timeout_ns)
 	int64_t now;
 	int count;
 
-	count = epoll_pwait2(loop->epoll_fd, events, EVENTS_AT_ONCE,
-			     wait_limit(loop, timeout_ns, &limit), NULL);
+	count = wait_for_events(loop, events, wait_limit(loop, timeout_ns, &limit));
 	if (count < 0 && errno != EINTR)
 		return -1;
 	for (int i = 0; i < count; i++) {

@@ -99,7 +99,8 @@ static void get(struct connection *c, const char *format, unsigned int vm)
 	snprintf(path, sizeof(path), "%.*s%s%s", (int)(place ? place - format : 200), format,
 		 place ? uuid : "", place ? place + 2 : "");
 	send_text(c, text,
-		  (size_t)snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path));
+		  (size_t)snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n",
+				   path));
 }
 
 /* Takes what arrived; returns whether it was the rest of the answer. */
