@@ -81,12 +81,12 @@ int ctl_get_list(struct ctl *ctl, const char *path, const char *key, json_t **an
 
 	*answer = NULL;
 	for (unsigned int i = 0; i < PAGES_MAX; i++) {
-		json_t *old = page; /* path may be a part of it */
+		/* path may be a part of it until the next is known */
+		CTL_AUTO_JSON __attribute__((unused)) json_t *old = page;
 		int status;
 
 		page = NULL;
 		status = ctl_get(ctl, path, &page);
-		json_decref(old);
 		if (status)
 			return status;
 		if (!json_is_array(json_object_get(page, key)))
