@@ -69,7 +69,7 @@ def latencies(runs):
 def shares(pairs):
     if not pairs:
         return []
-    highest = max(max(pair.values()) for pair in pairs) or 1
+    highest = max(value or 0 for pair in pairs for value in pair.values()) or 1
     room = (SHARES_RIGHT - SHARES_LEFT) / len(pairs)
     parts = [text((SHARES_LEFT + SHARES_RIGHT) / 2, 25, "shares of GPU time, %", size=14),
              line(SHARES_LEFT, BOTTOM, SHARES_RIGHT, BOTTOM),
@@ -77,11 +77,12 @@ def shares(pairs):
                   "configured (grey) and measured (blue)")]
     for i, pair in enumerate(pairs):
         for side, key in enumerate(("configured", "measured")):
-            height = (BOTTOM - TOP - 20) * pair[key] / highest
+            value = pair[key] or 0  # None: nobody completed a job
+            height = (BOTTOM - TOP - 20) * value / highest
             left = SHARES_LEFT + room * i + room * (0.1 + 0.4 * side)
             parts += [f'<rect x="{left:.1f}" y="{BOTTOM - height:.1f}" width="{room * 0.4:.1f}" '
                       f'height="{height:.1f}" fill="{COLOURS[key]}"/>',
-                      text(left + room * 0.2, BOTTOM - height - 5, f"{pair[key]:.0f}")]
+                      text(left + room * 0.2, BOTTOM - height - 5, f"{value:.0f}")]
     return parts
 
 
