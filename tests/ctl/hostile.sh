@@ -13,7 +13,7 @@ answers() {
 	shift 3
 	mkdir -p "$dir/answers"
 	cp "$answer" "$dir/answers/any"
-	expect "$status" "$text" timeout 20 "$ctl" --timeout 5 "$@"
+	expect "$status" "$text" timeout 120 "$ctl" --timeout 60 "$@"
 }
 a=$dir/a
 start_fake
