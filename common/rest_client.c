@@ -30,6 +30,7 @@ void rest_reply_clear(struct rest_reply *reply)
 
 /* A request on its way. */
 struct transfer {
+	size_t room; /* bytes that the reply's body has */
 	const struct rest_server *server;
 	const struct rest_request *request;
 	struct rest_reply *reply;
@@ -42,17 +43,22 @@ struct transfer {
 static size_t collect(struct transfer *transfer, const char *bytes, size_t length)
 {
 	struct rest_reply *reply = transfer->reply;
-	char *grown;
+	size_t needed = reply->length + length + 1;
 
 	if (length > transfer->server->reply_max - reply->length) {
 		transfer->too_long = true;
 		return 0;
 	}
-	grown = realloc(reply->body, reply->length + length + 1);
-	if (!grown)
-		return 0;
-	memcpy(grown + reply->length, bytes, length);
-	reply->body = grown;
+	/* Twice as much each time: a long answer comes in thousands of pieces. */
+	if (needed > transfer->room) {
+		char *grown = realloc(reply->body, 2 * needed);
+
+		if (!grown)
+			return 0;
+		reply->body = grown;
+		transfer->room = 2 * needed;
+	}
+	memcpy(reply->body + reply->length, bytes, length);
 	reply->length += length;
 	reply->body[reply->length] = '\0';
 	return length;
