@@ -2,23 +2,19 @@
 #include "mediatord/accountant.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "mediatord/ticker.h"
 
 #define WRITE_EVERY_NS (10 * VGPU_NS_PER_SECOND)
 
 struct accountant {
 	struct control *control;
 	struct state *state;
-	pthread_t thread;
-	pthread_mutex_t lock; /* of stopping */
-	pthread_cond_t changed;
-	bool stopping;
+	struct ticker *ticker;
 	bool failing; /* the last write did */
 };
 
@@ -33,8 +29,9 @@ static int write_changed(struct accountant *accountant, struct vgpu_error **err)
 	return count ? state_put_usages(accountant->state, usages, count, err) : 0;
 }
 
-static void write_now(struct accountant *accountant)
+static void write_now(void *opaque)
 {
+	struct accountant *accountant = opaque;
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
 	bool failed = write_changed(accountant, &err) < 0;
 
@@ -47,51 +44,19 @@ static void write_now(struct accountant *accountant)
 	accountant->failing = failed;
 }
 
-static bool wait_for_stop(struct accountant *accountant)
-{
-	int64_t due = vgpu_now_ns() + WRITE_EVERY_NS;
-	struct timespec time = { .tv_sec = due / VGPU_NS_PER_SECOND,
-				 .tv_nsec = due % VGPU_NS_PER_SECOND };
-	bool stopping;
-
-	pthread_mutex_lock(&accountant->lock);
-	while (!accountant->stopping &&
-	       pthread_cond_timedwait(&accountant->changed, &accountant->lock, &time) != ETIMEDOUT)
-		;
-	stopping = accountant->stopping;
-	pthread_mutex_unlock(&accountant->lock);
-	return stopping;
-}
-
-static void *keep(void *opaque)
-{
-	struct accountant *accountant = opaque;
-
-	while (!wait_for_stop(accountant))
-		write_now(accountant);
-	return NULL;
-}
-
 int accountant_start(struct control *control, struct state *state, struct accountant **accountant,
 		     struct vgpu_error **err)
 {
 	struct accountant *made = calloc(1, sizeof(*made));
-	pthread_condattr_t attributes;
-	int failed;
 
 	if (!made)
 		return vgpu_error_set(err, ENOMEM, "out of memory");
 	made->control = control;
 	made->state = state;
-	pthread_mutex_init(&made->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&made->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
-	failed = pthread_create(&made->thread, NULL, keep, made);
-	if (failed) {
+	if (ticker_start("the accountant's", WRITE_EVERY_NS, write_now, made, &made->ticker, err) <
+	    0) {
 		free(made);
-		return vgpu_error_errno(err, failed, "cannot start the accountant's thread");
+		return -1;
 	}
 	*accountant = made;
 	return 0;
@@ -103,13 +68,7 @@ void accountant_stop(struct accountant **accountant)
 
 	if (!old)
 		return;
-	pthread_mutex_lock(&old->lock);
-	old->stopping = true;
-	pthread_cond_signal(&old->changed);
-	pthread_mutex_unlock(&old->lock);
-	pthread_join(old->thread, NULL);
+	ticker_stop(&old->ticker);
 	write_now(old);
-	pthread_cond_destroy(&old->changed);
-	pthread_mutex_destroy(&old->lock);
 	free(old);
 }

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "mediatord/software_gpu.h"
+#include "mediatord/ticker.h"
 
 #define LOOK_EVERY_NS	 (5 * VGPU_NS_PER_SECOND)
 #define LOOK_DEADLINE_NS (15 * VGPU_NS_PER_SECOND)
@@ -24,13 +26,11 @@ struct gpus {
 	const struct config *config;
 	gpus_listener *listener;
 	void *opaque;
-	pthread_t thread;
-	bool watching;	      /* there is that thread */
-	pthread_mutex_t lock; /* of what follows */
-	pthread_cond_t changed;
-	bool stopping;
+	struct ticker *ticker;	   /* or NULL: nobody watches yet */
+	atomic_bool closing;	   /* a look that is under way ends early */
+	pthread_mutex_t lock;	   /* of what follows */
 	struct gpu_report *report; /* the latest */
-	/* The thread's own. */
+	/* Of who looks, one thread at a time. */
 	pid_t stuck; /* a vgpu-gpuinfo that was killed and has not ended; or 0 */
 	char problem[GPU_TEXT_BYTES];
 };
@@ -66,23 +66,13 @@ static int start_program(const char *program, pid_t *pid, int *output, struct vg
 	return 0;
 }
 
-static bool stopping(struct gpus *gpus)
-{
-	bool result;
-
-	pthread_mutex_lock(&gpus->lock);
-	result = gpus->stopping;
-	pthread_mutex_unlock(&gpus->lock);
-	return result;
-}
-
 /* Reads until the end of the output. Returns its length, or -1 and err (ETIMEDOUT, E2BIG...). */
 static ssize_t read_output(struct gpus *gpus, int output, char *text, struct vgpu_error **err)
 {
 	int64_t deadline = vgpu_now_ns() + LOOK_DEADLINE_NS;
 	size_t length = 0;
 
-	while (vgpu_now_ns() < deadline && !stopping(gpus)) {
+	while (vgpu_now_ns() < deadline && !atomic_load(&gpus->closing)) {
 		struct pollfd poll_fd = { .fd = output, .events = POLLIN };
 		ssize_t got;
 
@@ -239,42 +229,20 @@ static int look(struct gpus *gpus)
 	return 0;
 }
 
-static void *watch(void *opaque)
+/* Where there is no memory, the next look may find some. */
+static void look_again(void *gpus)
 {
-	struct gpus *gpus = opaque;
-
-	pthread_mutex_lock(&gpus->lock);
-	while (!gpus->stopping) {
-		int64_t due;
-		struct timespec time;
-
-		pthread_mutex_unlock(&gpus->lock);
-		look(gpus);
-		pthread_mutex_lock(&gpus->lock);
-		due = vgpu_now_ns() + LOOK_EVERY_NS;
-		time = (struct timespec){ .tv_sec = due / VGPU_NS_PER_SECOND,
-					  .tv_nsec = due % VGPU_NS_PER_SECOND };
-		while (!gpus->stopping &&
-		       pthread_cond_timedwait(&gpus->changed, &gpus->lock, &time) != ETIMEDOUT)
-			;
-	}
-	pthread_mutex_unlock(&gpus->lock);
-	return NULL;
+	look(gpus);
 }
 
 int gpus_open(const struct config *config, struct gpus **gpus, struct vgpu_error **err)
 {
 	struct gpus *made = calloc(1, sizeof(*made));
-	pthread_condattr_t attributes;
 
 	if (!made)
 		return vgpu_error_set(err, ENOMEM, "out of memory");
 	made->config = config;
 	pthread_mutex_init(&made->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&made->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
 	if (look(made) < 0) {
 		gpus_close(&made);
 		return vgpu_error_set(err, ENOMEM, "out of memory");
@@ -285,15 +253,9 @@ int gpus_open(const struct config *config, struct gpus **gpus, struct vgpu_error
 
 int gpus_watch(struct gpus *gpus, gpus_listener *listener, void *opaque, struct vgpu_error **err)
 {
-	int failed;
-
 	gpus->listener = listener;
 	gpus->opaque = opaque;
-	failed = pthread_create(&gpus->thread, NULL, watch, gpus);
-	if (failed)
-		return vgpu_error_errno(err, failed, "cannot start the GPUs' thread");
-	gpus->watching = true;
-	return 0;
+	return ticker_start("the GPUs'", LOOK_EVERY_NS, look_again, gpus, &gpus->ticker, err);
 }
 
 void gpus_close(struct gpus **gpus)
@@ -302,13 +264,8 @@ void gpus_close(struct gpus **gpus)
 
 	if (!old)
 		return;
-	pthread_mutex_lock(&old->lock);
-	old->stopping = true;
-	pthread_cond_signal(&old->changed);
-	pthread_mutex_unlock(&old->lock);
-	if (old->watching)
-		pthread_join(old->thread, NULL);
-	pthread_cond_destroy(&old->changed);
+	atomic_store(&old->closing, true);
+	ticker_stop(&old->ticker);
 	pthread_mutex_destroy(&old->lock);
 	free(old->report);
 	free(old);

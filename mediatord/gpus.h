@@ -23,7 +23,7 @@ int gpus_open(const struct config *config, struct gpus **gpus, struct vgpu_error
 /* After each look, from the thread here; report is valid during the call only. */
 typedef void gpus_listener(void *opaque, const struct gpu_report *report);
 
-/* From now on looks every 5 s, once at once. Returns 0, or -1 and err. */
+/* From now on looks again every 5 s. Returns 0, or -1 and err. */
 int gpus_watch(struct gpus *gpus, gpus_listener *listener, void *opaque, struct vgpu_error **err);
 
 /* Waits for a listener that is being called. NULL is fine. */

@@ -192,6 +192,8 @@ mediatord_libplane_la_SOURCES = \
 	mediatord/state_internal.h \
 	mediatord/state_records.c \
 	mediatord/state_usage.c \
+	mediatord/ticker.c \
+	mediatord/ticker.h \
 	mediatord/token.c \
 	mediatord/token.h \
 	mediatord/usage_text.c \
