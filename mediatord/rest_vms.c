@@ -31,6 +31,13 @@ static void reply_vm(struct rest *rest, const uint8_t uuid[16], bool now, struct
 	rest_text(reply, &text);
 }
 
+/* Answers with a VM that was changed, as everybody is shown it from now on. */
+static void reply_changed(struct rest *rest, const uint8_t uuid[16], struct rest_reply *reply)
+{
+	rest_status_expire(rest->status);
+	reply_vm(rest, uuid, true, reply);
+}
+
 void rest_vm_get(struct rest *rest, const struct rest_request *request, struct rest_reply *reply)
 {
 	reply_vm(rest, request->target.uuid, false, reply);
@@ -72,42 +79,45 @@ void rest_vm_list(struct rest *rest, const struct rest_request *request, struct 
 	rest_text(reply, &text);
 }
 
-void rest_vm_channels(struct rest *rest, const struct rest_request *request,
-		      struct rest_reply *reply)
+/* What a VM that is registered does. Returns false and the reply where it is not. */
+static bool get_status(struct rest *rest, const uint8_t uuid[16], struct vm_status *status,
+		       struct rest_reply *reply)
 {
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
 	VGPU_CLEANUP(vm_text_release)
-	struct vm_text *vm = registry_text(rest->registry, request->target.uuid, &err);
-	struct json_text text = { .length = 0 };
-	struct vm_status status;
+	struct vm_text *vm = registry_text(rest->registry, uuid, &err);
 
 	if (!vm) {
 		rest_error(reply, err, NULL);
-		return;
+		return false;
 	}
-	rest_status_get(rest->status, vm->uuid, &status);
+	rest_status_get(rest->status, uuid, status);
+	reply->status = MHD_HTTP_OK;
+	return true;
+}
+
+void rest_vm_channels(struct rest *rest, const struct rest_request *request,
+		      struct rest_reply *reply)
+{
+	struct json_text text = { .length = 0 };
+	struct vm_status status;
+
+	if (!get_status(rest, request->target.uuid, &status, reply))
+		return;
 	JSON_TEXT_ADD(&text, "{\"channels\":");
 	rest_channels_write(&text, &status);
 	JSON_TEXT_ADD(&text, "}");
-	reply->status = MHD_HTTP_OK;
 	rest_text(reply, &text);
 }
 
 void rest_vm_times(struct rest *rest, const struct rest_request *request, struct rest_reply *reply)
 {
-	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
-	VGPU_CLEANUP(vm_text_release)
-	struct vm_text *vm = registry_text(rest->registry, request->target.uuid, &err);
 	struct json_text text = { .length = 0 };
 	struct vm_status status;
 
-	if (!vm) {
-		rest_error(reply, err, NULL);
+	if (!get_status(rest, request->target.uuid, &status, reply))
 		return;
-	}
-	rest_status_get(rest->status, vm->uuid, &status);
 	rest_times_write(&text, &status.usage);
-	reply->status = MHD_HTTP_OK;
 	rest_text(reply, &text);
 }
 
@@ -132,8 +142,7 @@ static void put(struct rest *rest, const struct rest_request *request, enum vm_h
 		snprintf(reply->location, sizeof(reply->location), "/v1/vms/%s", uuid);
 		reply->status = MHD_HTTP_CREATED;
 	}
-	rest_status_expire(rest->status);
-	reply_vm(rest, request->target.uuid, true, reply);
+	reply_changed(rest, request->target.uuid, reply);
 }
 
 void rest_vm_put(struct rest *rest, const struct rest_request *request, struct rest_reply *reply)
@@ -164,8 +173,7 @@ void rest_vm_patch(struct rest *rest, const struct rest_request *request, struct
 		rest_error(reply, err, &field);
 		return;
 	}
-	rest_status_expire(rest->status);
-	reply_vm(rest, request->target.uuid, true, reply);
+	reply_changed(rest, request->target.uuid, reply);
 }
 
 void rest_vm_delete(struct rest *rest, const struct rest_request *request, struct rest_reply *reply)
@@ -199,8 +207,7 @@ static void hold(struct rest *rest, const struct rest_request *request, enum vm_
 		rest_error(reply, err, NULL);
 		return;
 	}
-	rest_status_expire(rest->status);
-	reply_vm(rest, request->target.uuid, true, reply);
+	reply_changed(rest, request->target.uuid, reply);
 }
 
 void rest_vm_pause(struct rest *rest, const struct rest_request *request, struct rest_reply *reply)
@@ -238,8 +245,7 @@ static void act(struct rest *rest, const struct rest_request *request,
 			     err->message, "");
 		return;
 	}
-	rest_status_expire(rest->status);
-	reply_vm(rest, request->target.uuid, true, reply);
+	reply_changed(rest, request->target.uuid, reply);
 }
 
 void rest_vm_reset(struct rest *rest, const struct rest_request *request, struct rest_reply *reply)
