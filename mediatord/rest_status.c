@@ -57,14 +57,10 @@ static int by_uuid(const void *a, const void *b)
 	return memcmp(a, b, 16);
 }
 
-static bool is_stale(struct rest_status *status)
+/* The lock is held. */
+static bool is_stale(const struct rest_status *status)
 {
-	bool stale;
-
-	pthread_rwlock_rdlock(&status->lock);
-	stale = status->expired || vgpu_now_ns() - status->taken_ns > AGE_MAX_NS;
-	pthread_rwlock_unlock(&status->lock);
-	return stale;
+	return status->expired || vgpu_now_ns() - status->taken_ns > AGE_MAX_NS;
 }
 
 /* Asks the loop, unless another did while this one waited to. */
@@ -73,12 +69,14 @@ static void refresh(struct rest_status *status)
 	struct vm_statuses fresh;
 	struct vm_statuses old;
 	int64_t now;
+	bool stale;
 
 	pthread_mutex_lock(&status->look);
-	if (is_stale(status)) {
-		pthread_rwlock_wrlock(&status->lock);
-		status->expired = false;
-		pthread_rwlock_unlock(&status->lock);
+	pthread_rwlock_wrlock(&status->lock);
+	stale = is_stale(status);
+	status->expired = false;
+	pthread_rwlock_unlock(&status->lock);
+	if (stale) {
 		now = vgpu_now_ns();
 		if (action_statuses(status->control, &fresh, NULL) < 0)
 			fresh = (struct vm_statuses){ .count = 0 };
@@ -119,9 +117,12 @@ void rest_status_get(struct rest_status *status, const uint8_t uuid[16], struct 
 			memset(vm, 0, offsetof(struct vm_status, channels));
 		return;
 	}
-	if (is_stale(status))
-		refresh(status);
 	pthread_rwlock_rdlock(&status->lock);
+	if (is_stale(status)) {
+		pthread_rwlock_unlock(&status->lock);
+		refresh(status);
+		pthread_rwlock_rdlock(&status->lock);
+	}
 	if (statuses->count)
 		found = bsearch(uuid, statuses->vms, statuses->count, sizeof(*statuses->vms),
 				by_uuid);
