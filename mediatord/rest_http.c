@@ -70,6 +70,11 @@ static rest_handler *const handlers[REST_ROUTES] = {
 	[REST_BACKUP] = rest_backup,
 };
 
+const char *rest_header(struct MHD_Connection *connection, const char *name)
+{
+	return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+}
+
 void rest_problem(struct rest_reply *reply, unsigned int status, const char *detail,
 		  const char *field)
 {
@@ -200,11 +205,6 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, struct rest
 	return result;
 }
 
-static const char *header(struct MHD_Connection *connection, const char *name)
-{
-	return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
-}
-
 /* Carries out what was not refused. */
 static void handle(struct rest *rest, struct MHD_Connection *connection,
 		   const struct exchange *exchange, struct rest_reply *reply)
@@ -218,9 +218,9 @@ static void handle(struct rest *rest, struct MHD_Connection *connection,
 	};
 	const char *none;
 
-	request.condition.if_match = header(connection, MHD_HTTP_HEADER_IF_MATCH);
-	request.last_event_id = header(connection, "Last-Event-ID");
-	none = header(connection, MHD_HTTP_HEADER_IF_NONE_MATCH);
+	request.condition.if_match = rest_header(connection, MHD_HTTP_HEADER_IF_MATCH);
+	request.last_event_id = rest_header(connection, "Last-Event-ID");
+	none = rest_header(connection, MHD_HTTP_HEADER_IF_NONE_MATCH);
 	request.if_none_match = none;
 	request.condition.must_be_new = none && strcmp(none, "*") == 0;
 	handlers[request.target.route](rest, &request, reply);
@@ -253,7 +253,7 @@ static bool content_type_ok(const char *value, const char *wanted)
 /* The value of Content-Length, or 0; MHD has checked its form. */
 static unsigned long long content_length(struct MHD_Connection *connection)
 {
-	const char *value = header(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	const char *value = rest_header(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
 	return value ? strtoull(value, NULL, 10) : 0;
 }
@@ -265,7 +265,7 @@ static void collect(struct exchange *exchange, struct MHD_Connection *connection
 	const char *type;
 
 	if (!exchange->refused && exchange->length == 0) {
-		type = header(connection, MHD_HTTP_HEADER_CONTENT_TYPE);
+		type = rest_header(connection, MHD_HTTP_HEADER_CONTENT_TYPE);
 		if (type && !content_type_ok(type, exchange->media_type))
 			exchange->refused = MHD_HTTP_UNSUPPORTED_MEDIA_TYPE;
 	}
@@ -353,7 +353,8 @@ enum MHD_Result rest_access(void *opaque, struct MHD_Connection *connection, con
 		*context = exchange;
 		if (content_length(connection) > BODY_MAX) {
 			/* At once, and MHD closes: the rest is not worth reading. */
-			exchange->refused = CONTENT_TOO_LARGE;
+			if (!exchange->refused)
+				exchange->refused = CONTENT_TOO_LARGE;
 			return answer(face->rest, connection, exchange);
 		}
 		exchange->deadline_ns = vgpu_now_ns() + BODY_NS_MAX;

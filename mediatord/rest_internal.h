@@ -54,7 +54,7 @@ struct rest {
 
 /* Who a client is. */
 struct rest_caller {
-	bool local;	     /* on the control socket: may do all that there is */
+	bool local;	     /* on the control socket, and no other site's page: may do all */
 	char name[96];	     /* for the audit log; "" for nobody known */
 	const char *refused; /* why it has no role, or NULL */
 };
@@ -114,6 +114,8 @@ enum MHD_Result rest_access(void *opaque, struct MHD_Connection *connection, con
 			    size_t *upload_data_size, void **context);
 void rest_completed(void *opaque, struct MHD_Connection *connection, void **context,
 		    enum MHD_RequestTerminationCode why);
+/* The value of a request's header, or NULL. */
+const char *rest_header(struct MHD_Connection *connection, const char *name);
 
 /* rest.c: nothing is decoded in paths and queries. */
 size_t rest_keep_escapes(void *opaque, struct MHD_Connection *connection, char *text);

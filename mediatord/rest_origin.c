@@ -35,11 +35,13 @@ const char *rest_origin_refusal(bool local, const char *host, const char *origin
 	const char *authority;
 
 	if (local && host && !is_loopback(host))
-		return "the control socket is localhost: Host must say so";
+		return "on the control socket, Host must be localhost, 127.0.0.1 or [::1], with "
+		       "or without a port: ask for http://localhost/";
 	if (!origin)
 		return NULL;
 	authority = strstr(origin, SCHEME_END);
 	if (!authority || !host || strcasecmp(authority + strlen(SCHEME_END), host) != 0)
-		return "another site's page may not send requests here";
+		return "Origin is not what Host names, and another site's page may not send "
+		       "requests here; a proxy must pass Host on as it is";
 	return NULL;
 }

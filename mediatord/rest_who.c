@@ -25,26 +25,22 @@ static bool role_suffices(enum rest_need need, enum token_role role)
 	return false;
 }
 
-static const char *header(struct MHD_Connection *connection, const char *name)
-{
-	return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
-}
-
 unsigned int rest_who_check(const struct rest_face *face, struct MHD_Connection *connection,
 			    enum rest_need need, struct rest_caller *caller)
 {
 	enum token_role role = TOKEN_READ;
 	char name[64];
 
-	caller->local = face->local;
-	caller->refused = rest_origin_refusal(face->local, header(connection, MHD_HTTP_HEADER_HOST),
-					      header(connection, MHD_HTTP_HEADER_ORIGIN));
+	caller->refused =
+		rest_origin_refusal(face->local, rest_header(connection, MHD_HTTP_HEADER_HOST),
+				    rest_header(connection, MHD_HTTP_HEADER_ORIGIN));
 	if (caller->refused)
 		return MHD_HTTP_FORBIDDEN;
+	caller->local = face->local;
 	if (face->local || need == REST_NEED_NOTHING)
 		return 0;
-	switch (tokens_check(face->rest->tokens, header(connection, MHD_HTTP_HEADER_AUTHORIZATION),
-			     &role, name)) {
+	switch (tokens_check(face->rest->tokens,
+			     rest_header(connection, MHD_HTTP_HEADER_AUTHORIZATION), &role, name)) {
 	case TOKEN_GOOD:
 		break;
 	case TOKEN_NONE:
@@ -92,9 +88,8 @@ void rest_who_write_down(struct rest *rest, struct MHD_Connection *connection,
 		name_peer(connection, caller);
 	audit.who = caller->name[0] ? caller->name : "nobody";
 	vgpu_log_info("audit: who=%s status=%u what=%s", audit.who, status, what);
-	/* What was not changed by somebody unknown is in the log alone: a flood would fill the
-	 * table. */
-	if (status == MHD_HTTP_UNAUTHORIZED)
+	/* What was refused to nobody known is in the log alone: a flood would fill the table. */
+	if (!caller->name[0] || status == MHD_HTTP_UNAUTHORIZED)
 		return;
 	if (state_add_audit(rest->parts.state, &audit, &err) < 0)
 		vgpu_log_error("audit: not in the database: %s", err->message);

@@ -108,6 +108,17 @@ remote 200 "Bearer $boss" PUT "$vm1" '{"weight":3}'
 remote 200 "Bearer $boss" POST "$vm1/pause"
 remote 403 "Bearer $boss" GET /v1/tokens
 remote 403 "Bearer $boss" POST /v1/tokens '{"name":"x","role":"operate"}'
+# Who is not known learns nothing else, neither by a body that is too long nor by an Origin.
+while read -r wanted token header; do
+	code=$(curl -s -o /dev/null -w '%{http_code}' --max-time 20 --cacert "$work/cert" -X PUT \
+		-H "Authorization: Bearer $token" -H "$header" "https://127.0.0.1:$port$vm2")
+	[ "$code" = "$wanted" ] || fail "$header: $code instead of $wanted"
+done <<REQUESTS
+401 nobody Content-Length: 70000
+403 $looker Content-Length: 70000
+413 $boss Content-Length: 70000
+403 nobody Origin: https://evil.example
+REQUESTS
 # Without TLS nothing is answered there.
 ! curl -s -m 5 -o /dev/null "http://127.0.0.1:$port/healthz" || fail "served without TLS"
 
@@ -118,6 +129,12 @@ has "\"who\":\"token=looker\",\"what\":\"PUT $vm1\",\"status\":403"
 has "\"who\":\"uid=$(id -u),pid="
 has '"what":"POST /v1/tokens","status":201'
 lacks "${boss#*.}"
+# What was refused to nobody known is in the log alone: it could fill the table.
+has "\"who\":\"token=boss\",\"what\":\"PUT $vm2\",\"status\":413"
+lacks '"who":"nobody"'
+for code in 401 403; do
+	grep -q "audit: who=nobody status=$code what=PUT $vm2" "$work/log" || fail "$code is not in the log"
+done
 grep -q 'audit: who=token=boss status=200 what=PUT' "$work/log" || fail "not in the log"
 first=$(sed -n 's/.*"entries":\[{"id":\([0-9]*\),.*/\1/p' <<<"$body")
 expect 200 GET "/v1/audit?after=$first&limit=1"

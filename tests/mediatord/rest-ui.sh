@@ -55,6 +55,7 @@ expect 200 POST "$vm1/pause" - -H 'Host: localhost:8080' -H 'Origin: http://loca
 for origin in http://localhost:81 http://evil.example null '' localhost http://localhost.evil.example; do
 	expect 403 POST "$vm1/resume" - -H "Origin${origin:+: }${origin:-;}"
 	problem
+	has 'Origin is not what Host names'
 done
 for host in 127.0.0.1 127.0.0.1:8080 '[::1]:8080' LOCALHOST:1; do
 	expect 200 GET "$vm1" - -H "Host: $host"
@@ -62,10 +63,16 @@ done
 for host in evil.example evil.example:8080 localhost.evil.example localhost:80.evil 127.0.0.1.evil '[::1]x' '[::2]'; do
 	expect 403 GET "$vm1" - -H "Host: $host"
 	problem
+	has 'Host must be localhost'
 	expect 403 GET /ui/ - -H "Host: $host"
 done
 expect 200 GET "$vm1"
 has '"hold":"paused"'
+
+# What such a page tried fills no table, but the log has it.
+expect 200 GET /v1/audit
+lacks "$vm1/resume"
+grep -q "audit: who=nobody status=403 what=POST $vm1/resume" "$work/log" || fail "not in the log"
 
 # The times: histograms of one length; what the VM has not done is 0.
 expect 200 GET "$vm1/times"
