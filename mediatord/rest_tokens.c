@@ -108,9 +108,9 @@ void rest_token_add(struct rest *rest, const struct rest_request *request, struc
 		bool there = err->status == EEXIST;
 
 		rest_problem(reply,
-			     there		     ? MHD_HTTP_CONFLICT
-			     : err->status == ENOSPC ? MHD_HTTP_INSUFFICIENT_STORAGE
-						     : MHD_HTTP_INTERNAL_SERVER_ERROR,
+			     there || err->status == EDQUOT ? MHD_HTTP_CONFLICT
+			     : err->status == ENOSPC	    ? MHD_HTTP_INSUFFICIENT_STORAGE
+							    : MHD_HTTP_INTERNAL_SERVER_ERROR,
 			     err->message, there ? "name" : "");
 		return;
 	}

@@ -157,14 +157,27 @@ void tokens_close(struct tokens **tokens)
 	*tokens = NULL;
 }
 
+/* Whether one more may come, of a token (NULL: of all the wrong ones) that was looked at. */
+static bool is_allowed(struct tokens *tokens, const char *name)
+{
+	struct entry *entry;
+	bool allowed;
+
+	pthread_mutex_lock(&tokens->lock);
+	entry = name ? find(tokens, name) : NULL;
+	allowed = vgpu_log_allowed(entry ? &entry->requests : &tokens->wrong, vgpu_now_ns());
+	pthread_mutex_unlock(&tokens->lock);
+	return allowed;
+}
+
 enum token_verdict tokens_check(struct tokens *tokens, const char *authorization,
 				enum token_role *role, char name[64])
 {
 	/* Who names no token is compared with one that nobody has. */
 	struct state_token known = { .name = "" };
 	uint8_t secret[TOKEN_SECRET_BYTES], result[STATE_HASH_BYTES];
-	struct entry *entry;
-	bool there, allowed = true;
+	const struct entry *entry;
+	bool there;
 
 	name[0] = '\0';
 	if (!authorization || !token_parse(authorization, name, secret))
@@ -172,21 +185,17 @@ enum token_verdict tokens_check(struct tokens *tokens, const char *authorization
 	pthread_mutex_lock(&tokens->lock);
 	entry = find(tokens, name);
 	there = entry;
-	if (entry) {
+	if (entry)
 		known = entry->stored;
-		allowed = vgpu_log_allowed(&entry->requests, vgpu_now_ns());
-	}
 	pthread_mutex_unlock(&tokens->lock);
-	if (!allowed)
-		return TOKEN_TOO_OFTEN;
 	if (hash(known.salt, secret, result) < 0 ||
 	    gnutls_memcmp(result, known.hash, sizeof(result)) != 0 || !there) {
-		pthread_mutex_lock(&tokens->lock);
-		allowed = vgpu_log_allowed(&tokens->wrong, vgpu_now_ns());
-		pthread_mutex_unlock(&tokens->lock);
 		name[0] = '\0';
-		return allowed ? TOKEN_WRONG : TOKEN_TOO_OFTEN;
+		return is_allowed(tokens, NULL) ? TOKEN_WRONG : TOKEN_TOO_OFTEN;
 	}
+	/* Only now: who knows no more than a token's name must not use up its rate. */
+	if (!is_allowed(tokens, name))
+		return TOKEN_TOO_OFTEN;
 	if (known.expires && known.expires <= (int64_t)time(NULL))
 		return TOKEN_EXPIRED;
 	*role = (enum token_role)known.role;
@@ -205,7 +214,7 @@ static int add(struct tokens *tokens, struct state_token *token, struct vgpu_err
 	if (there)
 		return vgpu_error_set(err, EEXIST, "there is a token \"%s\"", token->name);
 	if (full)
-		return vgpu_error_set(err, EEXIST, "there are %u tokens: delete some", TOKENS_MAX);
+		return vgpu_error_set(err, EDQUOT, "there are %u tokens: delete some", TOKENS_MAX);
 	if (state_add_token(tokens->state, token, err) < 0)
 		return -1;
 	pthread_mutex_lock(&tokens->lock);

@@ -60,7 +60,8 @@ enum token_verdict tokens_check(struct tokens *tokens, const char *authorization
 
 /*
  * Makes a token that lasts for so many seconds (0: for ever), and stores it. Returns 0 and its
- * text, which is nowhere else; or -1 and err (EEXIST: there is one of that name).
+ * text, which is nowhere else; or -1 and err (EEXIST: there is one of that name; EDQUOT: there are
+ * too many).
  */
 int tokens_add(struct tokens *tokens, const char *name, enum token_role role, int64_t seconds,
 	       char text[TOKEN_TEXT_BYTES], struct vgpu_error **err);

@@ -204,6 +204,7 @@ mediatord_plane_tests = \
 	tests/mediatord/test-state-full \
 	tests/mediatord/test-registry \
 	tests/mediatord/test-rest-router \
+	tests/mediatord/test-token \
 	tests/mediatord/test-events
 mediatord_rest_tests = \
 	tests/mediatord/rest-refusals.sh \
@@ -273,6 +274,10 @@ tests_mediatord_test_registry_LDADD = $(plane_test_libs)
 tests_mediatord_test_rest_router_SOURCES = tests/mediatord/test-rest-router.c
 tests_mediatord_test_rest_router_CFLAGS = $(plane_test_cflags)
 tests_mediatord_test_rest_router_LDADD = $(plane_test_libs)
+
+tests_mediatord_test_token_SOURCES = tests/mediatord/test-token.c
+tests_mediatord_test_token_CFLAGS = $(plane_test_cflags)
+tests_mediatord_test_token_LDADD = $(plane_test_libs)
 
 tests_mediatord_test_events_SOURCES = tests/mediatord/test-events.c
 tests_mediatord_test_events_CFLAGS = $(plane_test_cflags)
