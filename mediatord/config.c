@@ -151,29 +151,27 @@ const struct config_profile *config_profile_find(const struct config *config, co
 	return NULL;
 }
 
-/* A VM's link socket has to fit sockaddr_un: "DIR/UUID.sock", and while it is made "DIR/.UUID.new".
- */
+/* Whether a path leaves room for so many bytes more: sockets are made under another name first. */
+static int check_path(const char *key, const char *path, size_t more, struct vgpu_error **err)
+{
+	const size_t max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1 - more;
+
+	if (strlen(path) <= max)
+		return 0;
+	return vgpu_error_set(err, EINVAL,
+			      "%s: %zu bytes are too long for the path of a socket; at most %zu",
+			      key, strlen(path), max);
+}
+
 static int check_paths(const struct config *config, struct vgpu_error **err)
 {
-	const size_t path_max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
-	const size_t name_max = strlen("/") + (VGPU_UUID_TEXT - 1) + strlen(".sock");
+	/* "DIR/UUID.sock", and while it is made "DIR/.UUID.new". */
+	const size_t link_name = strlen("/") + (VGPU_UUID_TEXT - 1) + strlen(".sock");
 
-	if (strlen(config->link_dir) > path_max - name_max)
-		return vgpu_error_set(err, EINVAL,
-				      "link-dir: %zu bytes are too long for the path of a socket; "
-				      "at most %zu",
-				      strlen(config->link_dir), path_max - name_max);
-	if (strlen(config->control_socket) > path_max)
-		return vgpu_error_set(err, EINVAL,
-				      "control-socket: %zu bytes are too long for the path of a "
-				      "socket; at most %zu",
-				      strlen(config->control_socket), path_max);
-	/* The keeper makes it under the name with ".new" first. */
-	if (strlen(config->keeper_socket) > path_max - strlen(".new"))
-		return vgpu_error_set(err, EINVAL,
-				      "keeper-socket: %zu bytes are too long for the path of a "
-				      "socket; at most %zu",
-				      strlen(config->keeper_socket), path_max - strlen(".new"));
+	if (check_path("link-dir", config->link_dir, link_name, err) < 0 ||
+	    check_path("control-socket", config->control_socket, strlen(".new"), err) < 0 ||
+	    check_path("keeper-socket", config->keeper_socket, strlen(".new"), err) < 0)
+		return -1;
 	return 0;
 }
 

@@ -139,6 +139,7 @@ static void no_text_breaks_the_reader(void **state)
 
 static void a_path_that_no_socket_can_have_is_refused(void **state)
 {
+	struct config *config;
 	char text[256];
 	int length = snprintf(text, sizeof(text), "[mediatord]\nlink-dir = /%080d\n", 0);
 
@@ -146,6 +147,14 @@ static void a_path_that_no_socket_can_have_is_refused(void **state)
 	check(text, (size_t)length, "f: link-dir: 81 bytes are too long");
 	length = snprintf(text, sizeof(text), "[mediatord]\ncontrol-socket = /%0120d\n", 0);
 	check(text, (size_t)length, "f: control-socket: 121 bytes are too long");
+	/* Both are made under the name with ".new" first. */
+	length = snprintf(text, sizeof(text), "[mediatord]\ncontrol-socket = /%0103d\n", 0);
+	check(text, (size_t)length, "f: control-socket: 104 bytes are too long");
+	length = snprintf(text, sizeof(text), "[mediatord]\nkeeper-socket = /%0103d\n", 0);
+	check(text, (size_t)length, "f: keeper-socket: 104 bytes are too long");
+	length = snprintf(text, sizeof(text), "[mediatord]\ncontrol-socket = /%0102d\n", 0);
+	assert_int_equal(config_parse(text, (size_t)length, "f", &config, NULL), 0);
+	config_free(&config);
 }
 
 int main(void)
