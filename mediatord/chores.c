@@ -39,6 +39,7 @@ static void report_rest(const struct config *old, const struct config *new)
 		{ "listen", differ(old->listen, new->listen) },
 		{ "tls-certificate", differ(old->tls_certificate, new->tls_certificate) },
 		{ "tls-key", differ(old->tls_key, new->tls_key) },
+		{ "insecure-loopback", old->insecure_loopback != new->insecure_loopback },
 		{ "link-dir", differ(old->link_dir, new->link_dir) },
 		{ "link-group",
 		  old->has_link_group != new->has_link_group || old->link_gid != new->link_gid },
@@ -48,6 +49,7 @@ static void report_rest(const struct config *old, const struct config *new)
 		{ "gpuinfo", differ(old->gpuinfo, new->gpuinfo) },
 		{ "keeper", differ(old->keeper, new->keeper) },
 		{ "keeper-socket", differ(old->keeper_socket, new->keeper_socket) },
+		{ "keeper-wait", old->keeper_wait_seconds != new->keeper_wait_seconds },
 		{ "worker-uid-base", old->worker_uid_base != new->worker_uid_base },
 		{ "backend", old->backend != new->backend },
 		{ "software-gpus", old->software_gpus != new->software_gpus },
@@ -56,9 +58,14 @@ static void report_rest(const struct config *old, const struct config *new)
 		{ "files-notify", old->files_notify != new->files_notify },
 		{ "context-memory", old->context_memory_bytes != new->context_memory_bytes },
 		{ "context-idle", old->context_idle_ms != new->context_idle_ms },
+		{ "warm-workers", old->warm_workers != new->warm_workers },
+		{ "allow-pageable-access",
+		  old->allow_pageable_access != new->allow_pageable_access },
 		{ "window-commitment",
 		  old->window_commitment_bytes != new->window_commitment_bytes },
-		{ "[scheduler]", memcmp(&old->sched, &new->sched, sizeof(old->sched)) != 0 },
+		{ "[scheduler]",
+		  old->inflight_ms != new->inflight_ms ||
+			  memcmp(&old->sched, &new->sched, sizeof(old->sched)) != 0 },
 		{ "the number of pools", old->pool_count != new->pool_count },
 	};
 

@@ -37,6 +37,17 @@ expect 200 GET "$vm2"
 has '"weight":4'
 [ -S "$work/run/link/$uuid2.sock" ] || fail "the link socket went"
 
+# So is every other key that only a restart can change.
+cp "$work/mediatord.conf" "$work/before"
+for line in 'insecure-loopback = yes' 'keeper-wait = 90s' 'warm-workers = 3' \
+	'allow-pageable-access = yes' 'context-idle = 7s' 'files-poll = 50ms'; do
+	sed "s/^\[mediatord\]/&\n$line/" "$work/before" >"$work/mediatord.conf"
+	reload "${line%% *} has changed: restart"
+done
+{ cat "$work/before"; printf '[scheduler]\ninflight = 2ms\n'; } >"$work/mediatord.conf"
+reload '\[scheduler\] has changed: restart'
+cp "$work/before" "$work/mediatord.conf"
+
 # A memory commitment counts at once, for what comes then.
 sed -i 's/^gpus = 0/gpus = 0\nmemory-commitment = 50/' "$work/mediatord.conf"
 reload 'was read anew'
