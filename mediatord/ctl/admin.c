@@ -7,40 +7,30 @@
 
 #include "common/output.h"
 #include "config.h"
-#include "mediatord/ctl/ctl.h"
+#include "mediatord/ctl/print.h"
 #include "mediatord/ctl/show.h"
 #include "mediatord/ctl/text.h"
 
 #define AUDIT_PAGE 1000
 
-static int print_audit(struct ctl *ctl, json_t *entries)
+static void add_entry(struct table *table, const json_t *entry)
 {
-	static const struct table_column columns[] = {
-		{ .title = "ID", .right = true },
-		{ .title = "TIME" },
-		{ .title = "WHO", .flexible = true },
-		{ .title = "STATUS", .right = true },
-		{ .title = "WHAT" },
-	};
-	TABLE_AUTO struct table table = TABLE_INIT(columns);
-	const json_t *entry;
-	size_t index;
-
-	json_array_foreach (entries, index, entry) {
-		show_cell(&table, entry, "id", SHOW_PLAIN);
-		show_cell(&table, entry, "time", SHOW_PLAIN);
-		show_cell(&table, entry, "who", SHOW_PLAIN);
-		show_cell(&table, entry, "status", SHOW_PLAIN);
-		show_cell(&table, entry, "what", SHOW_PLAIN);
-	}
-	if (!ctl->json)
-		table_print(&table, stdout, 0, "\n", 0);
-	return EX_OK;
+	show_cell(table, entry, "id", SHOW_PLAIN);
+	show_cell(table, entry, "time", SHOW_PLAIN);
+	show_cell(table, entry, "who", SHOW_PLAIN);
+	show_cell(table, entry, "status", SHOW_PLAIN);
+	show_cell(table, entry, "what", SHOW_PLAIN);
 }
 
 /* The pages are asked for by the id of the last entry that came; ids grow. */
 static int audit(struct ctl *ctl, int count, char **operands)
 {
+	/* None gives way: whoever reads an audit wants all of it. */
+	static const struct table_column columns[] = {
+		{ .title = "ID", .right = true },     { .title = "TIME" }, { .title = "WHO" },
+		{ .title = "STATUS", .right = true }, { .title = "WHAT" },
+	};
+	TABLE_AUTO struct table table = TABLE_INIT(columns);
 	CTL_AUTO_JSON json_t *all = json_pack("{s:[]}", "entries");
 	json_t *entries = json_object_get(all, "entries");
 	int64_t last = 0;
@@ -71,7 +61,7 @@ static int audit(struct ctl *ctl, int count, char **operands)
 		last = id;
 		json_array_extend(entries, (json_t *)list);
 	} while (more == AUDIT_PAGE);
-	return ctl->json ? ctl_print_json(all) : print_audit(ctl, entries);
+	return print_answer(ctl, all, "entries", &table, add_entry);
 }
 
 const struct command command_audit = {

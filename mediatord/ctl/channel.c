@@ -1,11 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* vgpuctl channel list. */
-#include <stdio.h>
-
+#include "mediatord/ctl/print.h"
 #include "mediatord/ctl/show.h"
 #include "mediatord/ctl/vm.h"
 
-static int print(struct ctl *ctl, json_t *channels)
+static void add_channel(struct table *table, const json_t *channel)
+{
+	show_cell(table, channel, "channel", SHOW_PLAIN);
+	show_cell(table, channel, "state", SHOW_PLAIN);
+	show_cell(table, channel, "worker_pid", SHOW_PLAIN);
+	show_cell(table, channel, "region_bytes", SHOW_SIZE);
+	show_cell(table, channel, "memory_used_bytes", SHOW_SIZE);
+	show_cell(table, channel, "submissions", SHOW_PLAIN);
+	show_cell(table, channel, "errors", SHOW_PLAIN);
+	show_cell(table, channel, "gpu_time_ns", SHOW_TIME);
+	show_cell(table, channel, "context", SHOW_PLAIN);
+	show_cell(table, channel, "gpu", SHOW_PLAIN);
+}
+
+static int list(struct ctl *ctl, int count, char **operands)
 {
 	static const struct table_column columns[] = {
 		{ .title = "CHANNEL", .right = true },
@@ -20,33 +33,7 @@ static int print(struct ctl *ctl, json_t *channels)
 		{ .title = "GPU", .flexible = true },
 	};
 	TABLE_AUTO struct table table = TABLE_INIT(columns);
-	CTL_AUTO_JSON json_t *json = NULL;
-	const json_t *channel;
-	size_t index;
-
-	if (ctl->json) {
-		json = json_pack("{s:O}", "channels", channels);
-		return ctl_print_json(json);
-	}
-	json_array_foreach (channels, index, channel) {
-		show_cell(&table, channel, "channel", SHOW_PLAIN);
-		show_cell(&table, channel, "state", SHOW_PLAIN);
-		show_cell(&table, channel, "worker_pid", SHOW_PLAIN);
-		show_cell(&table, channel, "region_bytes", SHOW_SIZE);
-		show_cell(&table, channel, "memory_used_bytes", SHOW_SIZE);
-		show_cell(&table, channel, "submissions", SHOW_PLAIN);
-		show_cell(&table, channel, "errors", SHOW_PLAIN);
-		show_cell(&table, channel, "gpu_time_ns", SHOW_TIME);
-		show_cell(&table, channel, "context", SHOW_PLAIN);
-		show_cell(&table, channel, "gpu", SHOW_PLAIN);
-	}
-	table_print(&table, stdout, table_terminal_columns(), "\n", 0);
-	return EX_OK;
-}
-
-static int list(struct ctl *ctl, int count, char **operands)
-{
-	CTL_AUTO_JSON json_t *vm = NULL;
+	CTL_AUTO_JSON json_t *vm = NULL, *answer = NULL;
 	char path[VM_PATH_BYTES];
 	json_t *channels;
 	int status = vm_find_path(ctl, operands[0], "", path);
@@ -59,7 +46,8 @@ static int list(struct ctl *ctl, int count, char **operands)
 	channels = json_object_get(vm, "channels");
 	if (!json_is_array(channels))
 		return ctl_fail(ctl, EX_PROTOCOL, "the mediator's answer has no list 'channels'");
-	return print(ctl, channels);
+	answer = json_pack("{s:O}", "channels", channels);
+	return print_answer(ctl, answer, "channels", &table, add_channel);
 }
 
 const struct command command_channel_list = {

@@ -4,8 +4,21 @@
 #include <string.h>
 
 #include "mediatord/config_value.h"
-#include "mediatord/ctl/ctl.h"
+#include "mediatord/ctl/print.h"
 #include "mediatord/ctl/show.h"
+
+void print_gpu_row(struct table *table, const json_t *gpu)
+{
+	show_cell(table, gpu, "index", SHOW_PLAIN);
+	show_cell(table, gpu, "name", SHOW_PLAIN);
+	show_cell(table, gpu, "pool", SHOW_PLAIN);
+	show_cell(table, gpu, "state", SHOW_PLAIN);
+	show_cell(table, gpu, "utilization_percent", SHOW_PERCENT);
+	show_cell(table, gpu, "memory_used_bytes", SHOW_SIZE);
+	show_cell(table, gpu, "memory_bytes", SHOW_SIZE);
+	show_cell(table, gpu, "temperature_celsius", SHOW_CELSIUS);
+	show_cell(table, gpu, "power_milliwatts", SHOW_POWER);
+}
 
 static int list_gpus(struct ctl *ctl, int count, char **operands)
 {
@@ -21,30 +34,10 @@ static int list_gpus(struct ctl *ctl, int count, char **operands)
 		{ .title = "POWER", .right = true },
 	};
 	TABLE_AUTO struct table table = TABLE_INIT(columns);
-	CTL_AUTO_JSON json_t *answer = NULL;
-	const json_t *gpu;
-	size_t index;
-	int status = ctl_get_list(ctl, "/v1/gpus", "gpus", &answer);
 
 	(void)count;
 	(void)operands;
-	if (status)
-		return status;
-	if (ctl->json)
-		return ctl_print_json(answer);
-	json_array_foreach (json_object_get(answer, "gpus"), index, gpu) {
-		show_cell(&table, gpu, "index", SHOW_PLAIN);
-		show_cell(&table, gpu, "name", SHOW_PLAIN);
-		show_cell(&table, gpu, "pool", SHOW_PLAIN);
-		show_cell(&table, gpu, "state", SHOW_PLAIN);
-		show_cell(&table, gpu, "utilization_percent", SHOW_PERCENT);
-		show_cell(&table, gpu, "memory_used_bytes", SHOW_SIZE);
-		show_cell(&table, gpu, "memory_bytes", SHOW_SIZE);
-		show_cell(&table, gpu, "temperature_celsius", SHOW_CELSIUS);
-		show_cell(&table, gpu, "power_milliwatts", SHOW_POWER);
-	}
-	table_print(&table, stdout, table_terminal_columns(), "\n", 0);
-	return EX_OK;
+	return print_list(ctl, "/v1/gpus", "gpus", &table, print_gpu_row);
 }
 
 const struct command command_gpu_list = {
@@ -56,7 +49,7 @@ const struct command command_gpu_list = {
 	.run = list_gpus,
 };
 
-static int print_gpu(struct ctl *ctl, const json_t *gpu)
+static void add_gpu(struct table *table, const json_t *gpu)
 {
 	static const struct {
 		const char *what, *path;
@@ -77,21 +70,17 @@ static int print_gpu(struct ctl *ctl, const json_t *gpu)
 		{ "partitioned (MIG)", "mig", SHOW_PLAIN },
 		{ "processes", "processes", SHOW_PLAIN },
 	};
-	static const struct table_column columns[] = { { .title = "WHAT" }, { .title = "VALUE" } };
-	TABLE_AUTO struct table table = TABLE_INIT(columns);
 
-	if (ctl->json)
-		return ctl_print_json(gpu);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		table_add(&table, rows[i].what);
-		show_cell(&table, gpu, rows[i].path, rows[i].kind);
+		table_add(table, rows[i].what);
+		show_cell(table, gpu, rows[i].path, rows[i].kind);
 	}
-	table_print(&table, stdout, 0, "\n", 0);
-	return EX_OK;
 }
 
 static int show_gpu(struct ctl *ctl, int count, char **operands)
 {
+	static const struct table_column columns[] = { { .title = "WHAT" }, { .title = "VALUE" } };
+	TABLE_AUTO struct table table = TABLE_INIT(columns);
 	CTL_AUTO_JSON json_t *answer = NULL;
 	const json_t *gpu;
 	const char *end;
@@ -107,7 +96,7 @@ static int show_gpu(struct ctl *ctl, int count, char **operands)
 		return status;
 	json_array_foreach (json_object_get(answer, "gpus"), index, gpu)
 		if (show_number(gpu, "index") == (int64_t)wanted)
-			return print_gpu(ctl, gpu);
+			return print_object(ctl, gpu, &table, add_gpu);
 	return ctl_fail(ctl, CTL_REFUSED, "there is no GPU %s; see 'vgpuctl gpu list'",
 			operands[0]);
 }
@@ -139,6 +128,17 @@ static void add_gpus(struct table *table, const json_t *pool)
 	table_add(table, used ? text : "-");
 }
 
+static void add_pool(struct table *table, const json_t *pool)
+{
+	show_cell(table, pool, "name", SHOW_PLAIN);
+	add_gpus(table, pool);
+	show_cell(table, pool, "vms", SHOW_PLAIN);
+	show_cell(table, pool, "memory_bytes", SHOW_SIZE);
+	show_cell(table, pool, "committed_bytes", SHOW_SIZE);
+	show_limit_cell(table, pool, "limit_bytes", SHOW_SIZE);
+	show_cell(table, pool, "contexts", SHOW_PLAIN);
+}
+
 static int list_pools(struct ctl *ctl, int count, char **operands)
 {
 	static const struct table_column columns[] = {
@@ -151,28 +151,10 @@ static int list_pools(struct ctl *ctl, int count, char **operands)
 		{ .title = "CONTEXTS", .right = true },
 	};
 	TABLE_AUTO struct table table = TABLE_INIT(columns);
-	CTL_AUTO_JSON json_t *answer = NULL;
-	const json_t *pool;
-	size_t index;
-	int status = ctl_get_list(ctl, "/v1/pools", "pools", &answer);
 
 	(void)count;
 	(void)operands;
-	if (status)
-		return status;
-	if (ctl->json)
-		return ctl_print_json(answer);
-	json_array_foreach (json_object_get(answer, "pools"), index, pool) {
-		show_cell(&table, pool, "name", SHOW_PLAIN);
-		add_gpus(&table, pool);
-		show_cell(&table, pool, "vms", SHOW_PLAIN);
-		show_cell(&table, pool, "memory_bytes", SHOW_SIZE);
-		show_cell(&table, pool, "committed_bytes", SHOW_SIZE);
-		show_limit_cell(&table, pool, "limit_bytes", SHOW_SIZE);
-		show_cell(&table, pool, "contexts", SHOW_PLAIN);
-	}
-	table_print(&table, stdout, table_terminal_columns(), "\n", 0);
-	return EX_OK;
+	return print_list(ctl, "/v1/pools", "pools", &table, add_pool);
 }
 
 const struct command command_pool_list = {

@@ -23,6 +23,8 @@ mediatord_ctl_libctl_la_SOURCES = \
 	mediatord/ctl/help.c \
 	mediatord/ctl/list.c \
 	mediatord/ctl/options.c \
+	mediatord/ctl/print.c \
+	mediatord/ctl/print.h \
 	mediatord/ctl/profile.c \
 	mediatord/ctl/program.c \
 	mediatord/ctl/program.h \

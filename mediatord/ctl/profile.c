@@ -5,6 +5,7 @@
 
 #include "mediatord/config_value.h"
 #include "mediatord/ctl/change.h"
+#include "mediatord/ctl/print.h"
 #include "mediatord/ctl/show.h"
 #include "mediatord/ctl/values.h"
 #include "mediatord/vm_config.h"
@@ -29,6 +30,20 @@ static int profile_path(struct ctl *ctl, const char *name, char path[PATH_BYTES]
 	return 0;
 }
 
+static void add_profile(struct table *table, const json_t *profile)
+{
+	show_cell(table, profile, "name", SHOW_PLAIN);
+	show_cell(table, profile, "pool", SHOW_PLAIN);
+	show_cell(table, profile, "priority", SHOW_PLAIN);
+	show_cell(table, profile, "weight", SHOW_PLAIN);
+	show_limit_cell(table, profile, "quotas.gpu_memory_bytes", SHOW_SIZE);
+	show_limit_cell(table, profile, "quotas.window_bytes", SHOW_SIZE);
+	show_limit_cell(table, profile, "quotas.gpu_time_guaranteed_percent", SHOW_PERCENT);
+	show_limit_cell(table, profile, "quotas.gpu_time_max_percent", SHOW_PERCENT);
+	show_cell(table, profile, "vms", SHOW_PLAIN);
+	show_cell(table, profile, "origin", SHOW_PLAIN);
+}
+
 static int list(struct ctl *ctl, int count, char **operands)
 {
 	static const struct table_column columns[] = {
@@ -44,32 +59,10 @@ static int list(struct ctl *ctl, int count, char **operands)
 		{ .title = "FROM" },
 	};
 	TABLE_AUTO struct table table = TABLE_INIT(columns);
-	CTL_AUTO_JSON json_t *answer = NULL;
-	const json_t *profile;
-	size_t index;
-	int status = ctl_get_list(ctl, "/v1/profiles", "profiles", &answer);
 
 	(void)count;
 	(void)operands;
-	if (status)
-		return status;
-	if (ctl->json)
-		return ctl_print_json(answer);
-	json_array_foreach (json_object_get(answer, "profiles"), index, profile) {
-		show_cell(&table, profile, "name", SHOW_PLAIN);
-		show_cell(&table, profile, "pool", SHOW_PLAIN);
-		show_cell(&table, profile, "priority", SHOW_PLAIN);
-		show_cell(&table, profile, "weight", SHOW_PLAIN);
-		show_limit_cell(&table, profile, "quotas.gpu_memory_bytes", SHOW_SIZE);
-		show_limit_cell(&table, profile, "quotas.window_bytes", SHOW_SIZE);
-		show_limit_cell(&table, profile, "quotas.gpu_time_guaranteed_percent",
-				SHOW_PERCENT);
-		show_limit_cell(&table, profile, "quotas.gpu_time_max_percent", SHOW_PERCENT);
-		show_cell(&table, profile, "vms", SHOW_PLAIN);
-		show_cell(&table, profile, "origin", SHOW_PLAIN);
-	}
-	table_print(&table, stdout, table_terminal_columns(), "\n", 0);
-	return EX_OK;
+	return print_list(ctl, "/v1/profiles", "profiles", &table, add_profile);
 }
 
 const struct command command_profile_list = {
@@ -81,34 +74,26 @@ const struct command command_profile_list = {
 	.run = list,
 };
 
-static int print(struct ctl *ctl, const json_t *profile)
+static void add_rows(struct table *table, const json_t *profile)
 {
-	static const struct table_column columns[] = { { .title = "WHAT" }, { .title = "VALUE" } };
-	TABLE_AUTO struct table table = TABLE_INIT(columns);
-
-	if (ctl->json)
-		return ctl_print_json(profile);
-	table_add(&table, "name");
-	show_cell(&table, profile, "name", SHOW_PLAIN);
-	table_add(&table, "from");
-	show_cell(&table, profile, "origin", SHOW_PLAIN);
-	table_add(&table, "vms");
-	show_cell(&table, profile, "vms", SHOW_PLAIN);
+	table_add(table, "name");
+	show_cell(table, profile, "name", SHOW_PLAIN);
+	table_add(table, "from");
+	show_cell(table, profile, "origin", SHOW_PLAIN);
+	table_add(table, "vms");
+	show_cell(table, profile, "vms", SHOW_PLAIN);
 	for (const struct value_key *key = value_keys; key->name; key++) {
 		if (key->vm_only)
 			continue;
-		table_add(&table, key->name);
-		if (key->limit)
-			show_limit_cell(&table, profile, key->path, key->kind);
-		else
-			show_cell(&table, profile, key->path, key->kind);
+		table_add(table, key->name);
+		values_cell(table, profile, key);
 	}
-	table_print(&table, stdout, 0, "\n", 0);
-	return EX_OK;
 }
 
 static int show(struct ctl *ctl, int count, char **operands)
 {
+	static const struct table_column columns[] = { { .title = "WHAT" }, { .title = "VALUE" } };
+	TABLE_AUTO struct table table = TABLE_INIT(columns);
 	CTL_AUTO_JSON json_t *profile = NULL;
 	char path[PATH_BYTES];
 	int status = profile_path(ctl, operands[0], path);
@@ -116,7 +101,7 @@ static int show(struct ctl *ctl, int count, char **operands)
 	(void)count;
 	if (status == 0)
 		status = ctl_get(ctl, path, &profile);
-	return status ? status : print(ctl, profile);
+	return status ? status : print_object(ctl, profile, &table, add_rows);
 }
 
 const struct command command_profile_show = {

@@ -5,9 +5,17 @@
 #include <string.h>
 
 #include "mediatord/config_value.h"
-#include "mediatord/ctl/ctl.h"
+#include "mediatord/ctl/print.h"
 #include "mediatord/ctl/show.h"
 #include "mediatord/vm_config.h"
+
+static void add_token(struct table *table, const json_t *token)
+{
+	show_cell(table, token, "name", SHOW_PLAIN);
+	show_cell(table, token, "role", SHOW_PLAIN);
+	show_cell(table, token, "created", SHOW_PLAIN);
+	table_add(table, show_text(token, "expires", "never"));
+}
 
 static int list(struct ctl *ctl, int count, char **operands)
 {
@@ -18,25 +26,10 @@ static int list(struct ctl *ctl, int count, char **operands)
 		{ .title = "EXPIRES" },
 	};
 	TABLE_AUTO struct table table = TABLE_INIT(columns);
-	CTL_AUTO_JSON json_t *answer = NULL;
-	const json_t *token;
-	size_t index;
-	int status = ctl_get_list(ctl, "/v1/tokens", "tokens", &answer);
 
 	(void)count;
 	(void)operands;
-	if (status)
-		return status;
-	if (ctl->json)
-		return ctl_print_json(answer);
-	json_array_foreach (json_object_get(answer, "tokens"), index, token) {
-		show_cell(&table, token, "name", SHOW_PLAIN);
-		show_cell(&table, token, "role", SHOW_PLAIN);
-		show_cell(&table, token, "created", SHOW_PLAIN);
-		table_add(&table, show_text(token, "expires", "never"));
-	}
-	table_print(&table, stdout, table_terminal_columns(), "\n", 0);
-	return EX_OK;
+	return print_list(ctl, "/v1/tokens", "tokens", &table, add_token);
 }
 
 const struct command command_token_list = {

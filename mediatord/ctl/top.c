@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "common/clock.h"
+#include "mediatord/ctl/print.h"
 #include "mediatord/ctl/show.h"
 #include "mediatord/ctl/vm.h"
 
@@ -86,15 +87,7 @@ static size_t print_gpus(const struct screen *screen, const struct top_look *loo
 	size_t index;
 
 	json_array_foreach (look->gpus, index, gpu) {
-		show_cell(&table, gpu, "index", SHOW_PLAIN);
-		show_cell(&table, gpu, "name", SHOW_PLAIN);
-		show_cell(&table, gpu, "pool", SHOW_PLAIN);
-		show_cell(&table, gpu, "state", SHOW_PLAIN);
-		show_cell(&table, gpu, "utilization_percent", SHOW_PERCENT);
-		show_cell(&table, gpu, "memory_used_bytes", SHOW_SIZE);
-		show_cell(&table, gpu, "memory_bytes", SHOW_SIZE);
-		show_cell(&table, gpu, "temperature_celsius", SHOW_CELSIUS);
-		show_cell(&table, gpu, "power_milliwatts", SHOW_POWER);
+		print_gpu_row(&table, gpu);
 	}
 	return table_print(&table, screen->stream, screen->columns, screen->newline, screen->lines);
 }

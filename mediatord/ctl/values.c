@@ -148,3 +148,11 @@ int values_add(json_t *body, const char *assignment, bool of_profile, bool patch
 	}
 	return 0;
 }
+
+void values_cell(struct table *table, const json_t *json, const struct value_key *key)
+{
+	if (key->limit)
+		show_limit_cell(table, json, key->path, key->kind);
+	else
+		show_cell(table, json, key->path, key->kind);
+}

@@ -29,4 +29,7 @@ extern const struct value_key value_keys[];
 int values_add(json_t *body, const char *assignment, bool of_profile, bool patch,
 	       struct vgpu_error **err);
 
+/* Adds the key's value in a VM or a profile as a cell. */
+void values_cell(struct table *table, const json_t *json, const struct value_key *key);
+
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* vgpuctl vm list, show and rm. */
-#include <stdio.h>
 #include <string.h>
 
+#include "mediatord/ctl/print.h"
 #include "mediatord/ctl/show.h"
 #include "mediatord/ctl/values.h"
 #include "mediatord/ctl/vm.h"
@@ -29,6 +29,20 @@ const char *vm_state(const json_t *vm)
 	return json_is_true(json_object_get(vm, "attached")) ? "attached" : "down";
 }
 
+static void add_vm(struct table *table, const json_t *vm)
+{
+	table_add(table, vm_label(vm));
+	show_cell(table, vm, "vm_id", SHOW_PLAIN);
+	table_add(table, vm_state(vm));
+	show_cell(table, vm, "pool", SHOW_PLAIN);
+	show_cell(table, vm, "profile", SHOW_PLAIN);
+	show_cell(table, vm, "priority", SHOW_PLAIN);
+	show_cell(table, vm, "weight", SHOW_PLAIN);
+	show_cell(table, vm, "usage.gpu_memory_bytes", SHOW_SIZE);
+	show_limit_cell(table, vm, "quotas.gpu_memory_bytes", SHOW_SIZE);
+	table_addf(table, "%zu", json_array_size(json_object_get(vm, "channels")));
+}
+
 static int list(struct ctl *ctl, int count, char **operands)
 {
 	static const struct table_column columns[] = {
@@ -44,31 +58,10 @@ static int list(struct ctl *ctl, int count, char **operands)
 		{ .title = "CH", .right = true },
 	};
 	TABLE_AUTO struct table table = TABLE_INIT(columns);
-	CTL_AUTO_JSON json_t *answer = NULL;
-	const json_t *vm;
-	size_t index;
-	int status = ctl_get_list(ctl, "/v1/vms", "vms", &answer);
 
 	(void)count;
 	(void)operands;
-	if (status)
-		return status;
-	if (ctl->json)
-		return ctl_print_json(answer);
-	json_array_foreach (json_object_get(answer, "vms"), index, vm) {
-		table_add(&table, vm_label(vm));
-		show_cell(&table, vm, "vm_id", SHOW_PLAIN);
-		table_add(&table, vm_state(vm));
-		show_cell(&table, vm, "pool", SHOW_PLAIN);
-		show_cell(&table, vm, "profile", SHOW_PLAIN);
-		show_cell(&table, vm, "priority", SHOW_PLAIN);
-		show_cell(&table, vm, "weight", SHOW_PLAIN);
-		show_cell(&table, vm, "usage.gpu_memory_bytes", SHOW_SIZE);
-		show_limit_cell(&table, vm, "quotas.gpu_memory_bytes", SHOW_SIZE);
-		table_addf(&table, "%zu", json_array_size(json_object_get(vm, "channels")));
-	}
-	table_print(&table, stdout, table_terminal_columns(), "\n", 0);
-	return EX_OK;
+	return print_list(ctl, "/v1/vms", "vms", &table, add_vm);
 }
 
 const struct command command_vm_list = {
@@ -78,12 +71,6 @@ const struct command command_vm_list = {
 	.usage = "Usage: vgpuctl vm list\n"
 		 "Lists the registered VMs: what is configured, and what they hold of it.\n",
 	.run = list,
-};
-
-static const struct table_column show_columns[] = {
-	{ .title = "WHAT" },
-	{ .title = "VALUE" },
-	{ .title = "FROM" },
 };
 
 static void show_row(struct table *table, const json_t *vm, const char *what, const char *path,
@@ -107,10 +94,7 @@ static void show_values(struct table *table, const json_t *vm)
 		if (!show_at(vm, key->path))
 			continue;
 		table_add(table, key->name);
-		if (key->limit)
-			show_limit_cell(table, vm, key->path, key->kind);
-		else
-			show_cell(table, vm, key->path, key->kind);
+		values_cell(table, vm, key);
 		table_add(table, source ? source : "");
 	}
 }
@@ -160,21 +144,21 @@ static void show_state(struct table *table, const json_t *vm)
 	table_add(table, "");
 }
 
-int vm_print(struct ctl *ctl, const json_t *vm)
+static void show_all(struct table *table, const json_t *vm)
 {
-	TABLE_AUTO struct table table = TABLE_INIT(show_columns);
-
-	if (ctl->json)
-		return ctl_print_json(vm);
-	show_row(&table, vm, "uuid", "uuid", SHOW_PLAIN);
-	show_values(&table, vm);
-	show_state(&table, vm);
-	table_print(&table, stdout, 0, "\n", 0);
-	return EX_OK;
+	show_row(table, vm, "uuid", "uuid", SHOW_PLAIN);
+	show_values(table, vm);
+	show_state(table, vm);
 }
 
 static int show(struct ctl *ctl, int count, char **operands)
 {
+	static const struct table_column columns[] = {
+		{ .title = "WHAT" },
+		{ .title = "VALUE" },
+		{ .title = "FROM" },
+	};
+	TABLE_AUTO struct table table = TABLE_INIT(columns);
 	CTL_AUTO_JSON json_t *vm = NULL;
 	char path[VM_PATH_BYTES];
 	int status = vm_find_path(ctl, operands[0], "", path);
@@ -182,7 +166,7 @@ static int show(struct ctl *ctl, int count, char **operands)
 	(void)count;
 	if (status == 0)
 		status = ctl_get(ctl, path, &vm);
-	return status ? status : vm_print(ctl, vm);
+	return status ? status : print_object(ctl, vm, &table, show_all);
 }
 
 const struct command command_vm_show = {

@@ -9,12 +9,10 @@
 #define VM_PATH_BYTES 80
 
 /*
- * Finds the VM that name says: a uuid, a vm_id, or a name of libvirt's. Returns 0 and its uuid; or
- * an exit status, with the error reported, where there is none or more than one.
+ * Finds the VM that name says: a uuid, a vm_id, or a name of libvirt's. Returns 0 and
+ * "/v1/vms/UUID" with the suffix, which may be ""; or an exit status, with the error reported,
+ * where there is none or more than one.
  */
-int vm_find(struct ctl *ctl, const char *name, char uuid[VGPU_UUID_TEXT]);
-
-/* As vm_find(): "/v1/vms/UUID" and the suffix, which may be "". */
 int vm_find_path(struct ctl *ctl, const char *name, const char *suffix, char path[VM_PATH_BYTES]);
 
 /* Of a list: the VM's name, or its uuid where it has none. */
@@ -22,8 +20,5 @@ const char *vm_label(const json_t *vm);
 
 /* In one word, what an operator would first like to know of it. */
 const char *vm_state(const json_t *vm);
-
-/* The rows of --json's counterpart for `vm show` and what changes a VM. */
-int vm_print(struct ctl *ctl, const json_t *vm);
 
 #endif

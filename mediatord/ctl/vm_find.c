@@ -36,7 +36,8 @@ static bool is_meant(const json_t *vm, const char *name, int64_t vm_id, char uui
 	return meant && is_uuid(show_text(vm, "uuid", ""), uuid);
 }
 
-int vm_find(struct ctl *ctl, const char *name, char uuid[VGPU_UUID_TEXT])
+/* Returns 0 and the uuid, or as vm_find_path(). */
+static int find(struct ctl *ctl, const char *name, char uuid[VGPU_UUID_TEXT])
 {
 	CTL_AUTO_JSON json_t *answer = NULL;
 	char found[VGPU_UUID_TEXT];
@@ -73,7 +74,7 @@ int vm_find(struct ctl *ctl, const char *name, char uuid[VGPU_UUID_TEXT])
 int vm_find_path(struct ctl *ctl, const char *name, const char *suffix, char path[VM_PATH_BYTES])
 {
 	char uuid[VGPU_UUID_TEXT];
-	int status = vm_find(ctl, name, uuid);
+	int status = find(ctl, name, uuid);
 
 	if (status == 0)
 		snprintf(path, VM_PATH_BYTES, "/v1/vms/%s%s", uuid, suffix);
