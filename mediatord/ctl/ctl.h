@@ -129,6 +129,15 @@ static inline void ctl_json_clear(json_t **json)
 #define CTL_AUTO_JSON VGPU_CLEANUP(ctl_json_clear)
 
 /*
+ * "/v1/COLLECTION/NAME", of a profile or a token: a name that passes the check needs no escapes in
+ * a URL. Each returns 0, or an exit status with the error reported.
+ */
+#define CTL_NAME_PATH_BYTES 128
+int ctl_check_name(const struct ctl *ctl, const char *name);
+int ctl_name_path(const struct ctl *ctl, const char *collection, const char *name,
+		  char path[CTL_NAME_PATH_BYTES]);
+
+/*
  * GET of a path. Returns 0 and *answer, an object that the caller owns; or an exit status, with the
  * error reported.
  */

@@ -1,34 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* vgpuctl profile list, show, add, set and rm. */
-#include <stdio.h>
 #include <string.h>
 
-#include "mediatord/config_value.h"
 #include "mediatord/ctl/change.h"
 #include "mediatord/ctl/print.h"
 #include "mediatord/ctl/show.h"
 #include "mediatord/ctl/values.h"
-#include "mediatord/vm_config.h"
-
-#define PATH_BYTES 256
 
 #define VALUES_HELP                                                                                \
 	"Values: pool, priority (low, medium, high), weight, and the quotas gpu-memory, window\n"  \
 	"(4GiB), gpu-time-guaranteed, gpu-time-max (20%), requests-per-second, burst,\n"           \
 	"queue-depth, channels, longest-job (10s); 0 is no limit.\n"
-
-/* "/v1/profiles/NAME". Returns 0, or an exit status with the error reported. */
-static int profile_path(struct ctl *ctl, const char *name, char path[PATH_BYTES])
-{
-	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
-	char checked[VGPU_PROFILE_NAME_MAX + 1];
-
-	/* A name that passes needs no escapes in a URL. */
-	if (config_value_name(&err, name, checked, sizeof(checked)) < 0)
-		return ctl_fail_error(ctl, err);
-	snprintf(path, PATH_BYTES, "/v1/profiles/%s", checked);
-	return 0;
-}
 
 static void add_profile(struct table *table, const json_t *profile)
 {
@@ -95,8 +77,8 @@ static int show(struct ctl *ctl, int count, char **operands)
 	static const struct table_column columns[] = { { .title = "WHAT" }, { .title = "VALUE" } };
 	TABLE_AUTO struct table table = TABLE_INIT(columns);
 	CTL_AUTO_JSON json_t *profile = NULL;
-	char path[PATH_BYTES];
-	int status = profile_path(ctl, operands[0], path);
+	char path[CTL_NAME_PATH_BYTES];
+	int status = ctl_name_path(ctl, "profiles", operands[0], path);
 
 	(void)count;
 	if (status == 0)
@@ -118,8 +100,8 @@ const struct command command_profile_show = {
 static int add(struct ctl *ctl, int count, char **operands)
 {
 	CTL_AUTO_JSON json_t *body = json_object(), *profile = NULL;
-	char path[PATH_BYTES];
-	int status = profile_path(ctl, operands[0], path);
+	char path[CTL_NAME_PATH_BYTES];
+	int status = ctl_name_path(ctl, "profiles", operands[0], path);
 
 	if (status == 0)
 		status = change_body(ctl, &command_profile_add, count - 1, operands + 1, body);
@@ -175,8 +157,8 @@ static json_t *make_whole(const json_t *profile, const json_t *change)
 static int set(struct ctl *ctl, int count, char **operands)
 {
 	CTL_AUTO_JSON json_t *body = json_object(), *profile = NULL;
-	char path[PATH_BYTES];
-	int status = profile_path(ctl, operands[0], path);
+	char path[CTL_NAME_PATH_BYTES];
+	int status = ctl_name_path(ctl, "profiles", operands[0], path);
 
 	if (status == 0)
 		status = change_body(ctl, &command_profile_set, count - 1, operands + 1, body);
@@ -206,8 +188,8 @@ const struct command command_profile_set = {
 static int rm(struct ctl *ctl, int count, char **operands)
 {
 	CTL_AUTO_JSON json_t *answer = NULL;
-	char path[PATH_BYTES];
-	int status = profile_path(ctl, operands[0], path);
+	char path[CTL_NAME_PATH_BYTES];
+	int status = ctl_name_path(ctl, "profiles", operands[0], path);
 
 	(void)count;
 	return status ? status : ctl_send(ctl, "DELETE", path, NULL, NULL, &answer);

@@ -3,10 +3,32 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mediatord/config_value.h"
 #include "mediatord/ctl/ctl.h"
+#include "mediatord/vm_config.h"
 
 /* Of a list; more than any host's VMs fill. */
 #define PAGES_MAX 1000u
+
+int ctl_check_name(const struct ctl *ctl, const char *name)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	char checked[VGPU_PROFILE_NAME_MAX + 1];
+
+	return config_value_name(&err, name, checked, sizeof(checked)) < 0
+		       ? ctl_fail_error(ctl, err)
+		       : 0;
+}
+
+int ctl_name_path(const struct ctl *ctl, const char *collection, const char *name,
+		  char path[CTL_NAME_PATH_BYTES])
+{
+	int status = ctl_check_name(ctl, name);
+
+	if (status == 0)
+		snprintf(path, CTL_NAME_PATH_BYTES, "/v1/%s/%s", collection, name);
+	return status;
+}
 
 int ctl_call(struct ctl *ctl, const struct rest_request *request, struct rest_reply *reply)
 {

@@ -7,7 +7,6 @@
 #include "mediatord/config_value.h"
 #include "mediatord/ctl/print.h"
 #include "mediatord/ctl/show.h"
-#include "mediatord/vm_config.h"
 
 static void add_token(struct table *table, const json_t *token)
 {
@@ -64,15 +63,13 @@ static int write_token(int fd, const char *token)
 /* The body of the request. Returns 0, or an exit status with the error reported. */
 static int make_body(struct ctl *ctl, const char *name, json_t *body)
 {
-	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
-	char checked[VGPU_PROFILE_NAME_MAX + 1];
 	const char *end = "d";
 	uint64_t days;
+	int status = ctl_check_name(ctl, name);
 
-	/* A name that passes needs no escapes in a URL. */
-	if (config_value_name(&err, name, checked, sizeof(checked)) < 0)
-		return ctl_fail_error(ctl, err);
-	json_object_set_new(body, "name", json_string(checked));
+	if (status)
+		return status;
+	json_object_set_new(body, "name", json_string(name));
 	if (!ctl->role)
 		return ctl_fail(ctl, EX_USAGE,
 				"token add: --role is needed: read, operate or hook");
@@ -135,15 +132,12 @@ const struct command command_token_add = {
 
 static int rm(struct ctl *ctl, int count, char **operands)
 {
-	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
 	CTL_AUTO_JSON json_t *answer = NULL;
-	char checked[VGPU_PROFILE_NAME_MAX + 1], path[128];
+	char path[CTL_NAME_PATH_BYTES];
+	int status = ctl_name_path(ctl, "tokens", operands[0], path);
 
 	(void)count;
-	if (config_value_name(&err, operands[0], checked, sizeof(checked)) < 0)
-		return ctl_fail_error(ctl, err);
-	snprintf(path, sizeof(path), "/v1/tokens/%s", checked);
-	return ctl_send(ctl, "DELETE", path, NULL, NULL, &answer);
+	return status ? status : ctl_send(ctl, "DELETE", path, NULL, NULL, &answer);
 }
 
 const struct command command_token_rm = {
