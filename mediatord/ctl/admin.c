@@ -113,18 +113,30 @@ static int fetch(struct ctl *ctl, const char *path, const char *target)
 static int backup(struct ctl *ctl, int count, char **operands)
 {
 	CTL_AUTO_JSON json_t *answer = NULL;
-	int status = ctl_send(ctl, "POST", "/v1/backup", NULL, NULL, &answer);
-	const char *path = show_text(answer, "path", NULL);
+	VGPU_AUTO_FREE char *visible = NULL;
+	const char *path;
+	int status = server_prepare(ctl);
 
 	if (status)
 		return status;
+	/* Else another host could have this one's files copied and removed. */
+	if (count && ctl->server.url)
+		return ctl_fail(ctl, EX_USAGE,
+				"backup: the copy stays on the host of %s: leave '%s' out, and "
+				"fetch it from there",
+				ctl->server.url, operands[0]);
+	status = ctl_send(ctl, "POST", "/v1/backup", NULL, NULL, &answer);
+	if (status)
+		return status;
+	path = show_text(answer, "path", NULL);
 	if (!path || *path != '/')
 		return ctl_fail(ctl, EX_PROTOCOL, "the mediator does not say where its backup is");
 	if (count)
 		return fetch(ctl, path, operands[0]);
 	if (ctl->json)
 		return ctl_print_json(answer);
-	puts(path);
+	visible = text_visible(path, NULL);
+	puts(visible ? visible : "");
 	return EX_OK;
 }
 
@@ -134,10 +146,12 @@ const struct command command_backup = {
 	.usage = "Usage: vgpuctl backup [FILE]\n"
 		 "Has the mediator make a copy of its database, of one moment and in full, and "
 		 "moves\n"
-		 "it to FILE, which is replaced. Without FILE the copy stays beside the database, "
-		 "and\n"
-		 "its path is printed. To restore one, stop the mediator, put the copy in the\n"
-		 "database's place without the files NAME-wal and NAME-shm, and start it.\n",
+		 "it to FILE, which is replaced. Without FILE, as it must be with --url, the copy "
+		 "stays\n"
+		 "beside the database, and its path is printed. To restore one, stop the mediator, "
+		 "put\n"
+		 "the copy in the database's place without the files NAME-wal and NAME-shm, and "
+		 "start it.\n",
 	.operands_max = 1,
 	.run = backup,
 };

@@ -51,6 +51,10 @@ answers 0 "state" "$a" vm show "$uuid"
 answers 76 "no list 'channels'" "$a" channel list "$uuid"
 answers 76 "no list 'entries'" "$a" audit
 answers 76 "where its backup is" "$a" backup
+# shellcheck disable=SC2028  # JSON's escapes
+http '{"path":"/a\u001b[2J"}' >"$a"
+answers 0 '/a\x1b[2J' "$a" backup
+http '{"uuid":5,"sources":[1],"channels":{"x":1}}' >"$a"
 answers 76 "has no ETag" "$a" vm set "$uuid" weight=1
 
 # A list whose next page is another list, or itself.

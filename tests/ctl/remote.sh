@@ -31,6 +31,12 @@ expect 77 "" "$ctl" vm list
 expect 77 "" "$ctl" --token-file "$dir/wrong" vm list
 [[ $said != *wrong.0000* ]] || fail "the token is shown: $said"
 expect 77 "" "$ctl" --token-file "$dir/boss" token list
+# A path of another host's is not one of this host's, to be copied and removed.
+expect 64 "stays on the host of $VGPUCTL_URL" "$ctl" --token-file "$dir/boss" backup "$dir/copy.db"
+[ ! -e "$dir/copy.db" ] || fail "a backup of another host"
+! compgen -G "$dir/state.db.backup*" >/dev/null || fail "it was asked for all the same"
+expect 0 "$dir/state.db.backup" "$ctl" --token-file "$dir/boss" backup
+[ -s "$said" ] || fail "no file $said"
 expect 0 "mediator" "$ctl" --token-file "$dir/boss" doctor --config "$dir/mediatord.conf"
 [ "$(wc -l <<<"$said")" = 1 ] || fail "doctor checks this host for another: $said"
 
