@@ -21,7 +21,8 @@ static int start(const char *const arguments[], pid_t *pid, int *output, struct 
 	posix_spawnattr_t attributes;
 	int pair[2], failed;
 
-	if (pipe2(pair, O_CLOEXEC | O_NONBLOCK) < 0)
+	/* Blocking: a program that may not wait for its reader loses what does not fit. */
+	if (pipe2(pair, O_CLOEXEC) < 0)
 		return vgpu_error_errno(err, errno, "cannot make a pipe");
 	posix_spawnattr_init(&attributes);
 	/* A group of its own, so that what it starts can be ended with it. */
@@ -62,7 +63,7 @@ static int read_all(int fd, int64_t deadline_ns, char *text)
 			continue;
 		length = read(fd, full ? rest : text + used,
 			      full ? sizeof(rest) : PROGRAM_OUTPUT_MAX - used);
-		if (length == 0 || (length < 0 && errno != EINTR && errno != EAGAIN))
+		if (length == 0 || (length < 0 && errno != EINTR))
 			break;
 		if (length > 0 && !full)
 			used += (size_t)length;

@@ -80,6 +80,9 @@ finds limits skipped "No such file"
 # QEMU and libvirt.
 script "$wrapper" "echo 'vgpu: the device module is for QEMU 7, but this is QEMU 8' >&2; exit 1"
 finds qemu failed "is for QEMU 7, but this is QEMU 8" scripts/qemu-headers
+script "$wrapper" "yes | head -c 300000 | dd bs=300000 iflag=fullblock count=1 status=none &&
+echo 'name \"vgpu\"'"
+finds qemu ok "has the device"
 script "$wrapper" "echo 'name \"e1000\"'"
 finds qemu failed "does not know the device"
 chmod 644 "$wrapper"
