@@ -159,19 +159,14 @@ const struct command command_backup = {
 /* Of the mediator only where it can be asked: a version is also asked for when it does not run. */
 static int version(struct ctl *ctl, int count, char **operands)
 {
-	CTL_AUTO_JSON json_t *answer = NULL;
-	REST_AUTO_REPLY struct rest_reply reply = { 0 };
-	const struct rest_request request = { .method = "GET", .path = "/v1/version" };
-	const char *mediator = NULL;
+	VGPU_AUTO_FREE char *mediator = NULL;
 	int status = server_prepare(ctl);
 
 	(void)count;
 	(void)operands;
 	if (status)
 		return status;
-	if (rest_call(&ctl->server, &request, &reply, NULL) == 0 && rest_success(&reply))
-		answer = json_loadb(reply.body, reply.length, JSON_REJECT_DUPLICATES, NULL);
-	mediator = show_text(answer, "version", NULL);
+	mediator = server_version(ctl);
 	if (ctl->json) {
 		CTL_AUTO_JSON json_t *json =
 			json_pack("{s:s, s:s?}", "vgpuctl", PACKAGE_VERSION, "mediator", mediator);

@@ -19,6 +19,7 @@
 struct ctl {
 	/* Options of every command. */
 	const char *socket;
+	const char *default_socket; /* NULL: the one that mediators have by default */
 	const char *url;
 	const char *token_file;
 	const char *cacert;
@@ -108,6 +109,9 @@ int options_parse(struct ctl *ctl, int argc, char **argv, const struct command *
 
 /* Before the first request: who is asked, and as whom. Returns 0, or an exit status. */
 int server_prepare(struct ctl *ctl);
+
+/* After it: the mediator's version, freed with free(); NULL where it does not say. */
+char *server_version(const struct ctl *ctl);
 
 /*
  * Each reports an error, as text on standard error or, with --json, as an object on standard

@@ -164,7 +164,6 @@ static int run(struct ctl *ctl, int count, char **operands)
 	VGPU_CLEANUP(config_free) struct config *config = NULL;
 	struct doctor doctor = { .ctl = ctl, .root = ctl->root };
 	const char *path = ctl->config ? ctl->config : VGPU_CONFIG_FILE;
-	const char *socket = ctl->socket ? ctl->socket : getenv("VGPUCTL_SOCKET");
 	int status;
 
 	(void)count;
@@ -174,8 +173,7 @@ static int run(struct ctl *ctl, int count, char **operands)
 		return ctl_fail(ctl, EX_CONFIG, "%s", err->message);
 	}
 	/* The mediator of that configuration, unless another is named. */
-	if (!socket || !*socket)
-		ctl->socket = ctl->url || getenv("VGPUCTL_URL") ? NULL : config->control_socket;
+	ctl->default_socket = config->control_socket;
 	status = server_prepare(ctl);
 	if (status)
 		return status;

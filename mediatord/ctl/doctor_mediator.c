@@ -11,7 +11,6 @@
 
 #include "config.h"
 #include "mediatord/ctl/doctor.h"
-#include "mediatord/ctl/show.h"
 
 #define START_IT "systemctl start vgpu-mediatord; journalctl -u vgpu-mediatord says why it ended"
 
@@ -30,18 +29,6 @@ static pid_t listener_pid(const char *path)
 	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) < 0)
 		return 0;
 	return credentials.pid;
-}
-
-/* The mediator's version, "" where it does not say; freed with free(). */
-static char *read_version(struct ctl *ctl)
-{
-	REST_AUTO_REPLY struct rest_reply reply = { 0 };
-	CTL_AUTO_JSON json_t *json = NULL;
-	const struct rest_request request = { .method = "GET", .path = "/v1/version" };
-
-	if (rest_call(&ctl->server, &request, &reply, NULL) == 0 && reply.status == 200)
-		json = json_loadb(reply.body, reply.length, JSON_REJECT_DUPLICATES, NULL);
-	return strdup(show_text(json, "version", ""));
 }
 
 void doctor_check_mediator(struct doctor *doctor, struct doctor_finding *finding)
@@ -67,7 +54,7 @@ void doctor_check_mediator(struct doctor *doctor, struct doctor_finding *finding
 			     "not ready: %s", problem ? problem : "out of memory");
 		return;
 	}
-	version = read_version(doctor->ctl);
+	version = server_version(doctor->ctl);
 	if (version && *version && strcmp(version, PACKAGE_VERSION) != 0)
 		doctor_found(finding, DOCTOR_WARNING,
 			     "restart the mediator after an upgrade: its workers go on meanwhile",

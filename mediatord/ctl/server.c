@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "mediatord/ctl/ctl.h"
+#include "mediatord/ctl/show.h"
 
 #define TOKEN_MAX 4096u
 #define REPLY_MAX ((size_t)64 << 20)
@@ -112,7 +113,8 @@ static int prepare(struct ctl *ctl, struct vgpu_error **err)
 	if (!ctl->server.url) {
 		ctl->server.socket = given(ctl->socket, "VGPUCTL_SOCKET");
 		if (!ctl->server.socket)
-			ctl->server.socket = VGPU_RUN_DIR "/control.sock";
+			ctl->server.socket = ctl->default_socket ? ctl->default_socket
+								 : VGPU_RUN_DIR "/control.sock";
 		return 0;
 	}
 	if (check_url(ctl->server.url, err) < 0)
@@ -129,4 +131,17 @@ int server_prepare(struct ctl *ctl)
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
 
 	return prepare(ctl, &err) < 0 ? ctl_fail_exit(ctl, err) : 0;
+}
+
+char *server_version(const struct ctl *ctl)
+{
+	REST_AUTO_REPLY struct rest_reply reply = { 0 };
+	CTL_AUTO_JSON json_t *json = NULL;
+	const struct rest_request request = { .method = "GET", .path = "/v1/version" };
+	const char *version;
+
+	if (rest_call(&ctl->server, &request, &reply, NULL) == 0 && rest_success(&reply))
+		json = json_loadb(reply.body, reply.length, JSON_REJECT_DUPLICATES, NULL);
+	version = show_text(json, "version", NULL);
+	return version ? strdup(version) : NULL;
 }
