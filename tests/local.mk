@@ -40,6 +40,11 @@ check-valgrind: all $(check_PROGRAMS) tests/libpidfd.la
 		TEST_SUITE_LOG=valgrind-tests.log LOG_COMPILER='$(top_builddir)/libtool --mode=execute \
 		env LD_PRELOAD=$(abs_top_builddir)/tests/.libs/libpidfd.so $(VALGRIND)'
 
+# In place of a mediator, for the tests of what asks one.
+check_PROGRAMS += tests/fake-server
+tests_fake_server_SOURCES = tests/fake-server.c
+tests_fake_server_LDADD = common/libcommon.la
+
 # valgrind knows no pidfd_send_signal(2).
 if BUILD_TESTS
 check_LTLIBRARIES += tests/libpidfd.la

@@ -26,7 +26,7 @@ row() {
 # start_fake: a mediator that answers with the files of $dir/answers, in place of a real one.
 start_fake() {
 	mkdir -p "$dir/answers"
-	coproc fake { exec "$top_builddir/tests/ctl/fake-server" "$VGPUCTL_SOCKET" "$dir/answers" \
+	coproc fake { exec "$top_builddir/tests/fake-server" "$VGPUCTL_SOCKET" "$dir/answers" \
 		2>>"$dir/requests"; }
 	# shellcheck disable=SC2154  # coproc sets it
 	started+=("$fake_PID")

@@ -23,16 +23,12 @@ ctl_unit_tests = \
 if BUILD_CTL
 if BUILD_MEDIATORD
 TESTS += $(ctl_tests)
-check_PROGRAMS += tests/ctl/fake-server
 endif
 if BUILD_TESTS
 check_PROGRAMS += $(ctl_unit_tests)
 TESTS += $(ctl_unit_tests)
 endif
 endif
-
-tests_ctl_fake_server_SOURCES = tests/ctl/fake-server.c
-tests_ctl_fake_server_LDADD = common/libcommon.la
 
 ctl_test_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 ctl_test_libs = mediatord/ctl/libctl.la $(CMOCKA_LIBS)

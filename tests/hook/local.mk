@@ -6,15 +6,11 @@ EXTRA_DIST += $(hook_tests) tests/hook/lib.sh
 
 if BUILD_HOOK
 TESTS += $(hook_tests)
-check_PROGRAMS += tests/hook/fake-mediator
 if BUILD_TESTS
 check_PROGRAMS += tests/hook/test-decisions tests/hook/test-hook-config
 TESTS += tests/hook/test-decisions tests/hook/test-hook-config
 endif
 endif
-
-tests_hook_fake_mediator_SOURCES = tests/hook/fake-mediator.c
-tests_hook_fake_mediator_LDADD = hook/libhook.la common/libcommon.la
 
 tests_hook_test_decisions_SOURCES = tests/hook/test-decisions.c
 tests_hook_test_decisions_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)

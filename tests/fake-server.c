@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A mediator that lies: fake-server SOCKET FOLDER. To the n-th connection, from 1 on, it writes the
- * bytes of FOLDER/n, or of FOLDER/any where that is not there, and closes it. Says "ready" on
- * standard output, and writes every request to standard error. Ends with its
- * standard input, so that no test leaves it behind.
+ * A mediator that lies: fake-server SOCKET [FOLDER]. To the n-th connection, from 1 on, it writes
+ * the bytes of FOLDER/n, or of FOLDER/any where that is not there, and closes it; without FOLDER it
+ * never answers. Says "ready" on standard output, and writes every request that it answers to
+ * standard error. Ends with its standard input, so that no test leaves it behind.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -39,6 +39,11 @@ static void answer(int listener, const char *folder, unsigned int number)
 
 	if (connection < 0)
 		return;
+	if (!folder) {
+		/* Kept open, and forgotten: the client waits. */
+		vgpu_steal_fd(&connection);
+		return;
+	}
 	read_request(connection);
 	snprintf(path, sizeof(path), "%s/%u", folder, number);
 	file = open(path, O_RDONLY | O_CLOEXEC);
@@ -61,7 +66,7 @@ int main(int argc, char **argv)
 	unsigned int number = 0;
 	char end[64];
 
-	if (argc != 3 || strlen(argv[1]) >= sizeof(address.sun_path))
+	if (argc < 2 || argc > 3 || strlen(argv[1]) >= sizeof(address.sun_path))
 		return 64;
 	strcpy(address.sun_path, argv[1]);
 	if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
@@ -75,7 +80,7 @@ int main(int argc, char **argv)
 		if (fds[0].revents && read(STDIN_FILENO, end, sizeof(end)) <= 0)
 			return 0;
 		if (fds[1].revents)
-			answer(listener, argv[2], ++number);
+			answer(listener, argc > 2 ? argv[2] : NULL, ++number);
 	}
 	return 71;
 }
