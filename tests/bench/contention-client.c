@@ -26,6 +26,7 @@
 #include <time.h>
 
 #include "common/clock.h"
+#include "guest-agent/agent/percentile.h"
 #include "guest-agent/vgpu.h"
 
 #define TIMEOUT_MS   120000
@@ -149,19 +150,10 @@ static int64_t time_job(struct client *client)
 	return finish_job(client, &client->jobs[0]) - client->jobs[0].started_ns;
 }
 
-static int compare(const void *left, const void *right)
+/* In microseconds; 0 of none. They are sorted. */
+static double percentile_us(const struct times *times, unsigned int per_mille)
 {
-	int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
-
-	return (a > b) - (a < b);
-}
-
-/* Of nearest rank, in microseconds; 0 of none. They are sorted. */
-static double percentile_us(const struct times *times, double part)
-{
-	size_t rank = (size_t)((double)times->count * part + 0.999999);
-
-	return times->count ? (double)times->ns[rank ? rank - 1 : 0] / 1e3 : 0.0;
+	return times->count ? (double)percentile_of(times->ns, times->count, per_mille) / 1e3 : 0.0;
 }
 
 static void keep(struct times *times, int64_t ns)
@@ -185,8 +177,8 @@ static double median_us(struct client *client)
 
 	for (int i = 0; i < LENGTH_SAMPLES; i++)
 		keep(&times, time_job(client));
-	qsort(times.ns, times.count, sizeof(times.ns[0]), compare);
-	median = percentile_us(&times, 0.5);
+	percentile_sort(times.ns, times.count);
+	median = percentile_us(&times, 500);
 	free(times.ns);
 	return median;
 }
@@ -269,9 +261,9 @@ static void take_run(struct client *client, const char *arguments)
 	run.pause_ns = pause_us * VGPU_NS_PER_US;
 	keep_running(client, &run);
 	if (run.times.count)
-		qsort(run.times.ns, run.times.count, sizeof(run.times.ns[0]), compare);
-	printf("ran %" PRIu64 " %.3f %.3f %.3f\n", run.ended, percentile_us(&run.times, 0.5),
-	       percentile_us(&run.times, 0.99), percentile_us(&run.times, 1.0));
+		percentile_sort(run.times.ns, run.times.count);
+	printf("ran %" PRIu64 " %.3f %.3f %.3f\n", run.ended, percentile_us(&run.times, 500),
+	       percentile_us(&run.times, 990), percentile_us(&run.times, 1000));
 	free(run.times.ns);
 }
 

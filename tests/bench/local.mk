@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # What things cost. Built by `make check`, run by `make bench` alone: numbers are no tests.
 BENCHES =
+BENCH_CLIENTS =
 if BUILD_TESTS
 if BUILD_MEDIATORD
 check_PROGRAMS += tests/bench/contention-client tests/bench/ring-worker
 BENCHES += tests/bench/ring-worker
 check_PROGRAMS += tests/bench/rest-client
+BENCH_CLIENTS += tests/bench/rest-client
 BENCHES += $(top_srcdir)/tests/bench/rings
 BENCHES += $(top_srcdir)/tests/bench/rest
 endif
@@ -16,14 +18,14 @@ tests_bench_ring_worker_SOURCES = \
 	tests/bench/ring-worker.c \
 	tests/bench/ring-worker.h \
 	tests/mediatord/guest-ring.h
-tests_bench_ring_worker_LDADD = common/libcommon.la
+tests_bench_ring_worker_LDADD = guest-agent/libagent.la common/libcommon.la
 
 # All of the library in the program itself, so that tests/gpu/pack can carry it.
 tests_bench_contention_client_SOURCES = tests/bench/contention-client.c
-tests_bench_contention_client_LDADD = guest-agent/libvgpu-core.la
+tests_bench_contention_client_LDADD = guest-agent/libagent.la guest-agent/libvgpu-core.la
 
 tests_bench_rest_client_SOURCES = tests/bench/rest-client.c
-tests_bench_rest_client_LDADD = common/libcommon.la
+tests_bench_rest_client_LDADD = guest-agent/libagent.la common/libcommon.la
 
 EXTRA_DIST += tests/bench/rest tests/bench/rings
 EXTRA_DIST += tests/bench/native.jq
@@ -54,5 +56,5 @@ bench-contention: all tests/bench/contention-client
 	@top_builddir='$(abs_top_builddir)' $(top_srcdir)/tests/bench/contention $(BENCH_OPTIONS)
 
 .PHONY: bench
-bench: all $(BENCHES)
+bench: all $(BENCHES) $(BENCH_CLIENTS)
 	@for bench in $(BENCHES); do echo "$$bench:"; top_builddir='$(abs_top_builddir)' $$bench $(BENCH_OPTIONS) || exit 1; done

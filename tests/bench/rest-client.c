@@ -2,12 +2,16 @@
 /*
  * The client of tests/bench/rest. Prints a number a line.
  *
- *   register SOCKET VMS                 registers so many VMs
- *   read SOCKET PATH VMS SECONDS PID    GETs by 32 kept-alive connections, each one at a time; PATH
- *                                       has a %s for a VM's uuid, or none: reads a second, their
- * p99 in ms, and reads for each second of process PID's time patch SOCKET VMS COUNT PATCHes one
- * after the other: p99 in ms idle FOLDER VMS SECONDS PID         connects so many devices: percent
- * of a processor that process PID takes, and the bytes that it grew by a VM
+ *   register SOCKET VMS
+ *       registers so many VMs
+ *   read SOCKET PATH VMS SECONDS PID
+ *       GETs by 32 kept-alive connections, each one at a time; PATH has a %s for a VM's uuid, or
+ *       none: reads a second, their p99 in ms, and reads for each second of process PID's time
+ *   patch SOCKET VMS COUNT
+ *       PATCHes one after the other: p99 in ms
+ *   idle FOLDER VMS SECONDS PID
+ *       connects so many devices: percent of a processor that process PID takes, and the bytes
+ *       that it grew by a VM
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +31,7 @@
 #include "common/clock.h"
 #include "common/link.h"
 #include "common/packet.h"
+#include "guest-agent/agent/percentile.h"
 
 #define CONNECTIONS 32
 #define ANSWER_MAX  65536
@@ -118,17 +123,10 @@ static bool take(struct connection *c)
 	return true;
 }
 
-static int compare(const void *a, const void *b)
-{
-	int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
-
-	return (left > right) - (left < right);
-}
-
 static double p99_ms(void)
 {
-	qsort(samples, sample_count, sizeof(*samples), compare);
-	return sample_count ? (double)samples[sample_count * 99 / 100] / 1e6 : 0;
+	percentile_sort(samples, sample_count);
+	return sample_count ? (double)percentile_of(samples, sample_count, 990) / 1e6 : 0;
 }
 
 /* Seconds of processor time that a process and its threads took. */

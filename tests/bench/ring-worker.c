@@ -27,6 +27,7 @@
 
 #include "common/clock.h"
 #include "common/packet.h"
+#include "guest-agent/agent/percentile.h"
 #include "mediatord/worker_protocol.h"
 #include "tests/bench/ring-worker.h"
 
@@ -157,13 +158,6 @@ static int64_t round_trip(struct guest_ring *ring, const struct vgpu_submission 
 	return started;
 }
 
-static int compare(const void *left, const void *right)
-{
-	int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
-
-	return (a > b) - (a < b);
-}
-
 int64_t *bench_times(unsigned int count)
 {
 	int64_t *ns = calloc(count, sizeof(*ns));
@@ -175,11 +169,11 @@ int64_t *bench_times(unsigned int count)
 
 struct percentiles bench_percentiles(int64_t *ns, unsigned int count)
 {
-	qsort(ns, count, sizeof(*ns), compare);
+	percentile_sort(ns, count);
 	return (struct percentiles){
-		.p50 = (double)ns[count / 2] / 1e3,
-		.p99 = (double)ns[(uint64_t)count * 99 / 100] / 1e3,
-		.p999 = (double)ns[(uint64_t)count * 999 / 1000] / 1e3,
+		.p50 = (double)percentile_of(ns, count, 500) / 1e3,
+		.p99 = (double)percentile_of(ns, count, 990) / 1e3,
+		.p999 = (double)percentile_of(ns, count, 999) / 1e3,
 	};
 }
 
