@@ -120,6 +120,14 @@ int registry_profile_put(struct registry *registry, const char *name, const stru
 			 const struct registry_condition *condition, bool *created,
 			 struct vm_field_name *field, struct vgpu_error **err);
 
+/*
+ * Changes what an operator's profile says by a JSON merge patch, as registry_profile_put() replaces
+ * it. Returns 0, or -1, err (404 where there is none) and *field.
+ */
+int registry_profile_patch(struct registry *registry, const char *name, const char *text,
+			   size_t length, const struct registry_condition *condition,
+			   struct vm_field_name *field, struct vgpu_error **err);
+
 /* Returns 0, or -1 and err: 409 where VMs have it, or it is the file's. */
 int registry_profile_delete(struct registry *registry, const char *name,
 			    const struct registry_condition *condition, struct vgpu_error **err);

@@ -400,6 +400,39 @@ int registry_profile_put(struct registry *registry, const char *name, const stru
 	return status;
 }
 
+/* There must be one, and what the patch makes of it is checked as if it were put. */
+static int patch_profile(struct registry *registry, const char *name, const char *text,
+			 size_t length, const struct registry_condition *condition,
+			 struct vm_field_name *field, struct vgpu_error **err)
+{
+	size_t index = profile_index(registry, name);
+	struct vm_layer values;
+	bool created;
+
+	if (index == registry->config.profile_count)
+		return no_profile(name, err);
+	values = registry->values[index];
+	if (check_change(registry, name, index, condition, err) < 0 ||
+	    vm_layer_patch(text, length, &values, field, err) < 0 ||
+	    check_values(&registry->config, &values, field, err) < 0)
+		return -1;
+	return put_profile(registry, name, &values, &(struct registry_condition){ 0 }, &created,
+			   err);
+}
+
+int registry_profile_patch(struct registry *registry, const char *name, const char *text,
+			   size_t length, const struct registry_condition *condition,
+			   struct vm_field_name *field, struct vgpu_error **err)
+{
+	int status;
+
+	field->text[0] = '\0';
+	pthread_mutex_lock(&registry->change);
+	status = patch_profile(registry, name, text, length, condition, field, err);
+	pthread_mutex_unlock(&registry->change);
+	return status;
+}
+
 static int delete_profile(struct registry *registry, const char *name,
 			  const struct registry_condition *condition, struct vgpu_error **err)
 {

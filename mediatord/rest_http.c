@@ -57,6 +57,7 @@ static rest_handler *const handlers[REST_ROUTES] = {
 	[REST_PROFILE_LIST] = rest_profile_list,
 	[REST_PROFILE_GET] = rest_profile_get,
 	[REST_PROFILE_PUT] = rest_profile_put,
+	[REST_PROFILE_PATCH] = rest_profile_patch,
 	[REST_PROFILE_DELETE] = rest_profile_delete,
 	[REST_POOL_LIST] = rest_pool_list,
 	[REST_GPU_LIST] = rest_gpu_list,
@@ -87,6 +88,16 @@ void rest_error(struct rest_reply *reply, const struct vgpu_error *err,
 		const struct vm_field_name *field)
 {
 	rest_problem(reply, (unsigned int)err->status, err->message, field ? field->text : "");
+}
+
+bool rest_may_patch(const struct rest_request *request, struct rest_reply *reply)
+{
+	if (!request->condition.if_match)
+		rest_problem(reply, MHD_HTTP_PRECONDITION_REQUIRED,
+			     "a patch needs an If-Match header with the ETag of what it was made "
+			     "from, or * for whatever is there",
+			     "");
+	return request->condition.if_match;
 }
 
 void rest_text(struct rest_reply *reply, struct json_text *text)
@@ -331,7 +342,7 @@ static struct exchange *begin(const struct rest_face *face, struct MHD_Connectio
 		free(exchange);
 		return NULL;
 	}
-	exchange->media_type = exchange->target.route == REST_VM_PATCH ? MERGE_PATCH : REST_JSON;
+	exchange->media_type = strcmp(method, MHD_HTTP_METHOD_PATCH) == 0 ? MERGE_PATCH : REST_JSON;
 	if (!exchange->refused)
 		MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, take_parameter,
 					  exchange);

@@ -90,6 +90,8 @@ void rest_problem(struct rest_reply *reply, unsigned int status, const char *det
 /* The same of an error that carries the status; field may be NULL. */
 void rest_error(struct rest_reply *reply, const struct vgpu_error *err,
 		const struct vm_field_name *field);
+/* Returns false and the reply (428) where a patch does not say what it was made from. */
+bool rest_may_patch(const struct rest_request *request, struct rest_reply *reply);
 /* JSON that was written; where there was no memory for it, the answer is 500. */
 void rest_text(struct rest_reply *reply, struct json_text *text);
 
@@ -106,7 +108,8 @@ rest_handler rest_vm_pause, rest_vm_resume, rest_vm_drain, rest_vm_reset, rest_v
 rest_handler rest_token_list, rest_token_add, rest_token_delete;
 rest_handler rest_gpu_list, rest_pool_list;
 rest_handler rest_ui, rest_ui_file;
-rest_handler rest_profile_list, rest_profile_get, rest_profile_put, rest_profile_delete;
+rest_handler rest_profile_list, rest_profile_get, rest_profile_put, rest_profile_patch,
+	rest_profile_delete;
 
 /* rest_http.c: MHD's callbacks; opaque is a struct rest_face. */
 enum MHD_Result rest_access(void *opaque, struct MHD_Connection *connection, const char *url,

@@ -97,6 +97,21 @@ void rest_profile_put(struct rest *rest, const struct rest_request *request,
 	reply_profile(rest, request->target.name, reply);
 }
 
+void rest_profile_patch(struct rest *rest, const struct rest_request *request,
+			struct rest_reply *reply)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	struct vm_field_name field;
+
+	if (!rest_may_patch(request, reply))
+		return;
+	if (registry_profile_patch(rest->registry, request->target.name, request->body,
+				   request->length, &request->condition, &field, &err) < 0)
+		rest_error(reply, err, &field);
+	else
+		reply_profile(rest, request->target.name, reply);
+}
+
 void rest_profile_delete(struct rest *rest, const struct rest_request *request,
 			 struct rest_reply *reply)
 {

@@ -161,13 +161,8 @@ void rest_vm_patch(struct rest *rest, const struct rest_request *request, struct
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
 	struct vm_field_name field = { "" };
 
-	if (!request->condition.if_match) {
-		rest_problem(reply, MHD_HTTP_PRECONDITION_REQUIRED,
-			     "a patch needs an If-Match header with the ETag of what it was made "
-			     "from, or * for whatever is there",
-			     "");
+	if (!rest_may_patch(request, reply))
 		return;
-	}
 	if (registry_patch(rest->registry, request->target.uuid, request->body, request->length,
 			   &request->condition, &field, &err) < 0) {
 		rest_error(reply, err, &field);

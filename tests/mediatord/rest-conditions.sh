@@ -6,9 +6,9 @@
 start_daemon
 patch_type='Content-Type: application/merge-patch+json'
 
-# patch STATUS ETAG BODY
+# patch STATUS ETAG BODY [PATH]
 patch() {
-	expect "$1" PATCH "$vm1" - -H "$patch_type" -H "If-Match: $2" --data-binary "$3"
+	expect "$1" PATCH "${4-$vm1}" - -H "$patch_type" -H "If-Match: $2" --data-binary "$3"
 }
 etag() {
 	sed -n 's/^[Ee][Tt]ag: \("[^"]*"\).*/\1/p' "$work/headers"
@@ -82,6 +82,47 @@ expect 404 PATCH "$vm2" - -H "$patch_type" -H 'If-Match: *' --data-binary '{}'
 expect 200 GET "$vm1"
 [ "$(etag)" = "$last" ] || fail "a refused patch changed something: $body"
 expect 204 DELETE "$vm1" - -H "If-Match: $last"
+
+# A profile's patch is as a VM's; a VM that has it has the change when it is answered.
+silver=/v1/profiles/silver
+expect 201 PUT "$silver" '{"weight":40,"quotas":{"burst":3,"queue_depth":8}}'
+expect 201 PUT "$vm1" '{"profile":"silver","quotas":{"channels":2}}'
+expect 200 GET "$silver"
+first=$(etag)
+patch 200 "$first" '{"weight":20,"quotas":{"burst":null}}' "$silver"
+has '"weight":20'
+has '"burst":0'
+has '"queue_depth":8'
+second=$(etag)
+[ "$second" != "$first" ] || fail "the profile's ETag stayed"
+expect 200 GET "$vm1"
+has '"weight":20'
+has '"burst":0'
+has '"channels":2'
+patch 412 "$first" '{"weight":30}' "$silver"
+problem
+expect 428 PATCH "$silver" - -H "$patch_type" --data-binary '{"weight":30}'
+problem
+expect 415 PATCH "$silver" '{"weight":30}' -H 'If-Match: *'
+patch 404 '*' '{}' /v1/profiles/lead
+problem
+patch 409 '*' '{"weight":30}' /v1/profiles/gold
+problem
+patch 400 '*' '{"colour":null}' "$silver"
+problem colour
+patch 400 '*' '{"vm_id":5}' "$silver"
+problem vm_id
+patch 422 '*' '{"pool":"Z"}' "$silver"
+problem pool
+expect 200 PUT "$vm1" '{"profile":"silver","quotas":{"gpu_time_guaranteed_percent":50}}'
+patch 409 "$second" '{"weight":30,"quotas":{"gpu_time_max_percent":20}}' "$silver"
+has "$uuid1"
+stop_daemon KILL
+start_daemon
+expect 200 GET "$silver"
+[ "$(etag)" = "$second" ] || fail "a refused patch changed something: $body"
+has '"weight":20'
+expect 204 DELETE "$vm1"
 
 # Pages.
 for n in 1 2 3 4 5; do

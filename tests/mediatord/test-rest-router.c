@@ -34,6 +34,7 @@ static void every_route_is_found(void **state)
 		{ "POST", "/v1/vms/" UUID "/reset", REST_VM_RESET },
 		{ "GET", "/v1/profiles", REST_PROFILE_LIST },
 		{ "PUT", "/v1/profiles/a.b_c-9", REST_PROFILE_PUT },
+		{ "PATCH", "/v1/profiles/gold", REST_PROFILE_PATCH },
 		{ "POST", "/v1/vms/" UUID "/quarantine", REST_VM_QUARANTINE },
 		{ "POST", "/v1/vms/" UUID "/release", REST_VM_RELEASE },
 		{ "GET", "/v1/vms/" UUID "/times", REST_VM_TIMES },
