@@ -26,10 +26,12 @@ bool channel_sample(struct channel *channel)
 	struct usage *usage = &channel->vm->usage;
 	int64_t now = vgpu_now_ns();
 	struct grant_counters fresh;
+	uint64_t elapsed_ns;
 
 	if (!channel->worker)
 		return false;
-	fresh = grant_sample(&channel->grant, (uint64_t)(now - channel->worker->start_ns));
+	elapsed_ns = (uint64_t)(now - channel->worker->start_ns);
+	fresh = grant_sample(&channel->grant, elapsed_ns);
 	if (channel->granted)
 		sched_used(channel->vm->mediator->sched, channel->sched_channel,
 			   (int64_t)fresh.gpu_time_ns, now);
@@ -40,7 +42,7 @@ bool channel_sample(struct channel *channel)
 	usage->bytes_in += fresh.bytes_in;
 	usage->bytes_out += fresh.bytes_out;
 	usage->jobs += fresh.jobs;
-	grant_times(&channel->grant, usage);
+	grant_times(&channel->grant, elapsed_ns, usage);
 	keep_seen(channel->worker->record, &channel->grant.seen);
 	/* One that works is looked at soon again: its job may be too long. */
 	return fresh.submissions || fresh.errors || fresh.gpu_time_ns ||

@@ -37,13 +37,39 @@ static void count_times(uint32_t *seen, const uint32_t *place, uint64_t *sums)
 	}
 }
 
-void grant_times(struct grant *grant, struct usage *usage)
+/* One counter: never less than before, never more than the limit. Returns what is new. */
+static uint64_t advance(uint64_t *seen, const uint64_t *place, uint64_t limit)
 {
-	if (!grant->page)
+	uint64_t value = __atomic_load_n(place, __ATOMIC_RELAXED);
+	uint64_t before = *seen;
+
+	if (value > limit)
+		value = limit;
+	if (value <= before)
+		return 0;
+	*seen = value;
+	return value - before;
+}
+
+void grant_times(struct grant *grant, uint64_t elapsed_ns, struct usage *usage)
+{
+	struct grant_times *seen = &grant->times;
+	const struct vgpu_grant_page *page = grant->page;
+	uint64_t limit, queue_ns, run_ns;
+
+	if (!page)
 		return;
-	count_times(grant->times.queue, grant->page->queue_times, usage->queue_times);
-	count_times(grant->times.run, grant->page->run_times, usage->run_times);
-	count_times(grant->times.total, grant->page->total_times, usage->total_times);
+	count_times(seen->queue, page->queue_times, usage->queue_times);
+	count_times(seen->run, page->run_times, usage->run_times);
+	count_times(seen->total, page->total_times, usage->total_times);
+	/* None of its jobs can be older than the worker. */
+	if (__builtin_mul_overflow(elapsed_ns, grant->seen.jobs, &limit))
+		limit = UINT64_MAX;
+	queue_ns = advance(&seen->queue_ns, &page->queue_ns, limit);
+	run_ns = advance(&seen->run_ns, &page->run_ns, limit);
+	usage->queue_ns += queue_ns;
+	usage->run_ns += run_ns;
+	usage->total_ns += queue_ns + run_ns;
 }
 
 const char *grant_map(struct grant *grant, int fd, const struct grant_counters *seen)
@@ -62,7 +88,7 @@ const char *grant_map(struct grant *grant, int fd, const struct grant_counters *
 		return "its grant page cannot be mapped";
 	*grant = (struct grant){ .page = page, .seen = *seen };
 	/* What the last mediator saw is not known: what came since it looked is not counted. */
-	grant_times(grant, &ignored);
+	grant_times(grant, UINT64_MAX, &ignored);
 	return NULL;
 }
 
@@ -124,20 +150,6 @@ int64_t grant_job_since(const struct grant *grant, int64_t now_ns)
 		return 0;
 	since = __atomic_load_n(&grant->page->job_since_ns, __ATOMIC_RELAXED);
 	return since > (uint64_t)now_ns ? now_ns : (int64_t)since;
-}
-
-/* One counter: never less than before, never more than the limit. Returns what is new. */
-static uint64_t advance(uint64_t *seen, const uint64_t *place, uint64_t limit)
-{
-	uint64_t value = __atomic_load_n(place, __ATOMIC_RELAXED);
-	uint64_t before = *seen;
-
-	if (value > limit)
-		value = limit;
-	if (value <= before)
-		return 0;
-	*seen = value;
-	return value - before;
 }
 
 struct grant_counters grant_sample(struct grant *grant, uint64_t elapsed_ns)

@@ -22,8 +22,9 @@ struct grant_counters {
 	uint64_t jobs;		      /* started on it */
 };
 
-/* Of jobs, in buckets, as they were seen last. */
+/* Of jobs, sums and in buckets, as they were seen last. */
 struct grant_times {
+	uint64_t queue_ns, run_ns;
 	uint32_t queue[VGPU_HISTOGRAM_BUCKETS];
 	uint32_t run[VGPU_HISTOGRAM_BUCKETS];
 	uint32_t total[VGPU_HISTOGRAM_BUCKETS];
@@ -75,7 +76,7 @@ int64_t grant_job_since(const struct grant *grant, int64_t now_ns);
  */
 struct grant_counters grant_sample(struct grant *grant, uint64_t elapsed_ns);
 
-/* Adds the times that are new since the last call to the VM's. */
-void grant_times(struct grant *grant, struct usage *usage);
+/* Adds the times that are new since the last call to the VM's. After grant_sample(). */
+void grant_times(struct grant *grant, uint64_t elapsed_ns, struct usage *usage);
 
 #endif

@@ -137,53 +137,48 @@ static void add_flags(struct json_text *text, const struct scrape *scrape)
 					 scrape->statuses.vms[i].status.usage.refused[reason]);
 }
 
-/* The sum is that of the buckets' starts: less than what it was, by a fifth at most. */
 static void add_histogram(struct json_text *text, const char *name, const char *labels,
-			  const uint64_t counts[VGPU_HISTOGRAM_BUCKETS])
+			  const uint64_t counts[VGPU_HISTOGRAM_BUCKETS], uint64_t sum_ns)
 {
 	uint64_t total = 0;
-	double sum = 0;
 	unsigned int bucket = 0;
 
 	for (unsigned int limit = LIMIT_FIRST; limit <= LIMIT_LAST; limit += LIMIT_STEP) {
-		for (; bucket < limit; bucket++) {
+		for (; bucket < limit; bucket++)
 			total += counts[bucket];
-			sum += (double)counts[bucket] * (double)histogram_start(bucket) / 1e9;
-		}
 		json_text_format(text, "%s_bucket{%s,le=\"%.9g\"} %" PRIu64 "\n", name, labels,
 				 (double)histogram_start(limit) / 1e9, total);
 	}
-	for (; bucket < VGPU_HISTOGRAM_BUCKETS; bucket++) {
+	for (; bucket < VGPU_HISTOGRAM_BUCKETS; bucket++)
 		total += counts[bucket];
-		sum += (double)counts[bucket] * (double)histogram_start(bucket) / 1e9;
-	}
 	json_text_format(text, "%s_bucket{%s,le=\"+Inf\"} %" PRIu64 "\n", name, labels, total);
-	json_text_format(text, "%s_sum{%s} %.9f\n%s_count{%s} %" PRIu64 "\n", name, labels, sum,
-			 name, labels, total);
+	json_text_format(text, "%s_sum{%s} %.9f\n%s_count{%s} %" PRIu64 "\n", name, labels,
+			 (double)sum_ns / 1e9, name, labels, total);
 }
 
 static void add_histograms(struct json_text *text, const struct scrape *scrape)
 {
 	static const struct {
 		const char *name, *help;
-		size_t offset;
+		size_t counts, sum_ns;
 	} histograms[] = {
 		{ "vgpu_vm_job_queue_seconds", "How long jobs waited for a GPU.",
-		  offsetof(struct usage, queue_times) },
+		  offsetof(struct usage, queue_times), offsetof(struct usage, queue_ns) },
 		{ "vgpu_vm_job_run_seconds", "How long jobs were on a GPU.",
-		  offsetof(struct usage, run_times) },
+		  offsetof(struct usage, run_times), offsetof(struct usage, run_ns) },
 		{ "vgpu_vm_job_total_seconds", "From a job's arrival to its end.",
-		  offsetof(struct usage, total_times) },
+		  offsetof(struct usage, total_times), offsetof(struct usage, total_ns) },
 	};
 
 	for (size_t h = 0; h < sizeof(histograms) / sizeof(*histograms); h++) {
 		begin(text, histograms[h].name, "histogram", histograms[h].help);
 		for (size_t i = 0; i < scrape->statuses.count; i++) {
-			const struct usage *usage = &scrape->statuses.vms[i].status.usage;
-			uint64_t counts[VGPU_HISTOGRAM_BUCKETS];
+			const char *usage = (const char *)&scrape->statuses.vms[i].status.usage;
+			uint64_t counts[VGPU_HISTOGRAM_BUCKETS], sum_ns;
 
-			memcpy(counts, (const char *)usage + histograms[h].offset, sizeof(counts));
-			add_histogram(text, histograms[h].name, scrape->labels[i], counts);
+			memcpy(counts, usage + histograms[h].counts, sizeof(counts));
+			memcpy(&sum_ns, usage + histograms[h].sum_ns, sizeof(sum_ns));
+			add_histogram(text, histograms[h].name, scrape->labels[i], counts, sum_ns);
 		}
 	}
 }

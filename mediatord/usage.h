@@ -36,7 +36,8 @@ struct usage {
 	uint64_t workers_lost; /* that died with a job or an allocation */
 	uint64_t links_refused;
 	uint64_t refused[USAGE_REFUSALS];
-	/* Of jobs: until started, on the GPU, and both; histogram.h has the buckets. */
+	/* Of jobs: until started, on the GPU, and both; sums, and histogram.h's buckets. */
+	uint64_t queue_ns, run_ns, total_ns;
 	uint64_t queue_times[VGPU_HISTOGRAM_BUCKETS];
 	uint64_t run_times[VGPU_HISTOGRAM_BUCKETS];
 	uint64_t total_times[VGPU_HISTOGRAM_BUCKETS];

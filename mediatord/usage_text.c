@@ -22,7 +22,8 @@ struct member {
 static const struct member counters[] = {
 	COUNTER(requests),    COUNTER(completed),    COUNTER(failed),	     COUNTER(jobs),
 	COUNTER(gpu_time_ns), COUNTER(bytes_in),     COUNTER(bytes_out),     COUNTER(faults),
-	COUNTER(quarantines), COUNTER(workers_lost), COUNTER(links_refused),
+	COUNTER(quarantines), COUNTER(workers_lost), COUNTER(links_refused), COUNTER(queue_ns),
+	COUNTER(run_ns),      COUNTER(total_ns),
 };
 
 static const struct member histograms[] = {

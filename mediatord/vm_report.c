@@ -20,18 +20,23 @@ static uint32_t worker_state(const struct vm *vm)
 	return vm->start_failed ? VGPU_WORKER_FAILED : VGPU_WORKER_NONE;
 }
 
-static void count_time(uint64_t *times, int64_t ns)
+static void count_time(uint64_t *times, uint64_t *sum_ns, int64_t ns)
 {
-	times[histogram_bucket(ns > 0 ? (uint64_t)ns : 0)]++;
+	uint64_t time_ns = ns > 0 ? (uint64_t)ns : 0;
+
+	times[histogram_bucket(time_ns)]++;
+	*sum_ns += time_ns;
 }
 
 void vm_count_job(struct vm *vm, const struct job *job, uint64_t gpu_time_ns, int64_t now_ns)
 {
-	vm->usage.jobs++;
-	vm->usage.gpu_time_ns += gpu_time_ns;
-	count_time(vm->usage.queue_times, job->run_ns - job->arrived_ns);
-	count_time(vm->usage.run_times, (int64_t)gpu_time_ns);
-	count_time(vm->usage.total_times, now_ns - job->arrived_ns);
+	struct usage *usage = &vm->usage;
+
+	usage->jobs++;
+	usage->gpu_time_ns += gpu_time_ns;
+	count_time(usage->queue_times, &usage->queue_ns, job->run_ns - job->arrived_ns);
+	count_time(usage->run_times, &usage->run_ns, (int64_t)gpu_time_ns);
+	count_time(usage->total_times, &usage->total_ns, now_ns - job->arrived_ns);
 }
 
 void vm_count_refusal(struct vm *vm, uint32_t error)

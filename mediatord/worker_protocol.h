@@ -164,7 +164,9 @@ struct vgpu_grant_page {
 	uint64_t job_since_ns;	    /* since when the GPU has not been seen idle; 0: it is */
 	uint32_t holding;
 	uint32_t reserved1;
-	uint64_t reserved2[7];
+	uint64_t queue_ns; /* the sums of what queue_times and run_times count */
+	uint64_t run_ns;
+	uint64_t reserved2[5];
 	/*
 	 * Of jobs: from the first in the ring until started, on the GPU, and both; counters that
 	 * wrap. The end of a job is when the GPU, with all that was started, was next seen idle.

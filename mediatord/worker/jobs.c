@@ -103,6 +103,8 @@ void jobs_idle(struct jobs *jobs, int64_t now_ns)
 		count_time(page->queue_times, job->queued_ns);
 		count_time(page->run_times, ran_ns);
 		count_time(page->total_times, job->queued_ns + ran_ns);
+		jobs_count(&page->queue_ns, job->queued_ns);
+		jobs_count(&page->run_ns, ran_ns);
 	}
 	jobs->started_count = 0;
 	jobs->idle_ns = now_ns;

@@ -380,6 +380,7 @@ static void the_page_keeps_account(void **state)
 	assert_true(sum(page->queue_times) == 4);
 	assert_true(sum(page->run_times) == 4);
 	assert_true(sum(page->total_times) == 4);
+	assert_true(read_page(&page->run_ns) > 0);
 }
 
 static void waiting_is_in_the_histogram(void **state)
@@ -398,6 +399,7 @@ static void waiting_is_in_the_histogram(void **state)
 	channel_wake(&channel);
 	expect_tag(1);
 	assert_true(sum(page->queue_times) == 2);
+	assert_true(read_page(&page->queue_ns) >= 2000 * 1000);
 	/* Up to 1024 us there is the first one alone. */
 	for (unsigned int bucket = 1; bucket <= 40; bucket++)
 		assert_int_equal(page->queue_times[bucket], 0);

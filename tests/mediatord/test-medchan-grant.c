@@ -110,16 +110,41 @@ static void times_are_counted_once_and_over_a_wrap(void **state)
 	(void)state;
 	fixture.worker->queue_times[0] = 3;
 	fixture.worker->run_times[5] = UINT32_MAX;
-	grant_times(&fixture.grant, &usage);
+	grant_times(&fixture.grant, 1000, &usage);
 	assert_int_equal(usage.queue_times[0], 3);
 	assert_int_equal(usage.run_times[5], UINT32_MAX);
 	fixture.worker->queue_times[0] = 4;
 	fixture.worker->run_times[5] = 1;
 	fixture.worker->total_times[VGPU_HISTOGRAM_BUCKETS - 1] = 9;
-	grant_times(&fixture.grant, &usage);
+	grant_times(&fixture.grant, 1000, &usage);
 	assert_int_equal(usage.queue_times[0], 4);
 	assert_int_equal(usage.run_times[5], (uint64_t)UINT32_MAX + 2);
 	assert_int_equal(usage.total_times[VGPU_HISTOGRAM_BUCKETS - 1], 9);
+}
+
+static void the_sums_of_times_grow_no_faster_than_time(void **state)
+{
+	struct usage usage = { 0 };
+
+	(void)state;
+	fixture.worker->submissions = 2;
+	fixture.worker->jobs = 2;
+	grant_sample(&fixture.grant, 1000);
+	fixture.worker->queue_ns = 300;
+	fixture.worker->run_ns = 40;
+	grant_times(&fixture.grant, 1000, &usage);
+	assert_int_equal(usage.queue_ns, 300);
+	assert_int_equal(usage.run_ns, 40);
+	assert_int_equal(usage.total_ns, 340);
+	/* Two jobs within 1000 ns; and nothing goes back. */
+	fixture.worker->queue_ns = UINT64_MAX;
+	fixture.worker->run_ns = 0;
+	grant_times(&fixture.grant, 1000, &usage);
+	assert_int_equal(usage.queue_ns, 2000);
+	assert_int_equal(usage.run_ns, 40);
+	assert_int_equal(usage.total_ns, 2040);
+	grant_times(&fixture.grant, UINT64_MAX, &usage);
+	assert_true(usage.queue_ns == UINT64_MAX);
 }
 
 static void what_is_new_is_returned_once(void **state)
@@ -177,6 +202,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_new_page_is_empty_and_grants_nothing),
 		TEST(times_are_counted_once_and_over_a_wrap),
+		TEST(the_sums_of_times_grow_no_faster_than_time),
 		TEST(a_job_cannot_have_begun_in_the_future),
 		TEST(who_holds_the_gpu_keeps_it_after_a_revocation),
 		TEST(nobody_can_change_its_size),
