@@ -80,6 +80,18 @@ static void submit(struct vgpu_submission submission)
 	guest_ring_submit(&ring, &submission);
 }
 
+/* Stores the second first: a worker that sees the one sees both. */
+static void submit_together(const struct vgpu_submission *first,
+			    const struct vgpu_submission *second)
+{
+	ring.submitted++;
+	guest_ring_store(&ring, second);
+	ring.submitted -= 2;
+	guest_ring_store(&ring, first);
+	ring.submitted++;
+	guest_ring_notify(&ring);
+}
+
 static uint64_t call(uint16_t opcode, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
 	submit((struct vgpu_submission){ .opcode = opcode, .argument = { a, b, c, d } });
@@ -115,13 +127,12 @@ static void open_channel(void)
 	opened = __atomic_load_n(&control->started, __ATOMIC_ACQUIRE);
 }
 
-static int begin(void **state)
+static int begin_on(long processors)
 {
 	const uint64_t bytes = vgpu_ring_window_offset(ENTRIES) + WINDOW_BYTES;
 	void *region = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int pair[2];
 
-	(void)state;
 	assert_ptr_not_equal(region, MAP_FAILED);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	control = fixture_double();
@@ -141,12 +152,25 @@ static int begin(void **state)
 			     .window = (uint8_t *)region + vgpu_ring_window_offset(ENTRIES),
 			     .window_bytes = WINDOW_BYTES },
 	};
-	server_init(&server, region, ENTRIES, 2);
+	server_init(&server, region, ENTRIES, processors);
 	guest_ring_init(&ring, region, ENTRIES, server.doorbell, server.completion);
 	assert_int_equal(channel_open(&server.channel, NULL), 0);
 	assert_int_equal(pthread_create(&thread, NULL, serve, NULL), 0);
 	open_channel();
 	return 0;
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	return begin_on(2);
+}
+
+/* It polls for nothing: what it does follows from the order of its looks alone. */
+static int begin_on_one_processor(void **state)
+{
+	(void)state;
+	return begin_on(1);
 }
 
 static int end(void **state)
@@ -224,6 +248,11 @@ static bool runs(void)
 static bool started(void)
 {
 	return load(&control->started) > opened;
+}
+
+static bool both_started(void)
+{
+	return load(&control->started) == opened + 2;
 }
 
 static bool idle(void)
@@ -408,6 +437,22 @@ static void a_copy_onto_itself_is_not_divided(void **state)
 	assert_true(load(&control->started) == opened + 1);
 }
 
+/* It ends between any two of the worker's looks at it, the last before the sleep among them. */
+static void work_that_ends_now_lets_the_held_one_start(void **state)
+{
+	const struct vgpu_submission launch = launch_on(0);
+
+	(void)state;
+	page.queue_depth = 1;
+	for (uint32_t looks = 0; looks < 8; looks++) {
+		AWAIT(idle);
+		opened = load(&control->started);
+		control->busy = looks;
+		submit_together(&launch, &launch);
+		AWAIT(both_started);
+	}
+}
+
 /* Two streams at once count once; the histograms have each. */
 static void gpu_time_is_a_union(void **state)
 {
@@ -492,6 +537,8 @@ int main(void)
 		TEST(the_queue_depth_is_exact),
 		TEST(a_large_copy_yields_between_its_pieces),
 		TEST(a_copy_onto_itself_is_not_divided),
+		cmocka_unit_test_setup_teardown(work_that_ends_now_lets_the_held_one_start,
+						begin_on_one_processor, end),
 		TEST(gpu_time_is_a_union),
 		TEST(work_never_runs_where_it_was_revoked),
 	};
