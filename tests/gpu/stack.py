@@ -36,6 +36,13 @@ def check(held, what, detail=""):
     return held
 
 
+def output(result, what):
+    """What a command printed that has to succeed."""
+    if result.returncode != 0:
+        raise RuntimeError(f"{what}: {result.returncode} {result.stderr}{result.stdout}")
+    return result.stdout
+
+
 class Gpus:
     """The host's GPUs, through NVML: what is in use there counts for all processes."""
 
@@ -103,10 +110,11 @@ class Stack(Host):
                                                    "window_bytes": 2 * GIB})
 
     def agent(self, uuid, *arguments, timeout=300):
-        """vgpu-agent on the host, without a VM."""
-        return subprocess.run(
+        """What vgpu-agent prints on the host, without a VM; it has to succeed."""
+        result = subprocess.run(
             [f"{self.folder}/bin/vgpu-agent", "--transport", f"local:{self.link(uuid)}",
              *arguments], env=self.environment, capture_output=True, text=True, timeout=timeout)
+        return output(result, f"host: vgpu-agent {' '.join(arguments)}")
 
 
 class Guest:
@@ -140,11 +148,7 @@ class Guest:
         return self.control("run", command, timeout=timeout)
 
     def must(self, command, timeout=300):
-        result = self.run(command, timeout)
-        if result.returncode != 0:
-            raise RuntimeError(f"{self.name}: {command}: {result.returncode} {result.stderr}"
-                               f"{result.stdout}")
-        return result.stdout
+        return output(self.run(command, timeout), f"{self.name}: {command}")
 
     def put(self, local, remote):
         result = self.control("put", local, remote)
