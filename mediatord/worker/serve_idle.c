@@ -252,14 +252,12 @@ int server_idle(struct server *server, enum server_wait wait, struct vgpu_error 
 
 	if (found)
 		return found < 0 ? -1 : 0;
-	if (!channel_settle(&server->channel)) {
-		/* It ended since the last look: nothing would end a sleep. */
-		if (wait == SERVER_WAITS_GPU)
-			return 0;
-		/* Who sleeps with nothing on the GPU need not be asked for it. */
-		if (gate_leave(&server->gate, err) < 0)
-			return -1;
-	}
+	/*
+	 * Who sleeps with nothing on the GPU need not be asked for it. What spin() has just seen
+	 * there may have ended since, but is not looked at again: it limits the sleep.
+	 */
+	if (!jobs_on_gpu(&server->channel.jobs) && gate_leave(&server->gate, err) < 0)
+		return -1;
 	if (waits_for_guest(wait) && !server->pending.count &&
 	    channel_idle_due(&server->channel, vgpu_now_ns(), &due_ns, err) < 0)
 		return -1;
