@@ -195,6 +195,29 @@ void channel_await_yields(struct channel_driver *channel, unsigned int count)
 	await(channel, &channel->yields, count, "YIELDED");
 }
 
+void channel_await_context(struct channel_driver *channel, bool context)
+{
+	int64_t deadline_ns = vgpu_now_ns() + TIMEOUT_NS;
+
+	while (channel->context != context) {
+		assert_true(channel_ledger(channel));
+		if (vgpu_now_ns() > deadline_ns)
+			fail_msg("the context is %s after 10 s", context ? "gone" : "there");
+		usleep(1000);
+	}
+}
+
+void channel_await_sleep(const struct channel_driver *channel)
+{
+	int64_t deadline_ns = vgpu_now_ns() + TIMEOUT_NS;
+
+	while (!__atomic_load_n(&channel->ring.control->worker_sleeps, __ATOMIC_RELAXED)) {
+		if (vgpu_now_ns() > deadline_ns)
+			fail_msg("the worker does not sleep within 10 s");
+		usleep(100);
+	}
+}
+
 struct vgpu_completion channel_wait(struct channel_driver *channel)
 {
 	int64_t deadline_ns = vgpu_now_ns() + TIMEOUT_NS;

@@ -57,6 +57,12 @@ void channel_wake(struct channel_driver *channel);
 void channel_await_wants(struct channel_driver *channel, unsigned int count);
 void channel_await_yields(struct channel_driver *channel, unsigned int count);
 
+/* Plays the mediator until the worker's context is there, or gone, at most 10 s. */
+void channel_await_context(struct channel_driver *channel, bool context);
+
+/* Waits, at most 10 s, until the worker says in the ring that it sleeps. */
+void channel_await_sleep(const struct channel_driver *channel);
+
 /* Takes the next completion, within 10 s; the mediator's part is played meanwhile. */
 struct vgpu_completion channel_wait(struct channel_driver *channel);
 

@@ -313,19 +313,6 @@ static void one_that_is_lost_stays_until_the_end(void **state)
 	fixture.channel.backend->ops = ops;
 }
 
-/* Plays the mediator until the worker's context is there, or gone. */
-static void await_context(struct channel_driver *channel, bool context)
-{
-	int64_t deadline_ns = vgpu_now_ns() + 10 * VGPU_NS_PER_SECOND;
-
-	while (channel->context != context) {
-		assert_true(channel_ledger(channel));
-		if (vgpu_now_ns() > deadline_ns)
-			fail_msg("the context is %s after 10 s", context ? "gone" : "there");
-		usleep(1000);
-	}
-}
-
 /* A real worker, asleep for as long as it likes, does it by itself. */
 static void a_sleeping_worker_gives_it_back(void **state)
 {
@@ -340,7 +327,7 @@ static void a_sleeping_worker_gives_it_back(void **state)
 	driver_receive_prepared(&channel.driver);
 	driver_receive_ready(&channel.driver);
 	for (uint32_t round = 0; round < 3; round++) {
-		await_context(&channel, false);
+		channel_await_context(&channel, false);
 		assert_int_equal(channel.contexts_taken, round);
 		channel_must(&channel, VGPU_RING_NOP, 0, 0, 0, 0, 0);
 		assert_int_equal(channel.contexts_taken, round);
@@ -356,7 +343,7 @@ static void a_sleeping_worker_gives_it_back(void **state)
 		channel_must(&channel, VGPU_RING_MEM_FREE, device, 0, 0, 0, 0);
 		channel_expect(&channel, VGPU_RING_MEM_FREE, device, 0, 0, 0, 0, 1);
 	}
-	await_context(&channel, false);
+	channel_await_context(&channel, false);
 	channel.refuses_context = true;
 	channel_expect(&channel, VGPU_RING_MEM_ALLOC, 1, 0, 0, 0, 0, CUDA_ERROR_OUT_OF_MEMORY);
 	channel_must(&channel, VGPU_RING_NOP, 0, 0, 0, 0, 0);

@@ -18,23 +18,13 @@ static const struct vgpu_submission nop = { .opcode = VGPU_RING_NOP };
 static struct channel_driver channel;
 static uint64_t memory;
 
-static void await_sleep(void)
-{
-	int64_t deadline_ns = vgpu_now_ns() + 10 * VGPU_NS_PER_SECOND;
-
-	while (!__atomic_load_n(&channel.ring.control->worker_sleeps, __ATOMIC_RELAXED)) {
-		assert_true(vgpu_now_ns() < deadline_ns);
-		usleep(100);
-	}
-}
-
 static int begin(void **state)
 {
 	(void)state;
 	channel = channel_begin(CHANNEL_ENTRIES, CHANNEL_WINDOW, 0);
 	memory = channel_must(&channel, VGPU_RING_MEM_ALLOC, 4096, 0, 0, 0, 0);
 	/* So that it holds nothing. */
-	await_sleep();
+	channel_await_sleep(&channel);
 	return 0;
 }
 
@@ -133,7 +123,7 @@ static void what_starts_something_waits(void **state)
 		uint64_t taken = read_page(&channel.grant->submissions);
 		unsigned int yields = channel.yields;
 
-		await_sleep();
+		channel_await_sleep(&channel);
 		assert_int_equal(channel_set_grant(&channel, 0), 0);
 		submit(held[i]);
 		submit(make(VGPU_RING_NOP, 0, 0, 0, 0, 2));
@@ -230,7 +220,7 @@ static void a_standing_grant_is_silent(void **state)
 	(void)state;
 	for (int i = 0; i < 2000; i++)
 		channel_must(&channel, VGPU_RING_MEM_SET, memory, 1, 16, 1, 0);
-	await_sleep();
+	channel_await_sleep(&channel);
 	assert_int_equal(channel.grant->holding, 0);
 	channel_ledger(&channel);
 	assert_int_equal(channel.wants, 0);
@@ -247,7 +237,7 @@ static void it_yields_where_others_wait(void **state)
 	/* The next word of it comes when it was woken, or revoked: no flood of them. */
 	for (int i = 0; i < 100; i++) {
 		channel_must(&channel, VGPU_RING_MEM_SET, memory, 1, 16, 1, 0);
-		await_sleep();
+		channel_await_sleep(&channel);
 	}
 	channel_ledger(&channel);
 	assert_int_equal(channel.yields, 1);
@@ -255,7 +245,7 @@ static void it_yields_where_others_wait(void **state)
 	channel_must(&channel, VGPU_RING_MEM_SET, memory, 1, 16, 1, 0);
 	channel_await_yields(&channel, 2);
 	/* Revoked while nothing is there: nothing to say, and nothing started. */
-	await_sleep();
+	channel_await_sleep(&channel);
 	assert_int_equal(channel_set_grant(&channel, 0), 0);
 	channel_run(&channel, nop);
 	channel_ledger(&channel);
@@ -300,7 +290,7 @@ static void tokens_are_exact(void **state)
 	for (uint64_t tag = 0; tag < 5; tag++)
 		expect_tag(tag);
 	/* They are used up, but nothing wants another. */
-	await_sleep();
+	channel_await_sleep(&channel);
 	channel_ledger(&channel);
 	assert_int_equal(channel.wants, 0);
 	for (uint64_t tag = 5; tag < 15; tag++)
@@ -390,7 +380,7 @@ static void waiting_is_in_the_histogram(void **state)
 	(void)state;
 	channel_must(&channel, VGPU_RING_MEM_SET, memory, 1, 16, 1, 0);
 	assert_int_equal(page->queue_times[0], 1);
-	await_sleep();
+	channel_await_sleep(&channel);
 	channel_set_grant(&channel, 0);
 	submit(make(VGPU_RING_MEM_SET, memory, 1, 16, 1, 1));
 	channel_await_wants(&channel, 1);

@@ -8,7 +8,6 @@
 
 #include <cmocka.h>
 
-#include "common/clock.h"
 #include "tests/mediatord/channel-driver.h"
 
 static const struct vgpu_submission nop = { .opcode = VGPU_RING_NOP };
@@ -55,16 +54,6 @@ static void read_usage(unsigned long *ticks, unsigned long *switches)
 	fclose(file);
 }
 
-static void wait_until_asleep(void)
-{
-	int64_t deadline_ns = vgpu_now_ns() + 5 * VGPU_NS_PER_SECOND;
-
-	while (!__atomic_load_n(&channel.ring.control->worker_sleeps, __ATOMIC_RELAXED)) {
-		assert_true(vgpu_now_ns() < deadline_ns);
-		usleep(100);
-	}
-}
-
 static uint64_t eventfd_count(int fd)
 {
 	uint64_t count = 0;
@@ -78,7 +67,7 @@ static void an_idle_worker_costs_nothing(void **state)
 
 	(void)state;
 	channel_run(&channel, nop);
-	wait_until_asleep();
+	channel_await_sleep(&channel);
 	read_usage(&before, &switches_before);
 	usleep(1500000);
 	read_usage(&after, &switches_after);
@@ -95,7 +84,7 @@ static void the_doorbell_wakes_it(void **state)
 	for (int i = 0; i < 50; i++) {
 		uint64_t doorbells = channel.ring.doorbells;
 
-		wait_until_asleep();
+		channel_await_sleep(&channel);
 		guest_ring_submit(&channel.ring, &nop);
 		assert_true(channel.ring.doorbells == doorbells + 1);
 		assert_true(guest_ring_sleep(&channel.ring, 5000));
@@ -107,7 +96,7 @@ static void the_doorbell_wakes_it(void **state)
 static void one_doorbell_for_a_batch(void **state)
 {
 	(void)state;
-	wait_until_asleep();
+	channel_await_sleep(&channel);
 	for (uint32_t i = 0; i < CHANNEL_ENTRIES; i++)
 		guest_ring_store(&channel.ring, &nop);
 	usleep(20000);
@@ -130,7 +119,7 @@ static void sides_that_poll_do_not_ring(void **state)
 	/* A guest under valgrind is too slow for the worker to go on polling, and rightly so. */
 	if (getenv("VGPU_TEST_SLOW"))
 		skip();
-	wait_until_asleep();
+	channel_await_sleep(&channel);
 	eventfd_count(channel.fds[2]);
 	for (int round = 0; round < 200; round++) {
 		struct vgpu_completion completion;
@@ -155,7 +144,7 @@ static void a_guest_that_sleeps_is_woken(void **state)
 	struct vgpu_completion completion;
 
 	(void)state;
-	wait_until_asleep();
+	channel_await_sleep(&channel);
 	eventfd_count(channel.fds[2]);
 	channel.ring.control->guest_sleeps = 1;
 	guest_ring_submit(&channel.ring, &nop);
@@ -184,11 +173,11 @@ static void sleeping_against_each_other(void **state)
 static void doorbells_for_nothing(void **state)
 {
 	(void)state;
-	wait_until_asleep();
+	channel_await_sleep(&channel);
 	for (int i = 0; i < 1000; i++)
 		guest_ring_doorbell(&channel.ring);
 	assert_int_equal(channel_run(&channel, nop).status, 0);
-	wait_until_asleep();
+	channel_await_sleep(&channel);
 	assert_true(channel.grant->errors == 0);
 }
 
@@ -207,7 +196,7 @@ static void completions_that_nobody_took_do_not_deafen_it(void **state)
 	while (__atomic_load_n(&last->sequence, __ATOMIC_ACQUIRE) !=
 	       channel.ring.taken + CHANNEL_ENTRIES)
 		usleep(100);
-	wait_until_asleep();
+	channel_await_sleep(&channel);
 	doorbells = channel.ring.doorbells;
 	for (uint32_t i = 0; i < CHANNEL_ENTRIES; i++)
 		assert_true(guest_ring_poll(&channel.ring, &completion));

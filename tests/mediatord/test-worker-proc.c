@@ -15,45 +15,6 @@
 #include "mediatord/worker/sandbox.h"
 #include "tests/mediatord/worker-driver.h"
 
-/* The value of one field of /proc/PID/status, without the white space before it. */
-static void read_status(pid_t pid, const char *field, char *value, size_t size)
-{
-	char path[64], line[512];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	file = fopen(path, "r");
-	assert_non_null(file);
-	value[0] = '\0';
-	while (fgets(line, sizeof(line), file)) {
-		size_t length = strlen(field);
-
-		if (strncmp(line, field, length) != 0 || line[length] != ':')
-			continue;
-		line[strcspn(line, "\n")] = '\0';
-		snprintf(value, size, "%s", line + length + 1 + strspn(line + length + 1, " \t"));
-		break;
-	}
-	fclose(file);
-}
-
-static void assert_status(pid_t pid, const char *field, const char *expected)
-{
-	char value[512];
-
-	read_status(pid, field, value, sizeof(value));
-	if (strcmp(value, expected) != 0)
-		fail_msg("%s is \"%s\", expected \"%s\"", field, value, expected);
-}
-
-static void assert_no_capabilities(pid_t pid)
-{
-	static const char *const sets[] = { "CapInh", "CapPrm", "CapEff", "CapAmb" };
-
-	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
-		assert_status(pid, sets[i], "0000000000000000");
-}
-
 /* Its GPU is open, and it is nobody's. */
 static void status_of_a_prepared_worker(void **state)
 {
@@ -64,15 +25,15 @@ static void status_of_a_prepared_worker(void **state)
 	driver_send(&driver, &prepare, sizeof(prepare));
 	driver_receive_prepared(&driver);
 	if (geteuid() != 0) {
-		assert_no_capabilities(driver.pid);
+		driver_assert_no_capabilities(driver.pid);
 	} else {
-		assert_status(driver.pid, "Uid", "0\t0\t0\t0");
+		driver_assert_status(driver.pid, "Uid", "0\t0\t0\t0");
 		/* CAP_SETUID and CAP_SETGID. */
-		assert_status(driver.pid, "CapEff", "00000000000000c0");
-		assert_status(driver.pid, "CapPrm", "00000000000000c0");
-		assert_status(driver.pid, "CapInh", "0000000000000000");
-		assert_status(driver.pid, "CapAmb", "0000000000000000");
-		assert_status(driver.pid, "CapBnd", "0000000000000000");
+		driver_assert_status(driver.pid, "CapEff", "00000000000000c0");
+		driver_assert_status(driver.pid, "CapPrm", "00000000000000c0");
+		driver_assert_status(driver.pid, "CapInh", "0000000000000000");
+		driver_assert_status(driver.pid, "CapAmb", "0000000000000000");
+		driver_assert_status(driver.pid, "CapBnd", "0000000000000000");
 	}
 	driver_stop(&driver);
 }
@@ -82,19 +43,19 @@ static void status_of_a_running_worker(void **state)
 	struct driver driver = driver_start(0, NULL);
 
 	(void)state;
-	assert_no_capabilities(driver.pid);
-	assert_status(driver.pid, "NoNewPrivs", "1");
-	assert_status(driver.pid, "Seccomp", "2");
-	assert_status(driver.pid, "Threads", "1");
+	driver_assert_no_capabilities(driver.pid);
+	driver_assert_status(driver.pid, "NoNewPrivs", "1");
+	driver_assert_status(driver.pid, "Seccomp", "2");
+	driver_assert_status(driver.pid, "Threads", "1");
 	if (geteuid() == 0) {
 		char ids[128];
 
 		snprintf(ids, sizeof(ids), "%u\t%u\t%u\t%u", DRIVER_UID, DRIVER_UID, DRIVER_UID,
 			 DRIVER_UID);
-		assert_status(driver.pid, "Uid", ids);
-		assert_status(driver.pid, "Gid", ids);
-		assert_status(driver.pid, "Groups", "");
-		assert_status(driver.pid, "CapBnd", "0000000000000000");
+		driver_assert_status(driver.pid, "Uid", ids);
+		driver_assert_status(driver.pid, "Gid", ids);
+		driver_assert_status(driver.pid, "Groups", "");
+		driver_assert_status(driver.pid, "CapBnd", "0000000000000000");
 	}
 	driver_stop(&driver);
 }

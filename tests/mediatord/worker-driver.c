@@ -302,6 +302,35 @@ void driver_forget(struct driver *driver)
 	*driver = (struct driver){ .socket = -1, .pid = -1 };
 }
 
+void driver_assert_status(pid_t pid, const char *field, const char *expected)
+{
+	size_t length = strlen(field);
+	char path[64], line[512], value[512] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file)) {
+		if (strncmp(line, field, length) != 0 || line[length] != ':')
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		snprintf(value, sizeof(value), "%s",
+			 line + length + 1 + strspn(line + length + 1, " \t"));
+	}
+	fclose(file);
+	if (strcmp(value, expected) != 0)
+		fail_msg("%s is \"%s\", expected \"%s\"", field, value, expected);
+}
+
+void driver_assert_no_capabilities(pid_t pid)
+{
+	static const char *const sets[] = { "CapInh", "CapPrm", "CapEff", "CapAmb" };
+
+	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
+		driver_assert_status(pid, sets[i], "0000000000000000");
+}
+
 uint32_t response_word(const struct vgpu_worker_done *done, uint32_t index)
 {
 	assert_true(index < vgpu_load32(done->response + 8));

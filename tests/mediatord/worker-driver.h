@@ -76,6 +76,10 @@ void driver_stop(struct driver *driver);
 /* Frees everything of a worker that has ended already. */
 void driver_forget(struct driver *driver);
 
+/* One line of /proc/PID/status has this value; and no set of capabilities holds one. */
+void driver_assert_status(pid_t pid, const char *field, const char *expected);
+void driver_assert_no_capabilities(pid_t pid);
+
 /* What is in a response. */
 uint32_t response_word(const struct vgpu_worker_done *done, uint32_t index);
 uint64_t response_pointer(const struct vgpu_worker_done *done);
