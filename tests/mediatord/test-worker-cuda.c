@@ -22,8 +22,6 @@ static int use_the_double(void **state)
 	char folder[4096];
 
 	(void)state;
-	/* As the keeper's, which workers inherit. */
-	umask(077);
 	setenv("VGPU_TEST_BACKEND", "cuda", 1);
 	if (getenv("VGPU_TEST_GPU"))
 		return 0;
@@ -181,6 +179,28 @@ static void a_channel_adds_vectors(void **state)
 	channel_end(&channel);
 }
 
+/* The driver opens files for each context: also as the VM's user, in the root that is left. */
+static void a_context_is_given_back_and_taken_again(void **state)
+{
+	struct vgpu_worker_start start;
+	struct channel_driver channel = channel_make(CHANNEL_ENTRIES, CHANNEL_WINDOW, &start);
+
+	(void)state;
+	start.idle_ms = 20;
+	channel_spawn(&channel, &start, channel.fds, 4);
+	driver_receive_prepared(&channel.driver);
+	driver_receive_ready(&channel.driver);
+	for (uint32_t round = 1; round <= 2; round++) {
+		uint64_t device;
+
+		channel_await_context(&channel, false);
+		device = channel_must(&channel, VGPU_RING_MEM_ALLOC, 4000, 0, 0, 0, 0);
+		channel_must(&channel, VGPU_RING_MEM_FREE, device, 0, 0, 0, 0);
+		assert_int_equal(channel.contexts_taken, round);
+	}
+	channel_end(&channel);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -189,6 +209,7 @@ int main(void)
 		cmocka_unit_test(every_thread_is_confined),
 		cmocka_unit_test(a_mailbox_adds_vectors),
 		cmocka_unit_test(a_channel_adds_vectors),
+		cmocka_unit_test(a_context_is_given_back_and_taken_again),
 	};
 
 	return cmocka_run_group_tests(tests, use_the_double, NULL);

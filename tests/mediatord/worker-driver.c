@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,6 +26,8 @@ static void become_worker(int socket, int log, const char *const *arguments)
 	char program[4096];
 	const char *argv[16] = { "vgpu-worker" };
 
+	/* As the keeper's, which workers inherit. */
+	umask(077);
 	snprintf(program, sizeof(program), "%s/vgpu-worker", builddir ? builddir : ".");
 	for (size_t i = 0; arguments && arguments[i] && i < 14; i++)
 		argv[1 + i] = arguments[i];
