@@ -48,7 +48,6 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -142,28 +141,20 @@ static bool enter_namespaces(void)
 	return false;
 }
 
-/* Whether /proc, which is of the host's processes, has us under another number than we know. */
-static bool proc_is_anothers(void)
-{
-	char number[16];
-	ssize_t length = readlink("/proc/self", number, sizeof(number) - 1);
-
-	number[length > 0 ? length : 0] = '\0';
-	return strtol(number, NULL, 10) != getpid();
-}
-
 /* Nothing of what is done to the mounts may travel back to the host. */
 static void leave_mounts(void)
 {
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
 		vgpu_log_warning("cannot make the mounts private: %s", strerror(errno));
+		return;
+	}
 	/* Shared memory through which others can have a GPU's driver load a library. */
-	else if (mount("none", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
-		       "size=1m,mode=1777") < 0)
+	if (mount("none", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		  "size=1m,mode=1777") < 0)
 		vgpu_log_debug("cannot hide /dev/shm: %s", strerror(errno));
 	/* So that what a driver makes of getpid() is its own folder, and no other is there. */
-	else if (proc_is_anothers() &&
-		 mount("none", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+	if (!sandbox_proc_is_ours() &&
+	    mount("none", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
 		vgpu_log_warning("cannot mount its own /proc: %s", strerror(errno));
 }
 

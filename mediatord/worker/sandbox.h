@@ -47,6 +47,9 @@ int sandbox_enter(struct sandbox *sandbox, uint64_t address_space_bytes, struct 
 void sandbox_start_root_maker(struct sandbox *sandbox);
 void sandbox_enter_root(struct sandbox *sandbox);
 
+/* Whether /proc has the process under the number by which it knows itself, and not another's. */
+bool sandbox_proc_is_ours(void);
+
 /* Stage 5; see sandbox_user.c. */
 int sandbox_drop_capabilities(struct vgpu_error **err);
 

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -96,6 +97,15 @@ static unsigned long flags_of_mount(const char *path)
 	return found;
 }
 
+bool sandbox_proc_is_ours(void)
+{
+	char number[16];
+	ssize_t length = readlink("/proc/self", number, sizeof(number) - 1);
+
+	number[length > 0 ? length : 0] = '\0';
+	return strtol(number, NULL, 10) == getpid();
+}
+
 static int bind_entry(const char *root, const struct entry *entry)
 {
 	unsigned long flags = MS_NOSUID | MS_NOEXEC | (entry->device ? 0 : MS_NODEV | MS_RDONLY);
@@ -104,6 +114,9 @@ static int bind_entry(const char *root, const struct entry *entry)
 	struct stat status;
 
 	if (strcmp(source, "/proc/self") == 0) {
+		/* Another process has our number there: its folder is none of the worker's. */
+		if (!sandbox_proc_is_ours())
+			return 0;
 		snprintf(own, sizeof(own), "/proc/%d", getppid());
 		source = own;
 	}

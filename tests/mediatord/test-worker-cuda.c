@@ -2,6 +2,8 @@
 /* A worker whose sandbox holds a GPU's driver: here the double, with VGPU_TEST_GPU=1 the real one.
  */
 #include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -51,6 +54,28 @@ static bool in_root(pid_t pid, const char *path)
 	return lstat(full, &status) == 0;
 }
 
+static void read_name(pid_t pid, const char *process, char name[64])
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s/comm", pid, process);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	assert_non_null(fgets(name, 64, file));
+	fclose(file);
+}
+
+/* What it has as its own folder of /proc is no other process's. */
+static void assert_proc_is_its_own(pid_t pid)
+{
+	char its[64], seen[64];
+
+	read_name(pid, ".", its);
+	read_name(pid, "root/proc/self", seen);
+	assert_string_equal(seen, its);
+}
+
 static void its_root_has_only_what_the_driver_opens(void **state)
 {
 	static const char *const absent[] = { "/etc",	   "/usr",	"/home",
@@ -79,6 +104,7 @@ static void its_root_has_only_what_the_driver_opens(void **state)
 		skip();
 	}
 	assert_true(in_root(driver.pid, "/proc/self/maps"));
+	assert_proc_is_its_own(driver.pid);
 	/* Its user, who did not make the folders, opens what is in them. */
 	snprintf(own, sizeof(own), "/proc/%d/root/proc", driver.pid);
 	assert_int_equal(stat(own, &status), 0);
@@ -87,6 +113,51 @@ static void its_root_has_only_what_the_driver_opens(void **state)
 		if (in_root(driver.pid, absent[i]))
 			fail_msg("%s is in the worker's root", absent[i]);
 	driver_stop(&driver);
+}
+
+/* A /dev of our own, with nothing but null in it. Returns false where that cannot be made. */
+static bool hide_dev(void)
+{
+	char path[64];
+	int null, file;
+	bool hidden;
+
+	if (unshare(CLONE_NEWNS) < 0)
+		return false;
+	null = open("/dev/null", O_PATH | O_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", null);
+	hidden = mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+		 mount("none", "/dev", "tmpfs", 0, NULL) == 0;
+	file = open("/dev/null", O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
+	hidden = hidden && mount(path, "/dev/null", NULL, MS_BIND, NULL) == 0;
+	close(file);
+	close(null);
+	return hidden;
+}
+
+/* The one thing that the host lacks takes nothing else away. */
+static void its_proc_is_its_own_without_shared_memory(void **state)
+{
+	int ours = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	int folder = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct driver driver;
+	bool hidden;
+
+	(void)state;
+	if (getenv("VGPU_TEST_GPU"))
+		skip(); /* the real driver's nodes are in /dev */
+	hidden = hide_dev();
+	if (hidden) {
+		driver = driver_start(0, NULL);
+		assert_proc_is_its_own(driver.pid);
+		driver_stop(&driver);
+	}
+	assert_int_equal(setns(ours, CLONE_NEWNS), 0);
+	assert_int_equal(fchdir(folder), 0);
+	close(ours);
+	close(folder);
+	if (!hidden)
+		skip();
 }
 
 /* Three of its threads may be the driver's; none keeps what the first gave up. */
@@ -206,6 +277,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_is_confined),
 		cmocka_unit_test(its_root_has_only_what_the_driver_opens),
+		cmocka_unit_test(its_proc_is_its_own_without_shared_memory),
 		cmocka_unit_test(every_thread_is_confined),
 		cmocka_unit_test(a_mailbox_adds_vectors),
 		cmocka_unit_test(a_channel_adds_vectors),
