@@ -14,8 +14,6 @@ const char *resume_expect(struct vm *vm, const struct record *record)
 	struct resume *resume = &vm->resume;
 	VGPU_AUTO_CLOSE int pidfd = -1;
 
-	if (!record->device_pid)
-		return "it served no device";
 	pidfd = (int)syscall(SYS_pidfd_open, record->device_pid, 0);
 	if (pidfd < 0)
 		return errno == ESRCH ? gone : "its device cannot be watched";

@@ -67,11 +67,11 @@ int warm_new(struct mediator *mediator, struct warm **warm, struct vgpu_error **
 	return 0;
 }
 
-static struct warm_gpu *find(const struct warm *warm, uint32_t gpu)
+static struct warm_gpu *find(struct warm *warm, uint32_t gpu)
 {
 	for (size_t i = 0; i < warm->count; i++)
 		if (warm->gpus[i].gpu == gpu)
-			return (struct warm_gpu *)&warm->gpus[i];
+			return &warm->gpus[i];
 	return NULL;
 }
 
@@ -226,13 +226,6 @@ struct worker *warm_take(struct warm *warm, uint32_t index)
 	gpu->earliest_ns = vgpu_now_ns() + INTERVAL_NS;
 	plan(warm);
 	return worker;
-}
-
-unsigned int warm_count(const struct warm *warm, uint32_t index)
-{
-	const struct warm_gpu *gpu = find(warm, index);
-
-	return gpu ? gpu->there + gpu->ending : 0;
 }
 
 void warm_worker_prepared(struct worker *worker)

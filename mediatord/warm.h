@@ -40,10 +40,6 @@ void warm_due(struct warm *warm);
  */
 struct worker *warm_take(struct warm *warm, uint32_t gpu);
 
-/* How many processes hold memory of this GPU for nobody: warm, being prepared, or not reaped yet.
- */
-unsigned int warm_count(const struct warm *warm, uint32_t gpu);
-
 /* Whether a line about one may be logged now. */
 bool warm_may_log(const struct worker *worker);
 
