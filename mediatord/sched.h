@@ -169,9 +169,18 @@ int sched_gpu_status(const struct sched *sched, uint32_t gpu, struct sched_gpu_s
 int sched_tenant_set(struct sched *sched, uint32_t tenant, const struct sched_tenant_config *config,
 		     int64_t now_ns);
 
-/* Whether a pool has room for the guarantee of one more tenant. False where there is no such pool.
+/*
+ * Whether a pool has room for a tenant's guarantee, once it has no channels: also where it is
+ * another than its own, or the tenant is not there yet. False where there is no such pool.
  */
-bool sched_guarantee_fits(const struct sched *sched, uint32_t pool, uint32_t percent);
+bool sched_guarantee_fits(const struct sched *sched, uint32_t tenant, uint32_t pool,
+			  uint32_t percent);
+
+/*
+ * Gives a tenant another number; all that it has stays. Returns 0, or -1 with ENOENT, or EEXIST
+ * where there is a tenant of that number.
+ */
+int sched_tenant_rename(struct sched *sched, uint32_t tenant, uint32_t to);
 
 /* Removes a tenant with its channels. Their jobs are forgotten, also the running ones. */
 void sched_tenant_remove(struct sched *sched, uint32_t tenant, int64_t now_ns);

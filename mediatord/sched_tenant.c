@@ -59,19 +59,29 @@ void tenant_take_token(struct tenant *tenant)
 		tenant->bucket -= BUCKET_TOKEN;
 }
 
-/* Whether the guarantee of a tenant (NULL: a new one) can be kept. */
-static bool guarantee_ok(const struct tenant *tenant, const struct pool *pool, uint32_t percent)
+/* Whether a pool has room for the guarantee of a tenant, NULL for a new one. */
+static bool pool_has_room(const struct tenant *tenant, const struct pool *pool, uint32_t percent)
 {
-	uint32_t had = tenant ? tenant->config.time_guaranteed_percent : 0;
 	uint64_t others = pool->guaranteed_percent;
 
 	if (tenant && tenant->pool == pool) {
-		if (percent <= had)
+		/* Also where it was kept without there being room. */
+		if (percent <= tenant->config.time_guaranteed_percent)
 			return true;
-		others -= had;
+		others -= tenant->config.time_guaranteed_percent;
 	}
-	if (percent && others + percent > (uint64_t)PERCENT_MAX * pool->gpus)
+	return !percent || others + percent <= (uint64_t)PERCENT_MAX * pool->gpus;
+}
+
+/* The same, and whether the GPUs where it has channels do. */
+static bool guarantee_ok(const struct tenant *tenant, const struct pool *pool, uint32_t percent)
+{
+	uint32_t had = tenant ? tenant->config.time_guaranteed_percent : 0;
+
+	if (!pool_has_room(tenant, pool, percent))
 		return false;
+	if (percent <= had)
+		return true;
 	for (const struct seat *seat = tenant ? tenant->seats : NULL; seat; seat = seat->next) {
 		if (seat->channel_count &&
 		    seat->gpu->guaranteed_percent - had + percent > PERCENT_MAX)
@@ -80,11 +90,12 @@ static bool guarantee_ok(const struct tenant *tenant, const struct pool *pool, u
 	return true;
 }
 
-bool sched_guarantee_fits(const struct sched *sched, uint32_t pool, uint32_t percent)
+bool sched_guarantee_fits(const struct sched *sched, uint32_t tenant, uint32_t pool,
+			  uint32_t percent)
 {
 	const struct pool *found = pool_find(sched, pool);
 
-	return found && guarantee_ok(NULL, found, percent);
+	return found && pool_has_room(idmap_get(&sched->tenants, tenant), found, percent);
 }
 
 /* Adds a tenant without values. Returns NULL with ENOMEM. */
@@ -156,6 +167,20 @@ int sched_tenant_set(struct sched *sched, uint32_t tenant, const struct sched_te
 		return -1;
 	change(sched, t, pool, config, now_ns);
 	return 0;
+}
+
+int sched_tenant_rename(struct sched *sched, uint32_t tenant, uint32_t to)
+{
+	struct tenant *t = idmap_get(&sched->tenants, tenant);
+
+	if (!t || idmap_get(&sched->tenants, to)) {
+		errno = t ? EEXIST : ENOENT;
+		return -1;
+	}
+	idmap_remove(&sched->tenants, tenant);
+	t->id = to;
+	/* Into the room that it has just left. */
+	return idmap_add(&sched->tenants, to, t);
 }
 
 void sched_tenant_remove(struct sched *sched, uint32_t tenant, int64_t now_ns)

@@ -371,7 +371,7 @@ int vm_change(struct vm *vm, const struct vm_config *config, struct vgpu_error *
 		return vgpu_error_set(err, EINVAL, "there is no pool \"%s\"", config->pool);
 	to = (size_t)(pool - mediator->config->pools);
 	/* While it can be refused still: what ends below does not come back. */
-	if (moves && vm_tenant_check(mediator, config, pool, err) < 0)
+	if (moves && vm_tenant_check(vm, config, pool, err) < 0)
 		return -1;
 	if (pools_recommit(&mediator->pools, from, old_bytes, to, new_bytes, err) < 0)
 		return -1;
@@ -384,13 +384,11 @@ int vm_change(struct vm *vm, const struct vm_config *config, struct vgpu_error *
 			sched_channel_remove(mediator->sched, old_id, vgpu_now_ns());
 		}
 	}
-	if (vm_tenant_set(mediator, config, pool, err) < 0) {
+	if (vm_tenant_change(vm, config, pool, err) < 0) {
 		pools_uncommit(&mediator->pools, to, new_bytes);
 		pools_add(&mediator->pools, from, old_bytes);
 		return -1;
 	}
-	if (config->vm_id != old_id)
-		sched_tenant_remove(mediator->sched, old_id, vgpu_now_ns());
 	vm->config = *config;
 	vm->pool = pool;
 	set_label(vm);

@@ -202,8 +202,11 @@ void vm_tell_channel(struct vm *vm, enum event_type type, uint32_t channel);
 /* vm_tenant.c: gives the scheduler what the configuration says. Returns 0, or -1 and err. */
 int vm_tenant_set(struct mediator *mediator, const struct vm_config *config,
 		  const struct config_pool *pool, struct vgpu_error **err);
-/* The same for a VM that is to come to a pool, or to have another id, but changes nothing yet. */
-int vm_tenant_check(struct mediator *mediator, const struct vm_config *config,
+/* The same for one that is there, of which no channel is where its pool or id changes. */
+int vm_tenant_change(const struct vm *vm, const struct vm_config *config,
+		     const struct config_pool *pool, struct vgpu_error **err);
+/* Whether a pool, its own or another, can promise it what the configuration says. */
+int vm_tenant_check(const struct vm *vm, const struct vm_config *config,
 		    const struct config_pool *pool, struct vgpu_error **err);
 
 /* vm_log.c */

@@ -14,12 +14,12 @@ static int too_much(const struct vm_config *config, const struct config_pool *po
 			      config->quotas.gpu_time_guaranteed_percent, pool->name);
 }
 
-int vm_tenant_check(struct mediator *mediator, const struct vm_config *config,
+int vm_tenant_check(const struct vm *vm, const struct vm_config *config,
 		    const struct config_pool *pool, struct vgpu_error **err)
 {
-	uint32_t number = (uint32_t)(pool - mediator->config->pools);
+	uint32_t number = (uint32_t)(pool - vm->mediator->config->pools);
 
-	if (sched_guarantee_fits(mediator->sched, number,
+	if (sched_guarantee_fits(vm->mediator->sched, vm->config.vm_id, number,
 				 config->quotas.gpu_time_guaranteed_percent))
 		return 0;
 	return too_much(config, pool, err);
@@ -53,4 +53,19 @@ int vm_tenant_set(struct mediator *mediator, const struct vm_config *config,
 				      "range",
 				      config->priority, config->weight);
 	return vgpu_error_errno(err, errno, "cannot schedule vm %u", config->vm_id);
+}
+
+int vm_tenant_change(const struct vm *vm, const struct vm_config *config,
+		     const struct config_pool *pool, struct vgpu_error **err)
+{
+	struct sched *sched = vm->mediator->sched;
+	uint32_t old_id = vm->config.vm_id;
+
+	if (config->vm_id != old_id && sched_tenant_rename(sched, old_id, config->vm_id) < 0)
+		return vgpu_error_errno(err, errno, "cannot give vm %u another id", old_id);
+	if (vm_tenant_set(vm->mediator, config, pool, err) == 0)
+		return 0;
+	/* There is room where it was before. */
+	sched_tenant_rename(sched, config->vm_id, old_id);
+	return -1;
 }

@@ -273,6 +273,39 @@ static void a_deleted_vm_is_gone_with_link_and_worker(void **state)
 	assert_int_equal(control_vm_delete(harness->control, other.uuid, &err), 0);
 }
 
+static void expect_put(struct harness *harness, const struct vm_config *vm, int status)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+
+	control_vm_put(harness->control, vm, &err);
+	assert_int_equal(err ? err->status : 0, status);
+}
+
+/* Another id is the same VM: what it was guaranteed is neither lost nor doubled. */
+static void a_guarantee_goes_along_with_a_new_id(void **state)
+{
+	struct harness *harness = *state;
+	struct vm_config *vm = &harness->vm;
+	struct vm_config other;
+	char path[128];
+
+	put_other(harness, &other, path);
+	vm->quotas.gpu_time_guaranteed_percent = 60;
+	expect_put(harness, vm, 0);
+	vm->vm_id = 9;
+	expect_put(harness, vm, 0);
+	other.quotas.gpu_time_guaranteed_percent = 41;
+	expect_put(harness, &other, ERANGE);
+	other.quotas.gpu_time_guaranteed_percent = 40;
+	expect_put(harness, &other, 0);
+	/* Where the change is refused, too. */
+	vm->vm_id = 10;
+	vm->quotas.gpu_time_guaranteed_percent = 61;
+	expect_put(harness, vm, ERANGE);
+	other.quotas.gpu_time_guaranteed_percent = 41;
+	expect_put(harness, &other, ERANGE);
+}
+
 static void a_vm_changes_while_it_runs(void **state)
 {
 	struct harness *harness = *state;
@@ -403,6 +436,7 @@ int main(void)
 		TEST(a_device_that_never_reads_is_dropped_and_holds_up_nobody),
 		TEST(devices_that_come_and_go_leak_no_descriptor),
 		TEST(a_deleted_vm_is_gone_with_link_and_worker),
+		TEST(a_guarantee_goes_along_with_a_new_id),
 		TEST(a_vm_changes_while_it_runs),
 		TEST(a_device_that_comes_back_is_not_taken_for_a_second_one),
 		TEST(a_device_that_resets_for_ever_does_not_fill_the_log),

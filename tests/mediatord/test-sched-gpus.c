@@ -177,6 +177,34 @@ static void guarantees_fit_a_gpu_or_are_refused(void **state)
 	sched_free(&sched);
 }
 
+static void another_number_is_the_same_tenant(void **state)
+{
+	struct sched *sched = new_sched();
+	struct sched_decision decision;
+
+	(void)state;
+	sched_gpu_add(sched, 0, 0);
+	sched_gpu_add(sched, 1, 1);
+	assert_int_equal(set_guarantee(sched, 1, 60), 0);
+	assert_int_equal(set_guarantee(sched, 2, 40), 0);
+	/* Its own part counts where it is, and nowhere else. */
+	assert_true(sched_guarantee_fits(sched, 1, 0, 60));
+	assert_false(sched_guarantee_fits(sched, 1, 0, 61));
+	assert_false(sched_guarantee_fits(sched, 3, 0, 1));
+	assert_true(sched_guarantee_fits(sched, 1, 1, 100));
+	assert_false(sched_guarantee_fits(sched, 1, 2, 0));
+	assert_fails(sched_tenant_rename(sched, 1, 2), EEXIST);
+	assert_fails(sched_tenant_rename(sched, 3, 4), ENOENT);
+	assert_int_equal(sched_tenant_rename(sched, 1, 3), 0);
+	assert_fails(set_guarantee(sched, 1, 1), ERANGE);
+	assert_int_equal(set_guarantee(sched, 3, 60), 0);
+	assert_int_equal(add_channel(sched, 1, 3), 0);
+	sched_want(sched, 1, 0);
+	assert_true(sched_next(sched, 0, &decision));
+	assert_int_equal(decision.tenant, 3);
+	sched_free(&sched);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,6 +212,7 @@ int main(void)
 		cmocka_unit_test(the_pool_carries_on_with_the_others),
 		cmocka_unit_test(an_adopted_channel_stays_where_it_is),
 		cmocka_unit_test(guarantees_fit_a_gpu_or_are_refused),
+		cmocka_unit_test(another_number_is_the_same_tenant),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
