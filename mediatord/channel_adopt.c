@@ -54,10 +54,13 @@ static bool other_bar(const struct vm *vm, const struct record *record)
 	return false;
 }
 
-/* It goes on with the grant that it has, unless another VM's worker has the GPU as well. */
+/*
+ * It goes on with the grant that it has, also where that was being taken from it, unless another
+ * VM's worker has the GPU as well.
+ */
 static int schedule(struct channel *channel, uint32_t gpu)
 {
-	channel->granted = grant_is_allowed(&channel->grant);
+	channel->granted = grant_is_allowed(&channel->grant) || grant_is_held(&channel->grant);
 	channel->contended = true;
 	if (channel_schedule(channel, &gpu, true) == 0) {
 		/* As the scheduler has it; it says so if nobody waits. */

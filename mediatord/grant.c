@@ -129,12 +129,17 @@ bool grant_revoke(struct grant *grant)
 	__atomic_store_n(&grant->page->grant, 0, __ATOMIC_RELEASE);
 	/* Pairs with the worker's, between its storing `holding` and loading `grant`. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return !__atomic_load_n(&grant->page->holding, __ATOMIC_ACQUIRE);
+	return !grant_is_held(grant);
 }
 
 bool grant_is_allowed(const struct grant *grant)
 {
 	return grant->page && grant->page->grant & VGPU_GRANT_RUN;
+}
+
+bool grant_is_held(const struct grant *grant)
+{
+	return grant->page && __atomic_load_n(&grant->page->holding, __ATOMIC_ACQUIRE);
 }
 
 void grant_set_tokens(struct grant *grant, uint64_t tokens)

@@ -64,6 +64,8 @@ void grant_allow(struct grant *grant, bool contended);
 bool grant_revoke(struct grant *grant);
 /* Whether it may start work: what this mediator, or the one before it, said last. */
 bool grant_is_allowed(const struct grant *grant);
+/* Whether it has something on the GPU, as it says; it may have been revoked since it began. */
+bool grant_is_held(const struct grant *grant);
 /* It may take so many submissions, from its start on. */
 void grant_set_tokens(struct grant *grant, uint64_t tokens);
 

@@ -2,6 +2,7 @@
 #include "tests/mediatord/adopt-driver.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -11,6 +12,8 @@
 #include <sys/un.h>
 
 #include <cmocka.h>
+
+#include "common/packet.h"
 
 #define TAG 4711
 
@@ -124,18 +127,58 @@ void adopt_start(struct daemon *daemon, struct device *device)
 	device_resume(device);
 }
 
-pid_t adopt_keeper_pid(const struct daemon *daemon)
+/* A socket for the keeper's; *connected says whether somebody listens there. */
+static int dial_keeper(const struct daemon *daemon, bool *connected)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
-	struct ucred peer = { .pid = 0 };
-	socklen_t length = sizeof(peer);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s/run/keeper.sock", daemon->dir);
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+	*connected = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+	return fd;
+}
+
+pid_t adopt_keeper_pid(const struct daemon *daemon)
+{
+	struct ucred peer = { .pid = 0 };
+	socklen_t length = sizeof(peer);
+	bool connected;
+	int fd = dial_keeper(daemon, &connected);
+
+	if (connected)
 		assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length), 0);
 	close(fd);
 	return peer.pid;
+}
+
+size_t adopt_kept(const struct daemon *daemon, int (*fds)[VGPU_KEEPER_FDS], size_t size)
+{
+	const struct vgpu_keeper_hello hello = {
+		.header = { .type = VGPU_KEEPER_HELLO, .length = sizeof(hello) },
+		.version = VGPU_KEEPER_VERSION,
+	};
+	union vgpu_keeper_message message;
+	size_t count = 0;
+	bool connected;
+	int keeper = dial_keeper(daemon, &connected);
+
+	assert_true(connected);
+	assert_int_equal(vgpu_packet_send(keeper, &hello, sizeof(hello), NULL, 0), 0);
+	do {
+		struct pollfd poll_fd = { .fd = keeper, .events = POLLIN };
+		int received[VGPU_KEEPER_FDS];
+		size_t received_count;
+
+		assert_int_equal(poll(&poll_fd, 1, CLIENT_TIMEOUT_MS), 1);
+		assert_true(vgpu_packet_receive(keeper, &message, sizeof(message), received,
+						VGPU_KEEPER_FDS, &received_count) > 0);
+		if (message.header.type == VGPU_KEEPER_KEPT) {
+			assert_true(count < size);
+			memcpy(fds[count++], received, sizeof(received));
+		}
+	} while (message.header.type != VGPU_KEEPER_COMPLETE);
+	close(keeper);
+	return count;
 }
 
 bool adopt_logged(const struct daemon *daemon, const char *text)

@@ -6,6 +6,7 @@
 #ifndef VGPU_TESTS_ADOPT_DRIVER_H
 #define VGPU_TESTS_ADOPT_DRIVER_H
 
+#include "mediatord/keeper_protocol.h"
 #include "tests/mediatord/guest-ring.h"
 #include "tests/mediatord/loop-daemon.h"
 #include "tests/mediatord/medchan-device.h"
@@ -37,6 +38,12 @@ void adopt_start(struct daemon *daemon, struct device *device);
 
 /* The keeper that the daemon started; 0: there is none. */
 pid_t adopt_keeper_pid(const struct daemon *daemon);
+
+/*
+ * What the keeper has of each worker while no mediator is there, as one would be told of it:
+ * descriptors that become the caller's. At most `size` workers; returns their number.
+ */
+size_t adopt_kept(const struct daemon *daemon, int (*fds)[VGPU_KEEPER_FDS], size_t size);
 
 /* Whether the daemon's log has a text; the log is the last start's. */
 bool adopt_logged(const struct daemon *daemon, const char *text);

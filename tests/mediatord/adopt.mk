@@ -6,6 +6,7 @@ mediatord_adopt_tests = \
 	tests/mediatord/test-adopt-refuse \
 	tests/mediatord/test-adopt-resume \
 	tests/mediatord/test-adopt-serve \
+	tests/mediatord/test-adopt-turns \
 	tests/mediatord/test-adopt-version
 if BUILD_TESTS
 if BUILD_MEDIATORD
@@ -25,6 +26,10 @@ tests_mediatord_libadoptdriver_la_LIBADD = tests/mediatord/libloopharness.la
 tests_mediatord_test_adopt_serve_SOURCES = tests/mediatord/test-adopt-serve.c
 tests_mediatord_test_adopt_serve_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_adopt_serve_LDADD = tests/mediatord/libadoptdriver.la
+
+tests_mediatord_test_adopt_turns_SOURCES = tests/mediatord/test-adopt-turns.c
+tests_mediatord_test_adopt_turns_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_adopt_turns_LDADD = tests/mediatord/libadoptdriver.la
 
 tests_mediatord_test_adopt_resume_SOURCES = tests/mediatord/test-adopt-resume.c
 tests_mediatord_test_adopt_resume_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

@@ -3,56 +3,32 @@
  * Each reason for which a mediator does not go on with a worker: two channels are open, the record
  * of one is changed while no mediator is there, and the next says why it killed a worker for it.
  */
-#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "common/packet.h"
-#include "mediatord/keeper_protocol.h"
 #include "mediatord/peer.h"
 #include "mediatord/record.h"
 #include "mediatord/worker_protocol.h"
 #include "tests/mediatord/adopt-driver.h"
 
-/* Takes the records of all workers from the keeper, as a mediator would; returns their number. */
-static size_t take_records(const struct daemon *daemon, struct record *records[], size_t size)
+/* The records of all workers, as the next mediator is to find them; returns their number. */
+static size_t take_records(const struct daemon *daemon, struct record *records[2])
 {
-	const struct vgpu_keeper_hello hello = {
-		.header = { .type = VGPU_KEEPER_HELLO, .length = sizeof(hello) },
-		.version = VGPU_KEEPER_VERSION,
-	};
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int socket_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	union vgpu_keeper_message message;
-	size_t count = 0;
+	int fds[2][VGPU_KEEPER_FDS];
+	size_t count = adopt_kept(daemon, fds, 2);
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/run/keeper.sock", daemon->dir);
-	assert_int_equal(connect(socket_fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(vgpu_packet_send(socket_fd, &hello, sizeof(hello), NULL, 0), 0);
-	do {
-		struct pollfd poll_fd = { .fd = socket_fd, .events = POLLIN };
-		int fds[VGPU_KEEPER_FDS];
-		size_t fd_count;
-
-		assert_int_equal(poll(&poll_fd, 1, CLIENT_TIMEOUT_MS), 1);
-		assert_true(vgpu_packet_receive(socket_fd, &message, sizeof(message), fds,
-						VGPU_KEEPER_FDS, &fd_count) > 0);
-		if (message.header.type == VGPU_KEEPER_KEPT && count < size)
-			assert_null(record_map(fds[VGPU_KEEPER_FD_RECORD], &records[count++]));
-		for (size_t i = 0; i < fd_count; i++)
-			close(fds[i]);
-	} while (message.header.type != VGPU_KEEPER_COMPLETE);
-	close(socket_fd);
+	for (size_t i = 0; i < count; i++) {
+		assert_null(record_map(fds[i][VGPU_KEEPER_FD_RECORD], &records[i]));
+		for (int fd = 0; fd < VGPU_KEEPER_FDS; fd++)
+			close(fds[i][fd]);
+	}
 	return count;
 }
 
@@ -284,7 +260,7 @@ static void find_records(const struct daemon *daemon, struct record *records[2])
 {
 	struct record *first;
 
-	assert_int_equal(take_records(daemon, records, 2), 2);
+	assert_int_equal(take_records(daemon, records), 2);
 	if (records[0]->channel == 0)
 		return;
 	first = records[1];
