@@ -439,6 +439,9 @@ void channels_break(struct vm *vm, uint32_t error, const char *text)
 
 void channels_forsake(struct vm *vm)
 {
+	/* Nobody will ask for what it wants to resume. */
+	if (vm->link)
+		vm->link->resuming = false;
 	/* Sending may end the link, and with it free channels: so each is looked for anew. */
 	for (uint32_t number = 0; number < VGPU_CHANNELS_MAX && vm->link; number++) {
 		const struct channel *channel = channel_find(vm, number);

@@ -293,6 +293,24 @@ static void a_device_that_died_leaves_nothing(void **state)
 	adopt_wait_usage(daemon, "window_bytes", 0);
 }
 
+/* Before it could say what it resumes: nobody will ask it for that again. */
+static void a_vm_that_is_deleted_first_is_lost(void **state)
+{
+	struct daemon *daemon = *state;
+	struct guest_ring rings[3];
+	struct device device;
+	char answer[8192];
+
+	begin(daemon, &device, rings);
+	assert_int_equal(
+		daemon_http(daemon, "DELETE", "/v1/vms/" DAEMON_UUID, "", answer, sizeof(answer)),
+		204);
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(device_closed(&device, i), VGPU_ERR_CONTEXT_LOST);
+	assert_true(client_sees_end(&device.client, CLIENT_TIMEOUT_MS));
+	device_close(&device);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, daemon_setup, daemon_teardown)
@@ -305,6 +323,7 @@ int main(void)
 		TEST(resume_is_the_first_message_or_none),
 		TEST(a_device_of_version_1_gets_nothing_of_before),
 		TEST(a_device_that_died_leaves_nothing),
+		TEST(a_vm_that_is_deleted_first_is_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
