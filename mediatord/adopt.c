@@ -22,6 +22,8 @@ static void read_record(struct worker *worker)
 	worker->jobs = record->jobs;
 	worker->old_job = record->job;
 	worker->context = record->context;
+	if (worker->context)
+		pools_context_add(&worker->mediator->pools, worker->gpu);
 }
 
 static bool pool_has(const struct config_pool *pool, uint32_t gpu)

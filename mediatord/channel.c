@@ -265,8 +265,16 @@ static void unplace(struct channel *channel)
 	struct channels *channels = &channel->vm->channels;
 
 	ledger_release(&channels->window, channel->region.bytes);
-	pools_window_release(&channel->vm->mediator->pools, channel->region.bytes);
 	region_free(&channels->bar, &channel->region);
+}
+
+/* Whether something of the VM that a channel may wait for will be free soon. */
+static bool any_ending(const struct vm *vm)
+{
+	for (const struct channel *channel = vm->channels.first; channel; channel = channel->next)
+		if (is_ending(channel))
+			return true;
+	return false;
 }
 
 /* Starts a channel that waits, if it can. Returns 0, also where it goes on waiting, or an error. */
@@ -285,14 +293,12 @@ static uint32_t try_start(struct channel *channel)
 	error = check_quotas(vm, channel->bytes, &wait);
 	if (error || wait || !start_allowed(vm, now))
 		return error;
-	if (!place(channel)) {
-		for (const struct channel *other = vm->channels.first; other; other = other->next)
-			if (is_ending(other))
-				return VGPU_ERR_NONE;
-		return VGPU_ERR_WINDOW_LIMIT;
-	}
+	if (!place(channel))
+		return any_ending(vm) ? VGPU_ERR_NONE : VGPU_ERR_WINDOW_LIMIT;
 	if (!pools_window_take(&vm->mediator->pools, channel->region.bytes)) {
 		region_free(&vm->channels.bar, &channel->region);
+		if (any_ending(vm))
+			return VGPU_ERR_NONE;
 		vm_log(vm, VGPU_LOG_WARNING,
 		       "channel %u: the host has no room for its window (window-commitment)",
 		       channel->number);
@@ -303,10 +309,12 @@ static uint32_t try_start(struct channel *channel)
 	if (start_worker(channel, &err) < 0) {
 		vm_log(vm, VGPU_LOG_ERROR, "channel %u: %s", channel->number, err->message);
 		channel_unschedule(channel);
+		pools_window_release(&vm->mediator->pools, channel->region.bytes);
 		unplace(channel);
 		backoff_fail(&vm->channels.backoff, now);
 		return VGPU_ERR_UNAVAILABLE;
 	}
+	channel->worker->window_bytes = channel->region.bytes;
 	close_eventfds(channel);
 	channel->state = CHANNEL_STARTING;
 	return VGPU_ERR_NONE;

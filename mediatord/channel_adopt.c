@@ -75,6 +75,17 @@ static int schedule(struct channel *channel, uint32_t gpu)
 	return channel_schedule(channel, &gpu, true);
 }
 
+/* Its worker may have been counted already, for a VM that was deleted. */
+static void hold_window(const struct channel *channel)
+{
+	struct worker *worker = channel->worker;
+
+	if (worker->window_bytes)
+		return;
+	worker->window_bytes = channel->region.bytes;
+	pools_window_add(&channel->vm->mediator->pools, worker->window_bytes);
+}
+
 /* Takes what the channel holds. Returns NULL, or why not all can be taken. */
 static const char *take(struct channel *channel)
 {
@@ -122,7 +133,7 @@ const char *channel_adopt(struct vm *vm, struct worker *worker)
 		free(channel);
 		return fault;
 	}
-	pools_window_add(&vm->mediator->pools, channel->region.bytes);
+	hold_window(channel);
 	/* Until the device comes back nothing is placed, but so that this is so by itself. */
 	vm->channels.bar.bytes = record->bar_bytes;
 	append(channel);
@@ -140,6 +151,6 @@ void channel_adopt_orphan(struct vm *vm, struct worker *worker)
 	if (region_claim(&vm->channels.bar, &channel->region, worker->record->region,
 			 worker->record->region_bytes))
 		ledger_reserve(&vm->channels.window, channel->region.bytes, 0);
-	pools_window_add(&vm->mediator->pools, channel->region.bytes);
+	hold_window(channel);
 	append(channel);
 }

@@ -144,8 +144,17 @@ static bool text_ends(const char *text, size_t size)
 
 static void set_context(struct worker *worker, bool context)
 {
+	struct pools *pools = &worker->mediator->pools;
+
+	if (worker->context == context)
+		return;
 	worker->context = context;
-	RECORD_SET(worker->record, context, context ? 1 : 0);
+	if (context)
+		pools_context_add(pools, worker->gpu);
+	else
+		pools_context_release(pools, worker->gpu);
+	if (worker->record)
+		RECORD_SET(worker->record, context, context ? 1 : 0);
 }
 
 static bool version_served(uint32_t version)
@@ -165,7 +174,6 @@ static const char *handle_prepared(struct worker *worker,
 		return "another version of the protocol; mediator and worker are not from the "
 		       "same installation";
 	worker->prepared = true;
-	set_context(worker, true);
 	/* It goes to logs, JSON and the guest: nothing but printable ASCII. */
 	for (size_t i = 0; prepared->gpu_name[i]; i++)
 		worker->gpu_name[i] = prepared->gpu_name[i] < 0x20 || prepared->gpu_name[i] > 0x7e
@@ -266,29 +274,6 @@ static const char *handle_failed(struct worker *worker, const struct vgpu_worker
 	return NULL;
 }
 
-uint32_t worker_contexts(const struct mediator *mediator, uint32_t gpu)
-{
-	uint32_t count = 0;
-
-	for (const struct worker *worker = mediator->workers; worker; worker = worker->next)
-		count += worker->gpu == gpu && worker->context;
-	return count;
-}
-
-void worker_count_contexts(struct mediator *mediator)
-{
-	struct pools *pools = &mediator->pools;
-
-	for (size_t i = 0; i < pools->gpu_count; i++)
-		pools->gpus[i].contexts = worker_contexts(mediator, pools->gpus[i].index);
-}
-
-bool worker_context_room(struct mediator *mediator, uint32_t gpu)
-{
-	worker_count_contexts(mediator);
-	return pools_context_take(&mediator->pools, gpu);
-}
-
 /* A channel's context, which no quota is about. */
 static const char *handle_context(struct worker *worker, const struct vgpu_worker_reserve *reserve)
 {
@@ -301,8 +286,9 @@ static const char *handle_context(struct worker *worker, const struct vgpu_worke
 		return "a malformed RESERVE";
 	if (worker->context)
 		return "a RESERVE of a context where it has one";
-	answer.granted = worker_context_room(worker->mediator, worker->gpu);
-	set_context(worker, answer.granted);
+	answer.granted = pools_context_take(&worker->mediator->pools, worker->gpu);
+	worker->context = answer.granted;
+	RECORD_SET(worker->record, context, answer.granted);
 	if (vgpu_packet_send(control_socket(worker), &answer, sizeof(answer), NULL, 0) < 0)
 		return "RESERVE upon RESERVE, without reading the answers";
 	return NULL;
@@ -533,6 +519,9 @@ static void gone(struct worker *worker)
 {
 	struct keeper_worker *process = worker->process;
 
+	/* First: who waits for that room may take it. */
+	set_context(worker, false);
+	pools_window_release(&worker->mediator->pools, worker->window_bytes);
 	tell_gone(worker);
 	worker_leave(worker);
 	keeper_forget(&process);

@@ -52,7 +52,7 @@ struct worker {
 	struct record *record; /* NULL: of no use */
 	struct grant grant;    /* until a channel takes it */
 	bool prepared;	       /* PREPARED came */
-	bool context; /* it has one on its GPU; from PREPARED on, and until it was reaped */
+	bool context;	       /* it has one on its GPU, or makes it; the pools count it */
 	bool reaped;
 	uint32_t gpu;
 	struct source *source; /* of the control socket; NULL where nobody listens any more */
@@ -61,6 +61,7 @@ struct worker {
 	char gpu_name[VGPU_GPU_NAME_BYTES]; /* once it is prepared */
 	struct ledger memory;		    /* its part of what the VM holds */
 	uint64_t released_bytes;	    /* the sum of its RELEASEs */
+	uint64_t window_bytes;		    /* that the pools count for it until it was reaped */
 	uint64_t jobs;			    /* completed */
 	bool adopted;			    /* an earlier mediator started it */
 	uint64_t old_job;		    /* that an earlier mediator gave it; 0: none */
@@ -119,14 +120,6 @@ pid_t worker_pid(const struct worker *worker);
 /* As vm_log(), about a worker; also of a VM that was deleted. */
 void worker_log(const struct worker *worker, int level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-
-/* How many contexts there are on a GPU, each of which takes hundreds of MiB of it. */
-uint32_t worker_contexts(const struct mediator *mediator, uint32_t gpu);
-/* Tells the pools. */
-void worker_count_contexts(struct mediator *mediator);
-/* Whether the GPU's pool has room for one more, which is then counted until they are counted again.
- */
-bool worker_context_room(struct mediator *mediator, uint32_t gpu);
 
 /* Watches its control socket. Returns 0, or -1 with errno. */
 int worker_listen(struct worker *worker);

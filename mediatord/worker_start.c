@@ -29,6 +29,7 @@ static int make_record(struct worker *worker, int *fd, struct vgpu_error **err)
 	record->backend = worker->mediator->config->backend;
 	record->gpu = worker->gpu;
 	record->start_ns = worker->start_ns;
+	record->context = worker->context;
 	RECORD_SET(record, kind, RECORD_WARM);
 	return 0;
 }
@@ -110,6 +111,8 @@ static void free_worker(struct worker **worker)
 {
 	if (!*worker)
 		return;
+	if ((*worker)->context)
+		pools_context_release(&(*worker)->mediator->pools, (*worker)->gpu);
 	loop_remove((*worker)->mediator->loop, &(*worker)->source);
 	timers_unreserve(loop_timers((*worker)->mediator->loop), 1);
 	record_free(&(*worker)->record);
@@ -147,13 +150,14 @@ int worker_prepare(struct mediator *mediator, uint32_t gpu, struct worker **work
 
 	if (!made)
 		return vgpu_error_set(err, ENOMEM, "out of memory");
-	if (!worker_context_room(mediator, gpu))
+	made->gpu = gpu;
+	made->context = pools_context_take(&mediator->pools, gpu);
+	if (!made->context)
 		return vgpu_error_set(err, EDQUOT,
 				      "GPU %u has no room for a context: its pool has promised its "
 				      "memory",
 				      gpu);
 	made->state = WORKER_WARM;
-	made->gpu = gpu;
 	made->start_ns = vgpu_now_ns();
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return vgpu_error_errno(err, errno, "cannot make the worker's socket");

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A channel's worker that dies, hangs or lies costs that channel, and nobody anything else. */
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "common/clock.h"
+#include "common/ring.h"
 #include "tests/mediatord/loop-fake-worker.h"
 #include "tests/mediatord/loop-harness.h"
 #include "tests/mediatord/medchan-device.h"
@@ -336,6 +339,88 @@ static void a_deleted_vm_leaves_no_worker(void **state)
 	device_close(&device);
 }
 
+/* The host has room for one window: the next has it when the worker of the last is gone. */
+static void room_on_the_host_comes_back(void **state)
+{
+	struct harness *harness = *state;
+	struct vgpu_error *err = NULL;
+	struct device device;
+
+	harness->config->window_commitment_bytes =
+		vgpu_ring_window_offset(DEVICE_ENTRIES) + DEVICE_WINDOW;
+	device_open(&device, harness->link_path);
+	device_open_channel(&device, 0);
+	device_send_open(&device, 1, DEVICE_ENTRIES, DEVICE_WINDOW);
+	assert_int_equal(device_opened(&device, 1), VGPU_ERR_WINDOW_LIMIT);
+	device_reset(&device);
+	device_open_channel(&device, 0);
+	assert_int_equal(control_vm_delete(harness->control, harness->vm.uuid, &err), 0);
+	assert_true(client_sees_end(&device.client, CLIENT_TIMEOUT_MS));
+	client_close(&device.client);
+	harness_put(harness);
+	device_connect(&device, harness->link_path);
+	device_open_channel(&device, 0);
+	device_close(&device);
+}
+
+/* Three contexts fit the only GPU beside this VM's quota of memory. */
+static void bound_contexts(struct harness *harness, uint64_t quota_bytes)
+{
+	const uint64_t context_bytes = UINT64_C(100) << 20;
+	struct gpu_report *report = calloc(1, sizeof(*report));
+
+	assert_non_null(report);
+	harness->vm.quotas.gpu_memory_bytes = quota_bytes;
+	harness_put(harness);
+	harness->config->context_memory_bytes = context_bytes;
+	harness->config->pools[0].memory_commitment = 100;
+	report->count = 1;
+	report->gpus[0].memory_bytes = 3 * context_bytes + 2 * quota_bytes;
+	assert_int_equal(control_gpus(harness->control, report, NULL), 0);
+	free(report);
+}
+
+static void contexts_that_are_being_made_count(void **state)
+{
+	struct harness *harness = *state;
+	struct device device;
+
+	bound_contexts(harness, FAKE_START_SILENT);
+	device_open(&device, harness->link_path);
+	for (uint32_t i = 0; i < 3; i++)
+		device_send_open(&device, i, DEVICE_ENTRIES, DEVICE_WINDOW);
+	device_send_open(&device, 3, DEVICE_ENTRIES, DEVICE_WINDOW);
+	assert_int_equal(device_opened(&device, 3), VGPU_ERR_UNAVAILABLE);
+	device_close(&device);
+}
+
+static void contexts_that_are_gone_are_room_for_another_vm(void **state)
+{
+	const uint64_t quota_bytes = UINT64_C(60) << 20;
+	struct harness *harness = *state;
+	struct vgpu_error *err = NULL;
+	struct vm_config other;
+	struct device device;
+
+	bound_contexts(harness, quota_bytes);
+	device_open(&device, harness->link_path);
+	for (uint32_t i = 0; i < 3; i++)
+		device_open_channel(&device, i);
+	other = harness->vm;
+	other.uuid[15]++;
+	other.vm_id = 2;
+	other.quotas.gpu_memory_bytes = 2 * quota_bytes;
+	assert_int_equal(control_vm_put(harness->control, &other, &err), -1);
+	assert_int_equal(err->status, EDQUOT);
+	vgpu_error_free(&err);
+	for (uint32_t i = 0; i < 3; i++)
+		device_close_channel(&device, i);
+	if (control_vm_put(harness->control, &other, &err) < 0)
+		fail_msg("%s", err->message);
+	assert_int_equal(control_vm_delete(harness->control, other.uuid, &err), 0);
+	device_close(&device);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, harness_setup, harness_teardown)
@@ -353,6 +438,9 @@ int main(void)
 		TEST(a_context_counts_while_it_is_there),
 		TEST(one_context_is_all_that_a_worker_has),
 		TEST(a_deleted_vm_leaves_no_worker),
+		TEST(room_on_the_host_comes_back),
+		TEST(contexts_that_are_being_made_count),
+		TEST(contexts_that_are_gone_are_room_for_another_vm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
