@@ -44,6 +44,15 @@ static void spawn_and_be_killed(const struct keeper_driver *driver)
 	assert_true(WIFSIGNALED(status));
 }
 
+/* A keeper that was given worker 1 by the mediator that is connected at *fd. */
+static pid_t launch_with_worker(struct keeper_driver *driver, int *fd, struct keeper_bundle *bundle)
+{
+	keeper_launch(driver, NULL);
+	*fd = keeper_greet_empty(driver);
+	*bundle = keeper_bundle_new();
+	return keeper_spawned(*fd, 1, bundle);
+}
+
 static void a_killed_mediators_workers_are_the_next_ones(void **state)
 {
 	struct keeper_driver *driver = *state;
@@ -128,14 +137,12 @@ static void send_keep(int fd, uint64_t worker, pid_t pid, const struct keeper_bu
 static void a_killed_keepers_workers_are_the_next_ones(void **state)
 {
 	struct keeper_driver *driver = *state;
-	struct keeper_bundle bundle = keeper_bundle_new();
+	struct keeper_bundle bundle;
 	union vgpu_keeper_message message;
 	int fd, fds[VGPU_KEEPER_FDS];
 	pid_t pid;
 
-	keeper_launch(driver, NULL);
-	fd = keeper_greet_empty(driver);
-	pid = keeper_spawned(fd, 1, &bundle);
+	pid = launch_with_worker(driver, &fd, &bundle);
 	keeper_signal(driver, SIGKILL);
 	keeper_expect_end(fd);
 	close(fd);
@@ -169,13 +176,10 @@ static void a_killed_keepers_workers_are_the_next_ones(void **state)
 static void one_that_had_ended_before_its_keep_ends_at_once(void **state)
 {
 	struct keeper_driver *driver = *state;
-	struct keeper_bundle bundle = keeper_bundle_new();
-	pid_t pid;
+	struct keeper_bundle bundle;
 	int fd;
+	pid_t pid = launch_with_worker(driver, &fd, &bundle);
 
-	keeper_launch(driver, NULL);
-	fd = keeper_greet_empty(driver);
-	pid = keeper_spawned(fd, 1, &bundle);
 	keeper_signal(driver, SIGKILL);
 	close(fd);
 	assert_int_equal(kill(pid, SIGKILL), 0);
@@ -191,13 +195,10 @@ static void one_that_had_ended_before_its_keep_ends_at_once(void **state)
 static void a_terminated_keeper_leaves_the_workers_to_their_mediator(void **state)
 {
 	struct keeper_driver *driver = *state;
-	struct keeper_bundle bundle = keeper_bundle_new();
-	pid_t pid;
+	struct keeper_bundle bundle;
 	int fd;
+	pid_t pid = launch_with_worker(driver, &fd, &bundle);
 
-	keeper_launch(driver, NULL);
-	fd = keeper_greet_empty(driver);
-	pid = keeper_spawned(fd, 1, &bundle);
 	assert_int_equal(keeper_signal(driver, SIGTERM), 0);
 	assert_int_equal(keeper_dial(driver), -1);
 	assert_int_equal(keeper_ask(bundle.fds[VGPU_KEEPER_FD_CONTROL]), pid);
@@ -209,13 +210,10 @@ static void a_terminated_keeper_leaves_the_workers_to_their_mediator(void **stat
 static void a_terminated_keeper_without_a_mediator_ends_them(void **state)
 {
 	struct keeper_driver *driver = *state;
-	struct keeper_bundle bundle = keeper_bundle_new();
-	pid_t pid;
+	struct keeper_bundle bundle;
 	int fd;
+	pid_t pid = launch_with_worker(driver, &fd, &bundle);
 
-	keeper_launch(driver, NULL);
-	fd = keeper_greet_empty(driver);
-	pid = keeper_spawned(fd, 1, &bundle);
 	close(fd);
 	/* Also one that would not end with its socket, which is open here. */
 	assert_int_equal(keeper_signal(driver, SIGTERM), 0);
@@ -248,13 +246,10 @@ static void without_a_mediator_it_waits_as_long_as_it_was_told(void **state)
 static void a_mediator_can_end_it(void **state)
 {
 	struct keeper_driver *driver = *state;
-	struct keeper_bundle bundle = keeper_bundle_new();
-	pid_t pid;
+	struct keeper_bundle bundle;
 	int fd;
+	pid_t pid = launch_with_worker(driver, &fd, &bundle);
 
-	keeper_launch(driver, NULL);
-	fd = keeper_greet_empty(driver);
-	pid = keeper_spawned(fd, 1, &bundle);
 	keeper_send_plain(fd, VGPU_KEEPER_END, 0);
 	close(fd);
 	assert_int_equal(keeper_wait_end(driver), 0);
