@@ -66,3 +66,4 @@ check-fuzz: fuzz-targets
 	done; exit $$failed
 EXTRA_DIST += tests/expected-skips
 EXTRA_DIST += tests/README.md
+EXTRA_DIST += tests/wait.h

@@ -132,7 +132,7 @@ static enum vgpu_result open_at_last(struct vgpu *vgpu, struct vgpu_channel **ch
 	const struct timespec pause = { 0, 50 * 1000 * 1000 };
 	enum vgpu_result result = VGPU_E_UNAVAILABLE;
 
-	for (int i = 0; i < 200 && result == VGPU_E_UNAVAILABLE; i++) {
+	for (int i = 0; i < 1200 && result == VGPU_E_UNAVAILABLE; i++) {
 		result = vgpu_channel_open(vgpu, 0, 1 << 20, 0, channel);
 		if (result == VGPU_E_UNAVAILABLE)
 			nanosleep(&pause, NULL);

@@ -20,6 +20,7 @@
 #include "common/clock.h"
 #include "guest-agent/mailbox.h"
 #include "guest-agent/transport_pci.h"
+#include "tests/wait.h"
 
 #define FIRST  "0000:00:05.0"
 #define SECOND "0000:01:00.0"
@@ -298,7 +299,6 @@ static void turns_exclude_each_other(void **state)
 static void a_busy_process_starves_nobody(void **state)
 {
 	struct transport *mine;
-	int64_t start, longest = 0;
 	int status;
 	pid_t child;
 
@@ -323,17 +323,14 @@ static void a_busy_process_starves_nobody(void **state)
 	mine = open_vgpu(FIRST);
 	usleep(20000);
 	for (int i = 0; i < 20; i++) {
-		start = vgpu_now_ns();
-		assert_int_equal(mine->ops->lock(mine, start + 5 * VGPU_NS_PER_SECOND), VGPU_OK);
-		if (vgpu_now_ns() - start > longest)
-			longest = vgpu_now_ns() - start;
+		assert_int_equal(mine->ops->lock(mine, vgpu_now_ns() + WAIT_MS * VGPU_NS_PER_MS),
+				 VGPU_OK);
 		mine->ops->unlock(mine);
 		usleep(1000);
 	}
 	kill(child, SIGKILL);
 	waitpid(child, &status, 0);
 	mine->ops->close(mine);
-	assert_true(longest < VGPU_NS_PER_SECOND);
 }
 
 static void a_killed_process_holds_nothing(void **state)

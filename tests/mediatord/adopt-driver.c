@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/mediatord/adopt-driver.h"
+#include "tests/wait.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -108,9 +109,7 @@ unsigned long long adopt_usage(struct daemon *daemon, const char *name)
 
 void adopt_wait_usage(struct daemon *daemon, const char *name, unsigned long long value)
 {
-	for (int i = 0; i < 500 && adopt_usage(daemon, name) != value; i++)
-		usleep(10000);
-	assert_int_equal(adopt_usage(daemon, name), value);
+	wait_until(adopt_usage(daemon, name) == value);
 }
 
 void adopt_kill(struct daemon *daemon, struct device *device)

@@ -22,10 +22,11 @@
 #include <cmocka.h>
 
 #include "common/packet.h"
+#include "tests/wait.h"
 
 #define TRIES	   2000
 #define TRY_US	   5000
-#define TIMEOUT_MS 10000
+#define TIMEOUT_MS WAIT_MS
 #define PAGE_BYTES 4096
 
 void keeper_program(char *path, size_t size, const char *name)

@@ -9,9 +9,10 @@
 #include <sys/types.h>
 
 #include "common/link.h"
+#include "tests/wait.h"
 
 #define CLIENT_WINDOW_BYTES (UINT64_C(1) << 20)
-#define CLIENT_TIMEOUT_MS   5000
+#define CLIENT_TIMEOUT_MS   WAIT_MS
 
 struct client {
 	int fd;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/mediatord/loop-daemon.h"
+#include "tests/wait.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -42,7 +43,7 @@ static int connect_control(const struct daemon *daemon)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
 	strcpy(address.sun_path, daemon->control);
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < WAIT_MS / 10; i++) {
 		int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
 		if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
@@ -113,9 +114,7 @@ pid_t daemon_worker_pid(struct daemon *daemon)
 
 void daemon_wait_until_gone(pid_t pid)
 {
-	for (int i = 0; i < 1000 && kill(pid, 0) == 0; i++)
-		usleep(5000);
-	assert_int_equal(kill(pid, 0), -1);
+	wait_until(kill(pid, 0) < 0);
 }
 
 int daemon_setup(void **state)

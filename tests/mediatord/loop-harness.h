@@ -10,6 +10,7 @@
 
 #include "mediatord/config.h"
 #include "mediatord/control.h"
+#include "tests/wait.h"
 
 struct harness {
 	char dir[64];
@@ -30,15 +31,8 @@ struct vm_status harness_status(struct harness *harness);
 /* How many descriptors this process has open. */
 unsigned int harness_descriptors(void);
 
-/* Waits up to 5 s for a condition on `status` (struct vm_status), which is read again and again. */
+/* Waits for a condition on `status` (struct vm_status), which is read again and again. */
 #define harness_wait(harness, status, condition)                                                   \
-	do {                                                                                       \
-		int tries_ = 0;                                                                    \
-		while ((status) = harness_status(harness), !(condition)) {                         \
-			if (++tries_ > 1000)                                                       \
-				fail_msg("never came true: %s", #condition);                       \
-			usleep(5000);                                                              \
-		}                                                                                  \
-	} while (0)
+	wait_until(((status) = harness_status(harness), (condition)))
 
 #endif

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "tests/mediatord/adopt-driver.h"
+#include "tests/wait.h"
 
 static const uint64_t none[4];
 
@@ -109,8 +110,7 @@ static void one_that_ended_meanwhile_is_lost(void **state)
 	/* The guest breaks its ring, which ends the worker. */
 	ring.submissions[ring.submitted % ring.entries].sequence = 4000000000u;
 	guest_ring_doorbell(&ring);
-	for (int i = 0; i < 500 && !__atomic_load_n(&ring.control->failed, __ATOMIC_ACQUIRE); i++)
-		usleep(10000);
+	wait_until(__atomic_load_n(&ring.control->failed, __ATOMIC_ACQUIRE));
 	adopt_start(daemon, &device);
 	assert_int_not_equal(device_closed(&device, 4), VGPU_ERR_NONE);
 	device_open_channel(&device, 4);

@@ -13,6 +13,7 @@
 
 #include "common/clock.h"
 #include "tests/mediatord/adopt-driver.h"
+#include "tests/wait.h"
 
 static const uint64_t none[4];
 
@@ -196,9 +197,7 @@ static void a_keeper_that_is_killed_costs_nothing(void **state)
 	keeper = adopt_keeper_pid(daemon);
 	kill(keeper, SIGKILL);
 	adopt_check(&ring, pointer, 9);
-	for (int i = 0; i < 500 && (next = adopt_keeper_pid(daemon), !next || next == keeper); i++)
-		usleep(10000);
-	assert_true(next && next != keeper);
+	wait_until((next = adopt_keeper_pid(daemon)) && next != keeper);
 	device_open_channel(&device, 1);
 	/* It has the worker of the first, too. */
 	adopt_kill(daemon, &device);
@@ -270,9 +269,7 @@ static pid_t start_keeper(const struct daemon *daemon)
 		execl(program, "vgpu-keeper", "--socket", path, "--worker", worker, (char *)NULL);
 		_exit(127);
 	}
-	for (int i = 0; i < 500 && !adopt_keeper_pid(daemon); i++)
-		usleep(10000);
-	assert_int_equal(adopt_keeper_pid(daemon), pid);
+	wait_until(adopt_keeper_pid(daemon) == pid);
 	return pid;
 }
 
@@ -287,8 +284,7 @@ static void sigterm_leaves_the_workers_to_a_keeper_that_stays(void **state)
 	int status;
 
 	daemon_end(daemon, SIGTERM);
-	for (int i = 0; i < 500 && adopt_keeper_pid(daemon); i++)
-		usleep(10000);
+	wait_until(!adopt_keeper_pid(daemon));
 	keeper = start_keeper(daemon);
 	daemon_start(daemon);
 	device_open(&device, daemon->link);

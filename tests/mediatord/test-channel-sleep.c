@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "tests/mediatord/channel-driver.h"
+#include "tests/wait.h"
 
 static const struct vgpu_submission nop = { .opcode = VGPU_RING_NOP };
 
@@ -87,7 +88,7 @@ static void the_doorbell_wakes_it(void **state)
 		channel_await_sleep(&channel);
 		guest_ring_submit(&channel.ring, &nop);
 		assert_true(channel.ring.doorbells == doorbells + 1);
-		assert_true(guest_ring_sleep(&channel.ring, 5000));
+		assert_true(guest_ring_sleep(&channel.ring, WAIT_MS));
 		assert_true(guest_ring_poll(&channel.ring, &completion));
 	}
 }
@@ -148,8 +149,8 @@ static void a_guest_that_sleeps_is_woken(void **state)
 	eventfd_count(channel.fds[2]);
 	channel.ring.control->guest_sleeps = 1;
 	guest_ring_submit(&channel.ring, &nop);
-	assert_int_equal(poll(&(struct pollfd){ .fd = channel.fds[2], .events = POLLIN }, 1, 5000),
-			 1);
+	assert_int_equal(
+		poll(&(struct pollfd){ .fd = channel.fds[2], .events = POLLIN }, 1, WAIT_MS), 1);
 	assert_true(guest_ring_poll(&channel.ring, &completion));
 	channel.ring.control->guest_sleeps = 0;
 }
@@ -162,7 +163,7 @@ static void sleeping_against_each_other(void **state)
 	(void)state;
 	for (int i = 0; i < 5000; i++) {
 		guest_ring_submit(&channel.ring, &nop);
-		assert_true(guest_ring_sleep(&channel.ring, 5000));
+		assert_true(guest_ring_sleep(&channel.ring, WAIT_MS));
 		assert_true(guest_ring_poll(&channel.ring, &completion));
 		if (i % 16 == 0)
 			usleep(i % 300);

@@ -18,6 +18,7 @@
 
 #include "common/cleanup.h"
 #include "mediatord/gpus.h"
+#include "tests/wait.h"
 
 static char folder[] = "/tmp/vgpu-gpus-XXXXXX";
 
@@ -194,8 +195,7 @@ static void what_a_gpu_was_stands_while_its_driver_is_silent(void **state)
 	assert_int_equal(gpus_open(config, &gpus, NULL), 0);
 	make_program("exit 1");
 	assert_int_equal(gpus_watch(gpus, keep_last, &last, NULL), 0);
-	for (int i = 0; i < 3000 && __atomic_load_n(&last, __ATOMIC_ACQUIRE) < 0; i++)
-		usleep(10000);
+	wait_until(__atomic_load_n(&last, __ATOMIC_ACQUIRE) >= 0);
 	gpus_close(&gpus);
 	assert_int_equal(last, GPU_UNKNOWN);
 	config_free(&config);

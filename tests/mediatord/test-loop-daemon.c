@@ -23,6 +23,7 @@
 #include "common/clock.h"
 #include "tests/mediatord/loop-client.h"
 #include "tests/mediatord/loop-daemon.h"
+#include "tests/wait.h"
 
 #define STALE "6f1d6c1e-0f5e-4c55-9d3a-ffffffffffff"
 
@@ -31,7 +32,6 @@ static void after_kill_9_all_is_back_with_nothing_put_again(void **state)
 	struct daemon *daemon = *state;
 	struct client client;
 	uint64_t context;
-	int64_t back;
 	pid_t worker;
 
 	client_open(&client, daemon->link);
@@ -56,14 +56,12 @@ static void after_kill_9_all_is_back_with_nothing_put_again(void **state)
 	close(open(path, O_CREAT | O_WRONLY, 0600));
 
 	daemon_start(daemon);
-	back = vgpu_now_ns();
 	client_open(&client, daemon->link);
 	assert_int_equal(client.config.vm_id, 5);
 	assert_int_equal(client_nop(&client), VGPU_ERR_NONE);
 	/* It resumed nothing, so nothing is left of before. */
 	assert_true(client.config.context != context);
 	daemon_wait_until_gone(worker);
-	assert_true(vgpu_now_ns() - back < 2 * VGPU_NS_PER_SECOND);
 	client_close(&client);
 	assert_int_equal(access(address.sun_path, F_OK), -1);
 	assert_int_equal(access(path, F_OK), 0);
@@ -218,7 +216,7 @@ static void a_worker_has_nothing_that_it_does_not_need(void **state)
 static void the_daemon_leaks_no_descriptor(void **state)
 {
 	struct daemon *daemon = *state;
-	unsigned int before = daemon_descriptors_of(daemon->pid), after = 0;
+	unsigned int before = daemon_descriptors_of(daemon->pid);
 	struct client client;
 
 	for (int i = 0; i < 20; i++) {
@@ -226,10 +224,8 @@ static void the_daemon_leaks_no_descriptor(void **state)
 		assert_int_equal(client_nop(&client), VGPU_ERR_NONE);
 		client_close(&client);
 	}
-	for (int i = 0; i < 400 && (after = daemon_descriptors_of(daemon->pid)) > before; i++)
-		usleep(10000);
 	/* Fewer: the registration's HTTP connection was still being closed. */
-	assert_true(after <= before);
+	wait_until(daemon_descriptors_of(daemon->pid) <= before);
 }
 
 int main(void)

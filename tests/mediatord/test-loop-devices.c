@@ -20,6 +20,7 @@
 #include "tests/mediatord/loop-client.h"
 #include "tests/mediatord/loop-fake-worker.h"
 #include "tests/mediatord/loop-harness.h"
+#include "tests/wait.h"
 
 static void reset(struct client *client)
 {
@@ -204,7 +205,7 @@ static void open_soon(struct client *client, const char *path)
 	union vgpu_link_message message;
 	int type = VGPU_MSG_REFUSED;
 
-	for (int i = 0; i < 200 && type == VGPU_MSG_REFUSED; i++) {
+	for (int i = 0; i < WAIT_MS / 10 && type == VGPU_MSG_REFUSED; i++) {
 		client_connect(client, path);
 		assert_int_equal(client_send(client, &hello, sizeof(hello), window), 0);
 		type = client_receive(client, &message, CLIENT_TIMEOUT_MS);
@@ -239,9 +240,7 @@ static void devices_that_come_and_go_leak_no_descriptor(void **state)
 		client_close(&client);
 	}
 	harness_wait(harness, status, status.link_state == VGPU_LINK_DOWN && !status.worker_pid);
-	for (int i = 0; i < 1000 && harness_descriptors() != before; i++)
-		usleep(5000);
-	assert_int_equal(harness_descriptors(), before);
+	wait_until(harness_descriptors() == before);
 }
 
 static void a_deleted_vm_is_gone_with_link_and_worker(void **state)
@@ -263,9 +262,7 @@ static void a_deleted_vm_is_gone_with_link_and_worker(void **state)
 	assert_true(client_sees_end(&client, CLIENT_TIMEOUT_MS));
 	client_close(&client);
 	assert_int_equal(access(path, F_OK), -1);
-	for (int i = 0; i < 1000 && kill(pid, 0) == 0; i++)
-		usleep(5000);
-	assert_int_equal(kill(pid, 0), -1);
+	wait_until(kill(pid, 0) < 0);
 	assert_int_equal(control_vm_status(harness->control, other.uuid, &status, &err), -1);
 	assert_int_equal(err->status, ENOENT);
 	vgpu_error_free(&err);

@@ -14,6 +14,7 @@
 #include "tests/mediatord/loop-client.h"
 #include "tests/mediatord/loop-fake-worker.h"
 #include "tests/mediatord/loop-harness.h"
+#include "tests/wait.h"
 
 static bool exists(pid_t pid)
 {
@@ -22,10 +23,8 @@ static bool exists(pid_t pid)
 
 static void wait_until_gone(pid_t pid)
 {
-	for (int i = 0; i < 1000 && exists(pid); i++)
-		usleep(5000);
 	/* Neither running nor a zombie. */
-	assert_false(exists(pid));
+	wait_until(!exists(pid));
 }
 
 static void a_worker_that_misbehaves_is_replaced(void **state)
@@ -63,19 +62,16 @@ static void a_worker_that_is_killed_under_a_request_is_replaced(void **state)
 	uint8_t bytes[VGPU_MAILBOX_BYTES];
 	union vgpu_link_message message;
 	struct client client;
-	int64_t start;
 
 	client_open(&client, harness->link_path);
 	assert_int_equal(client_nop(&client), VGPU_ERR_NONE);
 	client_submit(&client, bytes, client_kernel(bytes, FAKE_HANG, 0));
 	usleep(50000);
-	start = vgpu_now_ns();
 	kill(harness_status(harness).worker_pid, SIGKILL);
 	assert_int_equal(client_receive_answer(&client, &message, CLIENT_TIMEOUT_MS),
 			 VGPU_MSG_RESPONSE);
 	assert_int_equal(message.response.error_code, VGPU_ERR_CONTEXT_LOST);
 	assert_int_equal(client_nop(&client), VGPU_ERR_NONE);
-	assert_true(vgpu_now_ns() - start < 2 * VGPU_NS_PER_SECOND);
 	client_close(&client);
 }
 
@@ -98,7 +94,6 @@ static void a_job_over_its_time_is_ended(void **state)
 	assert_int_equal(client_call(&client, bytes, client_kernel(bytes, FAKE_HANG, 0), &response),
 			 VGPU_ERR_TIMEOUT);
 	assert_true(vgpu_now_ns() - start >= 300 * VGPU_NS_PER_MS);
-	assert_true(vgpu_now_ns() - start < 2 * VGPU_NS_PER_SECOND);
 	wait_until_gone(pid);
 	/* It is the keeper's child: the mediator hears of its end a little later. */
 	harness_wait(harness, status, status.usage.gpu_time_ns >= 300 * VGPU_NS_PER_MS);
@@ -218,7 +213,8 @@ static void a_silent_worker_is_given_up_after_10_s(void **state)
 	harness_wait(harness, status, status.worker_pid != 0);
 	assert_int_equal(status.worker_state, VGPU_WORKER_STARTING);
 	pid = status.worker_pid;
-	assert_int_equal(client_receive_answer(&client, &message, 12000), VGPU_MSG_RESPONSE);
+	assert_int_equal(client_receive_answer(&client, &message, CLIENT_TIMEOUT_MS),
+			 VGPU_MSG_RESPONSE);
 	assert_int_equal(message.response.error_code, VGPU_ERR_UNAVAILABLE);
 	wait_until_gone(pid);
 	client_close(&client);

@@ -15,6 +15,7 @@
 #include "mediatord/worker_protocol.h"
 #include "tests/mediatord/loop-harness.h"
 #include "tests/mediatord/medchan-device.h"
+#include "tests/wait.h"
 
 #define OTHER_UUID "00000000-0000-4000-8000-0000000000bb"
 #define RUN	   VGPU_GRANT_RUN
@@ -25,19 +26,10 @@ struct two {
 	struct device a, b;
 };
 
-/* Waits up to 5 s until an order's answer is the one that is expected. */
+/* Waits until an order's answer is the one that is expected. */
 static void wait_answer(struct device *device, uint32_t kind, uint64_t expected)
 {
-	uint64_t answer = 0;
-
-	for (int i = 0; i < 1000; i++) {
-		answer = device_ask(device, 0, kind, 0);
-		if (answer == expected)
-			return;
-		usleep(5000);
-	}
-	fail_msg("the answer to order %u stays %llu, not %llu", kind, (unsigned long long)answer,
-		 (unsigned long long)expected);
+	wait_until(device_ask(device, 0, kind, 0) == expected);
 }
 
 static void put_other(struct two *two)
@@ -217,12 +209,10 @@ static void tokens_are_the_vms_rate(void **state)
 	two.harness->vm.quotas.requests_per_second = 1;
 	two.harness->vm.quotas.burst = 3;
 	harness_put(two.harness);
-	for (int i = 0; i < 1000 && device_ask(&two.a, 0, ORDER_TOKENS, 0) > 3; i++)
-		usleep(5000);
-	assert_true(device_ask(&two.a, 0, ORDER_TOKENS, 0) <= 3);
+	wait_until(device_ask(&two.a, 0, ORDER_TOKENS, 0) <= 3);
 	device_ask(&two.a, 0, ORDER_COUNT, 3);
 	device_ask(&two.a, 0, ORDER_WANT, VGPU_WORKER_WANT_TOKENS);
-	wait_answer(&two.a, ORDER_TOKENS, 4);
+	wait_until(device_ask(&two.a, 0, ORDER_TOKENS, 0) >= 4);
 	two.harness->vm.quotas.requests_per_second = 0;
 	two.harness->vm.quotas.burst = 0;
 	harness_put(two.harness);
@@ -249,7 +239,7 @@ static void a_gpu_that_fails_takes_its_channels_along(void **state)
 	report->gpus[0].state = GPU_OK;
 	assert_int_equal(control_gpus(two.harness->control, report, NULL), 0);
 	/* Failed starts are waited for with patience. */
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < WAIT_MS / 10; i++) {
 		device_send_open(&two.a, 0, DEVICE_ENTRIES, DEVICE_WINDOW);
 		if (device_opened(&two.a, 0) == VGPU_ERR_NONE)
 			break;

@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "tests/mediatord/loop-daemon.h"
 #include "tests/mediatord/medchan-device.h"
+#include "tests/wait.h"
 
 #define PIDS_MAX 64
 
@@ -42,13 +43,8 @@ static pid_t wait_for_warm(const struct daemon *daemon, size_t count)
 {
 	pid_t pids[PIDS_MAX];
 
-	for (int i = 0; i < 2000; i++) {
-		if (warm_pids(daemon, pids) >= count)
-			return pids[count - 1];
-		usleep(5000);
-	}
-	fail_msg("there never were %zu warm workers", count);
-	return -1;
+	wait_until(warm_pids(daemon, pids) >= count);
+	return pids[count - 1];
 }
 
 static bool was_warm(const struct daemon *daemon, pid_t pid)
@@ -243,9 +239,7 @@ static void taking_them_leaks_no_descriptor(void **state)
 	}
 	/* Until the last was reaped, and another one is warm. There may be fewer: a channel is told
 	 * to be closed before what the daemon had for it is, and that was counted above. */
-	for (int i = 0; i < 2000 && daemon_descriptors_of(daemon->pid) > before; i++)
-		usleep(5000);
-	assert_true(daemon_descriptors_of(daemon->pid) <= before);
+	wait_until(daemon_descriptors_of(daemon->pid) <= before);
 	device_close(&device);
 }
 

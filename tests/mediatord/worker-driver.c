@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/mediatord/worker-driver.h"
+#include "tests/wait.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +19,7 @@
 
 #include <cmocka.h>
 
-#define TIMEOUT_MS 10000
+#define TIMEOUT_MS WAIT_MS
 
 static void become_worker(int socket, int log, const char *const *arguments)
 {

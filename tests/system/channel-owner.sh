@@ -19,7 +19,7 @@ in_guest "chmod +x /tmp/holder"
 hold() {
 	holder=$(in_guest ": >/tmp/said
 		/tmp/holder ${1:-hold} >/tmp/said 2>&1 </dev/null & echo \$!")
-	wait_until 20 "the holder has a channel" in_guest "grep -q ready /tmp/said"
+	wait_until 60 "the holder has a channel" in_guest "grep -q ready /tmp/said"
 	holder_worker=$(vm '.channels[-1].worker_pid')
 }
 
@@ -43,7 +43,7 @@ kept() {
 
 start_daemon() {
 	daemon=$(in_guest "vgpu-agent daemon >>/tmp/daemon.log 2>&1 </dev/null & echo \$!")
-	wait_until 20 "the daemon watches" in_guest "grep -q watching /tmp/daemon.log"
+	wait_until 60 "the daemon watches" in_guest "grep -q watching /tmp/daemon.log"
 }
 
 kill_holder() {
@@ -87,7 +87,7 @@ in_guest "kill -STOP $holder"
 sleep 4
 kept "a stopped process"
 in_guest "kill -CONT $holder; kill -USR1 $holder"
-wait_until 20 "a process that was stopped uses its channel" in_guest "grep -q served /tmp/said"
+wait_until 60 "a process that was stopped uses its channel" in_guest "grep -q served /tmp/said"
 in_guest "kill -STOP $holder"
 kill_holder
 closed 20 "stopped"
@@ -99,7 +99,7 @@ sleep 4
 kept "a paused VM"
 virsh_ resume guest
 in_guest "kill -USR1 $holder"
-wait_until 20 "a process of a paused VM uses its channel" in_guest "grep -q served /tmp/said"
+wait_until 60 "a process of a paused VM uses its channel" in_guest "grep -q served /tmp/said"
 kill_holder
 closed 20 "paused before"
 
@@ -115,7 +115,7 @@ closed 20 "forked"
 
 # In a PID namespace, it knows itself by a number that is init's outside.
 in_guest "unshare -p -f sh -c 'exec /tmp/holder hold' >/tmp/said 2>&1 </dev/null &"
-wait_until 20 "a channel in a namespace" in_guest "grep -q ready /tmp/said"
+wait_until 60 "a channel in a namespace" in_guest "grep -q ready /tmp/said"
 holder_worker=$(vm '.channels[-1].worker_pid')
 sleep 4
 kept "another PID namespace"
@@ -138,16 +138,16 @@ closed 20 "before the vGPU goes"
 in_guest 'for dir in /sys/bus/pci/devices/*; do
 	[ "$(cat $dir/vendor $dir/device)" = "$(printf "0x1af4\n0x10f0")" ] && echo 1 >$dir/remove
 	done; true'
-wait_until 10 "the daemon sees the vGPU go" in_guest "grep -q 'went away' /tmp/daemon.log"
+wait_until 60 "the daemon sees the vGPU go" in_guest "grep -q 'went away' /tmp/daemon.log"
 in_guest "echo 1 >/sys/bus/pci/rescan"
-wait_until 20 "the daemon sees the vGPU again" \
+wait_until 60 "the daemon sees the vGPU again" \
 	in_guest "[ \$(grep -c watching /tmp/daemon.log) = 2 ]"
 hold
 kill_holder
 closed 20 "after the vGPU came back"
 
 in_guest "kill $daemon"
-wait_until 10 "the daemon ends" in_guest "[ ! -e /proc/$daemon ] || grep -q Z /proc/$daemon/stat"
+wait_until 60 "the daemon ends" in_guest "[ ! -e /proc/$daemon ] || grep -q Z /proc/$daemon/stat"
 in_guest "tail -n 1 /tmp/daemon.log | grep -q 'ended: Terminated'" ||
 	fail "$(in_guest 'cat /tmp/daemon.log')"
 in_guest "cat /tmp/daemon.log"

@@ -25,12 +25,12 @@ check_sum
 # The operator's word stays above the domain's, over a stop and a start.
 rest PUT "/v1/vms/$guest_uuid" '{"priority": "low"}' >/dev/null
 virsh_ destroy guest
-wait_until 10 "the VM is detached" vm_is '.attached == false and .link.state == "down"'
+wait_until 60 "the VM is detached" vm_is '.attached == false and .link.state == "down"'
 boot_guest
 vm_is '.attached and .priority == "low" and .sources.priority == "operator"' ||
 	fail "the operator's value was lost: $(vm .)"
 virsh_ destroy guest
-wait_until 10 "the VM is detached" vm_is '.attached == false'
+wait_until 60 "the VM is detached" vm_is '.attached == false'
 
 # A profile that the mediator does not know: no start, and the mediator's reason.
 define_guest guest "$guest_uuid" q35 platinum

@@ -16,7 +16,7 @@ put_vectors 300000
 guest_put "$top_builddir/tests/system/channel-holder" /tmp/holder
 in_guest "chmod +x /tmp/holder"
 holder=$(in_guest ": >/tmp/said; /tmp/holder hold >/tmp/said 2>&1 </dev/null & echo \$!")
-wait_until 20 "a program has a channel" in_guest "grep -q ready /tmp/said"
+wait_until 60 "a program has a channel" in_guest "grep -q ready /tmp/said"
 holder_worker=$(vm '.channels[0].worker_pid')
 served=0
 
@@ -24,7 +24,7 @@ served=0
 channel_serves() {
 	served=$((served + 1))
 	in_guest "kill -USR1 $holder"
-	wait_until 20 "the channel serves: $1" \
+	wait_until 60 "the channel serves: $1" \
 		in_guest "[ \$(grep -c served /tmp/said) = $served ]"
 }
 
@@ -59,11 +59,11 @@ kill -KILL "$holder_worker"
 start_mediator
 until_served "a worker was killed"
 in_guest "kill -USR1 $holder"
-wait_until 20 "the program hears that its channel is lost" \
+wait_until 60 "the program hears that its channel is lost" \
 	in_guest "[ ! -e /proc/$holder ] || grep -q Z /proc/$holder/stat"
 
 # The keeper was started by the mediator: an orderly end takes all with it.
 stop_mediator
-wait_until 5 "no worker is left over" no_process "$worker"
-wait_until 5 "no keeper is left over" no_process "$keeper"
+wait_until 60 "no worker is left over" no_process "$worker"
+wait_until 60 "no keeper is left over" no_process "$keeper"
 only_sockets

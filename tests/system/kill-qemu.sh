@@ -17,9 +17,9 @@ put_vectors 300000
 begin_adding
 kill -KILL "$(cat /run/libvirt/qemu/guest.pid)"
 wait "$adding" && fail "the addition succeeded without its VM"
-wait_until 10 "the link is down" vm_is '.link.state == "down" and .link.pid == null'
-wait_until 10 "no worker is left over" no_process "$worker"
-wait_until 10 "libvirt saw the end" eval '[ "$(virsh_ domstate guest)" = "shut off" ]'
+wait_until 60 "the link is down" vm_is '.link.state == "down" and .link.pid == null'
+wait_until 60 "no worker is left over" no_process "$worker"
+wait_until 60 "libvirt saw the end" eval '[ "$(virsh_ domstate guest)" = "shut off" ]'
 [ "$(vm .usage.gpu_memory_bytes)" -eq 0 ] || fail "the dead VM still holds GPU memory"
 only_sockets "$control" "$keeper_socket" "$link_dir/$guest_uuid.sock"
 
@@ -31,5 +31,5 @@ check_sum
 
 virsh_ destroy guest
 rest DELETE "/v1/vms/$guest_uuid"
-wait_until 10 "no worker is left over" no_process "$worker"
+wait_until 60 "no worker is left over" no_process "$worker"
 only_sockets "$control" "$keeper_socket"

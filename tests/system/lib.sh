@@ -140,7 +140,7 @@ install_hook() {
 start_libvirt() {
 	virtlogd -d
 	libvirtd -d
-	wait_until 30 "libvirtd answers" virsh_ list
+	wait_until 60 "libvirtd answers" virsh_ list
 }
 
 write_config() {
@@ -167,7 +167,7 @@ start_mediator() {
 	[ -f "$work/mediatord.conf" ] || write_config
 	"$VGPU_SBINDIR/vgpu-mediatord" --config "$work/mediatord.conf" >>"$work/mediatord.log" 2>&1 &
 	mediator_pid=$!
-	wait_until 10 "the mediator answers" rest GET /healthz
+	wait_until 60 "the mediator answers" rest GET /healthz
 }
 
 # stop_mediator [SIGNAL]
@@ -332,7 +332,7 @@ begin_adding() {
 until_served() {
 	local since
 	since=$(now_ms)
-	wait_until 10 "the next request is served" in_guest_of guest 5 "vgpu-agent --timeout 1 nop"
+	wait_until 60 "the next request is served" in_guest_of guest 5 "vgpu-agent --timeout 1 nop"
 	say "$1: the next request was served after $(($(now_ms) - since)) ms"
 }
 

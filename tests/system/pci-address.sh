@@ -54,7 +54,7 @@ check_machine() {
 	definition "$name" | "$vgpu_xml" validate || fail "$name: plugging in collides"
 	virsh_ dumpxml "$name" | "$vgpu_xml" validate || fail "$name: plugging in collides, live"
 	virsh_ destroy "$name"
-	wait_until 5 "$name is detached" vm_is '.attached == false' "$uuid"
+	wait_until 60 "$name is detached" vm_is '.attached == false' "$uuid"
 
 	# Libvirt's own form of the document: attach changes nothing, detach takes all out.
 	definition "$name" >"$work/dumped.xml"

@@ -29,7 +29,7 @@ refused_beside_first() {
 	link_pid=$(vm .link.pid)
 	begin_adding
 	second_qemu "$qemu_uid"
-	wait_until 20 "a refusal is counted" vm_is ".counters.links_refused > $refused"
+	wait_until 60 "a refusal is counted" vm_is ".counters.links_refused > $refused"
 	kill -0 "$second" || fail "the second QEMU ended, and would not try again"
 	wait "$adding" || fail "the first VM's addition failed beside a second QEMU"
 	check_sum

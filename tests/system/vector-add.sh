@@ -45,7 +45,7 @@ done
 
 # Nothing else can have done it: without the mediator the same command fails, and says why.
 stop_mediator
-wait_until 5 "the worker is gone" no_process "$worker"
+wait_until 60 "the worker is gone" no_process "$worker"
 expect 69 in_guest "rm -f /tmp/sum; vgpu-agent add /tmp/a /tmp/b -o /tmp/sum"
 cat "$work/output"
 grep -q mediator "$work/output" || fail "the error does not name the mediator"
@@ -53,6 +53,6 @@ expect 1 in_guest "test -e /tmp/sum"
 
 # And with it again, it works by itself.
 start_mediator
-wait_until 10 "the link is up again" vm_is '.link.state == "up"'
+wait_until 60 "the link is up again" vm_is '.link.state == "up"'
 in_guest "vgpu-agent add /tmp/a /tmp/b -o /tmp/sum" || fail "no sum after the mediator came back"
 check_sum
