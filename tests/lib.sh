@@ -116,7 +116,7 @@ start_mediator() {
 	"$top_builddir/mediatord/vgpu-mediatord" --config "$dir/mediatord.conf" \
 		>>"$dir/mediator.log" 2>&1 &
 	mediator_pid=$!
-	if ! wait_for 10 mediator_answers; then
+	if ! wait_for 60 mediator_answers; then
 		echo "the mediator does not answer"
 		exit 1
 	fi
@@ -141,6 +141,11 @@ put_vm() {
 # vm FILTER [UUID]: what the mediator says of a VM, through jq.
 vm() {
 	rest GET "/v1/vms/${2:-$uuid}" | jq -r "$1"
+}
+
+# memory_is_free [UUID]: whether the VM has no GPU memory.
+memory_is_free() {
+	[ "$(vm .usage.gpu_memory_bytes "$@")" = 0 ]
 }
 
 # local_agent ARGUMENT...: vgpu-agent on the link of the VM $uuid.

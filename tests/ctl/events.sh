@@ -21,14 +21,14 @@ expect 64 "--since: 'x'" "$ctl" events --since x
 "$ctl" events --follow --since "$first" >"$dir/followed" 2>"$dir/trouble" &
 follower=$!
 started+=("$follower")
-wait_for 10 grep -q vm.held "$dir/followed" || fail "not followed: $(cat "$dir/followed")"
+wait_for 60 grep -q vm.held "$dir/followed" || fail "not followed: $(cat "$dir/followed")"
 expect 0 "" "$ctl" vm resume web1
-wait_for 10 grep -q "vm.held.*none" "$dir/followed" || fail "no news: $(cat "$dir/followed")"
+wait_for 60 grep -q "vm.held.*none" "$dir/followed" || fail "no news: $(cat "$dir/followed")"
 stop_mediator
-wait_for 10 grep -q "trying again" "$dir/trouble" || fail "said: $(cat "$dir/trouble")"
+wait_for 60 grep -q "trying again" "$dir/trouble" || fail "said: $(cat "$dir/trouble")"
 start_mediator
 expect 0 "" "$ctl" vm set web1 weight=3
-wait_for 20 grep -q vm.changed "$dir/followed" || fail "lost: $(cat "$dir/followed")"
+wait_for 60 grep -q vm.changed "$dir/followed" || fail "lost: $(cat "$dir/followed")"
 kill "$follower"
 wait "$follower" || true
 stop_mediator

@@ -14,7 +14,7 @@ sed -i "s|^\[mediatord\]|&\nlisten = 127.0.0.1:$port\ntls-certificate = $dir/cer
 	"$dir/mediatord.conf"
 "$top_builddir/mediatord/vgpu-mediatord" --config "$dir/mediatord.conf" >>"$dir/mediator.log" 2>&1 &
 mediator_pid=$!
-wait_for 10 mediator_answers || fail "the mediator does not answer"
+wait_for 60 mediator_answers || fail "the mediator does not answer"
 
 expect 0 "" "$ctl" vm add "$uuid" name=web1
 expect 0 "" "$ctl" token add looker "$dir/looker" --role read

@@ -15,7 +15,7 @@ mkfifo "$dir/go"
 holder=$!
 started+=("$holder")
 exec 9>"$dir/go"
-wait_for 10 grep -q ready "$dir/held" || fail "no channel: $(cat "$dir/held")"
+wait_for 60 grep -q ready "$dir/held" || fail "no channel: $(cat "$dir/held")"
 expect 0 "" "$ctl" channel list busy
 grep -qE '^ +0 +open +[0-9]+ +[0-9.]+[KMG]iB ' <<<"$said" || fail "channels: $said"
 [ "$("$ctl" --json channel list busy | jq '.channels | length')" = 1 ] || fail "--json channels"
@@ -36,7 +36,7 @@ shows_work() {
 	said=$("$ctl" top --once --interval 0.5)
 	grep -qE '^busy +up +A +medium +100 +[0-9.]+% +80% .* [0-9.]+[mu]?s +[0-9.]+[mu]?s +0$' <<<"$said"
 }
-wait_for 20 shows_work || fail "top: $said"
+wait_for 60 shows_work || fail "top: $said"
 shows "1 GPUs, 2 VMs" "software GPU 0"
 grep -qE '^idle +paused +A +medium +100 +0\.0% +none +0 +1GiB +0\.0 +- +- +0$' <<<"$said" ||
 	fail "top: $said"
@@ -50,12 +50,12 @@ script -qfec "stty cols 60 rows 20; exec '$ctl' top --interval 0.2" "$dir/frames
 screen=$!
 started+=("$screen")
 exec 8>"$dir/keys"
-wait_for 10 grep -sqa busy "$dir/frames" || fail "no VM on the screen: $(cat -v "$dir/frames")"
+wait_for 60 grep -sqa busy "$dir/frames" || fail "no VM on the screen: $(cat -v "$dir/frames")"
 stop_mediator
-wait_for 10 grep -sqa "DOES NOT ANSWER" "$dir/frames" || fail "not said: $(cat -v "$dir/frames")"
+wait_for 60 grep -sqa "DOES NOT ANSWER" "$dir/frames" || fail "not said: $(cat -v "$dir/frames")"
 start_mediator
 : >"$dir/frames"
-wait_for 10 grep -sqa "2 VMs.\[K" "$dir/frames" || fail "not waited for: $(cat -v "$dir/frames")"
+wait_for 60 grep -sqa "2 VMs.\[K" "$dir/frames" || fail "not waited for: $(cat -v "$dir/frames")"
 printf q >&8
 wait "$screen" || fail "the end by 'q': status $?"
 grep -sqaF $'\e[?1049l' "$dir/frames" || fail "the old screen is not back"

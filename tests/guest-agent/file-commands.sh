@@ -66,7 +66,7 @@ started+=("$pid")
 memory_is_used() {
 	[ "$(vm .usage.gpu_memory_bytes)" -gt 0 ]
 }
-wait_for 10 memory_is_used || fail "the agent that is to be killed does nothing"
+wait_for 60 memory_is_used || fail "the agent that is to be killed does nothing"
 kill -KILL "$pid"
 wait "$pid" 2>/dev/null || true
 expect 0 "1 no-op answered" file_agent nop

@@ -21,8 +21,8 @@ two=$!
 started+=("$one" "$two")
 wait "$one" || fail "the first VM: $(cat "$dir/first")"
 wait "$two" || fail "the second VM: $(cat "$dir/second")"
-wait_for 5 all_is_free "$uuid" || fail "memory is left: $(vm .usage)"
-wait_for 5 all_is_free "$second" || fail "memory is left: $(vm .usage "$second")"
+wait_for 60 all_is_free "$uuid" || fail "memory is left: $(vm .usage)"
+wait_for 60 all_is_free "$second" || fail "memory is left: $(vm .usage "$second")"
 
 # The worker dies under an open channel.
 mkfifo "$dir/go"
@@ -30,7 +30,7 @@ mkfifo "$dir/go"
 pid=$!
 started+=("$pid")
 exec 9>"$dir/go"
-wait_for 10 grep -q ready "$dir/said" || fail "no channel: $(cat "$dir/said")"
+wait_for 60 grep -q ready "$dir/said" || fail "no channel: $(cat "$dir/said")"
 worker=$(vm ".channels[0].worker_pid")
 kill -9 "$worker"
 echo >&9
@@ -40,8 +40,8 @@ wait "$pid" || fail "a channel that was lost: $(cat "$dir/said")"
 "$client" "local:$dir/link/$uuid.sock" hold <"$dir/go" >"$dir/held" 2>&1 &
 pid=$!
 started+=("$pid")
-wait_for 10 grep -q ready "$dir/held" || fail "no channel: $(cat "$dir/held")"
+wait_for 60 grep -q ready "$dir/held" || fail "no channel: $(cat "$dir/held")"
 [ "$(vm .usage.window_bytes)" -gt 0 ] || fail "an open channel's window is not counted"
 kill -9 "$pid"
-wait_for 5 all_is_free "$uuid" || fail "memory of a dead program is left: $(vm .usage)"
+wait_for 60 all_is_free "$uuid" || fail "memory of a dead program is left: $(vm .usage)"
 finish

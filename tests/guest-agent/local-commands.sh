@@ -78,5 +78,5 @@ sum_is_right sum a b
 # All of that was done by workers, and nothing is left of it.
 [ "$(vm .counters.failed)" = 0 ] || fail "$(vm .counters.failed) requests failed"
 [ "$(vm .counters.completed)" -gt 12000 ] || fail "$(vm .counters.completed) requests completed"
-wait_for 5 test "$(vm .usage.gpu_memory_bytes)" = 0 || fail "memory left: $(vm .usage)"
+wait_for 60 memory_is_free || fail "memory left: $(vm .usage)"
 finish

@@ -19,14 +19,14 @@ waits() {
 "$top_builddir/tests/gpu/tenant" "local:$dir/link/$uuid.sock" idle "$dir/again" >"$dir/out" &
 tenant=$!
 started+=("$tenant")
-wait_for 10 waits || fail "the program does not get to wait"
-wait_for 10 no_context || fail "the context was not given back"
+wait_for 60 waits || fail "the program does not get to wait"
+wait_for 60 no_context || fail "the context was not given back"
 [ "$(vm '.channels[0].state')" = open ] || fail "the channel is not open any more"
 echo 1 >"$dir/again"
 used_twice() {
 	[ "$(grep -c 'use .* ms' "$dir/out")" = 2 ]
 }
-wait_for 10 used_twice || fail "it did not use it twice: $(cat "$dir/out")"
+wait_for 60 used_twice || fail "it did not use it twice: $(cat "$dir/out")"
 rm "$dir/again"
 wait "$tenant" || fail "it cannot use the GPU again: $(cat "$dir/out")"
 finish

@@ -58,7 +58,7 @@ add_ends() {
 add_and_stop
 worker=$(vm .worker.pid)
 kill -9 "$worker"
-wait_for 5 test ! -e "/proc/$worker" || fail "worker $worker is still there"
+wait_for 60 test ! -e "/proc/$worker" || fail "worker $worker is still there"
 add_ends 75 "device memory was lost"
 no_output "worker killed"
 expect 0 "elements  1000" local_agent add a b -o sum

@@ -32,11 +32,11 @@ misbehave() {
 		client=$!
 		started+=("$client")
 		exec 9>"$dir/go"
-		wait_for 20 grep -qx ready "$dir/said" || fail "no channel: $(cat "$dir/said")"
-		wait_for 10 has_worker || fail "no worker: $(vm .channels)"
+		wait_for 60 grep -qx ready "$dir/said" || fail "no channel: $(cat "$dir/said")"
+		wait_for 60 has_worker || fail "no worker: $(vm .channels)"
 		last_worker=$worker
 		kill -9 "$worker"
-		wait_for 10 counted $(($1 + i)) || fail "fault $i is not counted: $(vm .counters)"
+		wait_for 60 counted $(($1 + i)) || fail "fault $i is not counted: $(vm .counters)"
 		echo >&9
 		wait "$client" || [ "$i" = 3 ] || fail "a channel without its worker: $(cat "$dir/said")"
 	done
@@ -52,9 +52,9 @@ is_quarantined() {
 mkfifo "$dir/go"
 start 600s
 put_vm "$uuid"
-wait_for 5 is_quarantined false || fail "a VM that did nothing: $(vm .)"
+wait_for 60 is_quarantined false || fail "a VM that did nothing: $(vm .)"
 misbehave 0
-wait_for 5 is_quarantined true || fail "after three faults: $(vm .)"
+wait_for 60 is_quarantined true || fail "after three faults: $(vm .)"
 until=$(vm .quarantine.until)
 [[ $(vm .quarantine.reason) == "3 faults, the last: "* ]] || fail "the reason: $(vm .quarantine)"
 left=$(($(date -d "$until" +%s) - $(date +%s)))
@@ -75,22 +75,22 @@ stop_mediator
 start 600s
 after=$(counters)
 [ "$after" = "$before" ] || fail "counters before a restart: $before; after: $after"
-wait_for 5 is_quarantined true || fail "after a restart: $(vm .)"
+wait_for 60 is_quarantined true || fail "after a restart: $(vm .)"
 after=$(vm .quarantine.until)
 [ $(($(date -d "$after" +%s) - $(date -d "$until" +%s))) -le 1 ] || fail "until $until, then $after"
 expect 69 "quarantine" local_agent nop
 
 # The operator releases it, for good.
 rest POST "/v1/vms/$uuid/release" >/dev/null || fail "no release"
-wait_for 5 is_quarantined false || fail "after the release: $(vm .)"
+wait_for 60 is_quarantined false || fail "after the release: $(vm .)"
 expect 0 "" local_agent nop
 stop_mediator
 start 1s
-wait_for 5 is_quarantined false || fail "a released VM after a restart: $(vm .)"
+wait_for 60 is_quarantined false || fail "a released VM after a restart: $(vm .)"
 
 # A short one ends by itself.
 misbehave 3
-wait_for 10 grep -q "has been in quarantine for long enough" "$dir/mediator.log" || fail "it does not end"
-wait_for 5 is_quarantined false || fail "after its time: $(vm .)"
+wait_for 60 grep -q "has been in quarantine for long enough" "$dir/mediator.log" || fail "it does not end"
+wait_for 60 is_quarantined false || fail "after its time: $(vm .)"
 expect 0 "" local_agent nop
 finish

@@ -20,7 +20,7 @@ begin() {
 }
 
 says() {
-	wait_for 20 grep -qx "$1" "$dir/said" || fail "it does not come to '$1': $(cat "$dir/said")"
+	wait_for 60 grep -qx "$1" "$dir/said" || fail "it does not come to '$1': $(cat "$dir/said")"
 }
 
 uses() {
@@ -38,10 +38,10 @@ start_mediator
 # The other channel of the same size, which it closed meanwhile, is closed at last.
 echo >&9
 says again
-wait_for 10 uses "$memory" "$((windows / 2))" || fail "not what it held before: $(vm .usage)"
+wait_for 60 uses "$memory" "$((windows / 2))" || fail "not what it held before: $(vm .usage)"
 echo >&9
 wait "$client" || fail "its channel was lost: $(cat "$dir/said")"
-wait_for 5 uses 0 0 || fail "memory is left: $(vm .usage)"
+wait_for 60 uses 0 0 || fail "memory is left: $(vm .usage)"
 
 # The worker dies as well: the program hears of it when there is a mediator.
 begin lost
@@ -51,5 +51,5 @@ kill -9 "$worker"
 start_mediator
 echo >&9
 wait "$client" || fail "a channel that was lost: $(cat "$dir/said")"
-wait_for 5 uses 0 0 || fail "memory of a lost channel is left: $(vm .usage)"
+wait_for 60 uses 0 0 || fail "memory of a lost channel is left: $(vm .usage)"
 finish

@@ -11,10 +11,6 @@ seq 20000 >a
 seq 20000 >b
 seq 1000000 >large
 
-memory_is_free() {
-	[ "$(vm .usage.gpu_memory_bytes)" = 0 ]
-}
-
 memory_is_used() {
 	[ "$(vm .usage.gpu_memory_bytes)" -gt 0 ]
 }
@@ -40,13 +36,13 @@ for signal in TERM INT KILL; do
 		add --mailbox large large -o sum >said 2>&1 &
 	pid=$!
 	started+=("$pid")
-	wait_for 20 memory_is_used || fail "SIG$signal: the job does not get under way"
+	wait_for 60 memory_is_used || fail "SIG$signal: the job does not get under way"
 	kill -s "$signal" "$pid"
 	status=0
 	wait "$pid" 2>/dev/null || status=$?
 	[ "$status" = $((128 + $(kill -l "$signal"))) ] ||
 		fail "SIG$signal: exit status $status: $(cat said)"
-	wait_for 5 memory_is_free || fail "SIG$signal: memory is left: $(vm .usage)"
+	wait_for 60 memory_is_free || fail "SIG$signal: memory is left: $(vm .usage)"
 	[ ! -e sum ] || fail "SIG$signal: there is an output file"
 	# Nobody can tidy up after SIGKILL but the next user, who finds a name that says what it is.
 	[ "$signal" = KILL ] || ! compgen -G 'sum.??????' >/dev/null ||

@@ -19,7 +19,7 @@ still_serves() {
 
 # is_refused WORD: what is in request.txt is refused, and the reason holds this word.
 is_refused() {
-	wait_for 10 test -s "$folder/response.txt" || { fail "no answer that says '$1'"; return; }
+	wait_for 60 test -s "$folder/response.txt" || { fail "no answer that says '$1'"; return; }
 	grep -q "^error: .*$1" "$folder/response.txt" ||
 		fail "does not say '$1': $(cat "$folder/response.txt")"
 }
@@ -52,7 +52,7 @@ still_serves
 truncate -s 1T "$folder/large" 2>/dev/null || truncate -s 1G "$folder/large"
 mv "$folder/large" "$folder/request.txt"
 is_refused "longer"
-wait_for 5 taken || fail "a large request was not emptied"
+wait_for 60 taken || fail "a large request was not emptied"
 still_serves
 printf 'A:2:7:1\0:2\n' >"$folder/request.txt"
 is_refused "numbers"
@@ -75,16 +75,16 @@ echo A:2:7:1:2 >"$folder/request.txt"
 regular() {
 	[ -f "$folder/response.txt" ] && [ ! -L "$folder/response.txt" ]
 }
-wait_for 5 regular || fail "the link stands where the answer should"
+wait_for 60 regular || fail "the link stands where the answer should"
 [ "$(cat "$folder/response.txt")" = 3 ] || fail "1 + 2 is $(cat "$folder/response.txt")"
 [ "$(cat "$dir/secret")" = A:2:7:100:200 ] || fail "the answer was written through a link"
 still_serves
 mkdir -p "$folder/response.txt/in the way" "$folder/.response.new/too"
 echo A:2:7:1:2 >"$folder/request.txt"
-wait_for 10 grep -q "cannot answer in vm7" "$dir/mediator.log" || fail "the failure is not logged"
+wait_for 60 grep -q "cannot answer in vm7" "$dir/mediator.log" || fail "the failure is not logged"
 answers 3 A:1:9:1:2 "$tree/vm9"
 rm -r "$folder/response.txt" "$folder/.response.new"
-wait_for 10 test -s "$folder/response.txt" || fail "the answer did not come after all"
+wait_for 60 test -s "$folder/response.txt" || fail "the answer did not come after all"
 [ "$(cat "$folder/response.txt")" = 3 ] || fail "1 + 2 is $(cat "$folder/response.txt")"
 still_serves
 
@@ -96,10 +96,10 @@ if command -v prlimit >/dev/null; then
 	was_done() {
 		[ "$(vm .counters.completed)" -gt "$completed" ]
 	}
-	wait_for 5 was_done || fail "the request was not taken"
+	wait_for 60 was_done || fail "the request was not taken"
 	[ ! -s "$folder/response.txt" ] || fail "an answer that cannot have been written"
 	prlimit --pid "$mediator_pid" --fsize=unlimited:
-	wait_for 10 test -s "$folder/response.txt" || fail "no answer when there was room again"
+	wait_for 60 test -s "$folder/response.txt" || fail "no answer when there was room again"
 	[ "$(cat "$folder/response.txt")" = 50 ] || fail "20 + 30 is $(cat "$folder/response.txt")"
 	still_serves
 fi
@@ -112,7 +112,7 @@ for _ in $(seq 20); do
 done
 answers 3 A:2:7:1:2
 mv "$tree" "$dir/away"
-wait_for 10 grep -q "files-dir: $tree: No such file" "$dir/mediator.log" || fail "not missed"
+wait_for 60 grep -q "files-dir: $tree: No such file" "$dir/mediator.log" || fail "not missed"
 mkdir -p "$folder"
 answers 3 A:2:7:1:2
 rm -rf "$tree"
@@ -138,10 +138,10 @@ echo A:2:7:40:2 >"$folder/request.txt"
 under_way() {
 	[ "$(vm .counters.requests)" -gt "$requests" ]
 }
-wait_for 5 under_way || fail "the request was not taken"
+wait_for 60 under_way || fail "the request was not taken"
 stop_mediator KILL
 start_mediator
-wait_for 20 test -s "$folder/response.txt" || fail "the request was lost with the mediator"
+wait_for 60 test -s "$folder/response.txt" || fail "the request was lost with the mediator"
 [ "$(cat "$folder/response.txt")" = 42 ] || fail "40 + 2 is $(cat "$folder/response.txt")"
 kill -CONT "$worker" 2>/dev/null || true
 still_serves

@@ -10,7 +10,7 @@ grep -q "vm7, looked at from time to time" "$dir/mediator.log" || fail "changes 
 for i in $(seq 10); do
 	answers $((i + 1)) "A:2:7:$i:1"
 done
-wait_for 5 taken || fail "the request was not emptied"
+wait_for 60 taken || fail "the request was not emptied"
 mkdir "$tree/vm8"
 put_vm 6f1f2c3d-0a1b-4c5d-8e9f-001122334499 '{"vm_id":8}'
 answers 3 A:1:8:1:2 "$tree/vm8"

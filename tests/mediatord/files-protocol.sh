@@ -10,7 +10,7 @@ start_files
 
 # The prototype's lines.
 answers 300 A:2:7:100:200
-wait_for 5 taken || fail "the request was not emptied"
+wait_for 60 taken || fail "the request was not emptied"
 answers -8 A:2:7:-5:-3
 answers -2147483648 A:2:7:2147483647:1
 for i in $(seq 20); do
@@ -79,13 +79,13 @@ printf 'A:2:7:1' >"$folder/request.txt"
 answers "error: *no VM*" A:2:8:3:4 "$tree/vm8" # folders were looked at meanwhile
 [ ! -e "$folder/response.txt" ] || fail "half a line was answered: $(cat "$folder/response.txt")"
 printf '0:5\n' >>"$folder/request.txt"
-wait_for 5 test -s "$folder/response.txt" || fail "the rest of the line was not seen"
+wait_for 60 test -s "$folder/response.txt" || fail "the rest of the line was not seen"
 [ "$(cat "$folder/response.txt")" = 15 ] || fail "10 + 5 is $(cat "$folder/response.txt")"
 [ "$(vm .counters.requests)" = $((before + 1)) ] || fail "half a line was counted"
 rm -f "$folder/response.txt"
 echo A:2:7:20:22 >"$folder/new"
 mv "$folder/new" "$folder/request.txt"
-wait_for 5 test -s "$folder/response.txt" || fail "a request that was renamed was not seen"
+wait_for 60 test -s "$folder/response.txt" || fail "a request that was renamed was not seen"
 [ "$(cat "$folder/response.txt")" = 42 ] || fail "20 + 22 is $(cat "$folder/response.txt")"
 
 # The VM's limits hold here, too.
@@ -94,6 +94,6 @@ says() {
 	# shellcheck disable=SC2053 # a pattern
 	[[ $(old_client A:2:7:1:2) == $1 ]]
 }
-wait_for 30 says "error: request rate*" || fail "the rate limit does not hold"
-wait_for 30 says 3 || fail "nothing is served within the rate limit"
+wait_for 60 says "error: request rate*" || fail "the rate limit does not hold"
+wait_for 60 says 3 || fail "nothing is served within the rate limit"
 finish

@@ -16,7 +16,7 @@ follow() {
 	wait_for "$file" '^:'
 }
 wait_for() {
-	for _ in $(seq 400); do
+	for _ in $(seq 1200); do
 		if [ -e "$1" ] && grep -q "$2" "$1"; then return; fi
 		sleep 0.05
 	done
@@ -82,7 +82,7 @@ done
 wait_for "$work/codes" 503
 expect 200 GET /healthz
 kill "${followers[@]}" 2>/dev/null || true
-for _ in $(seq 300); do
+for _ in $(seq 1200); do
 	curl -sN -o "$work/d" -w '%{http_code}' --unix-socket "$socket" \
 		http://localhost/v1/events >"$work/code" &
 	last=$!

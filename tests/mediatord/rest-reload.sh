@@ -10,7 +10,7 @@ reload() {
 	local before
 	before=$(grep -c "$1" "$work/log") || true
 	kill -HUP "$daemon_pid"
-	for _ in $(seq 400); do
+	for _ in $(seq 1200); do
 		if [ "$(grep -c "$1" "$work/log")" -gt "$before" ]; then return; fi
 		sleep 0.05
 	done

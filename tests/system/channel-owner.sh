@@ -62,7 +62,7 @@ vm_is '[.channels[].state] == ["open", "open"]' ||
 	fail "without a daemon and without an opener: $(vm .channels)"
 since=$(now_ms)
 in_guest "/tmp/holder once" || fail "no channel after processes died"
-closed 20 "the next opener"
+closed 60 "the next opener"
 
 start_daemon
 expect 75 in_guest "vgpu-agent daemon"
@@ -72,14 +72,14 @@ for round in 1 2 3; do
 	hold
 	sleep "0.$((round * 3))"
 	kill_holder
-	closed 20 "round $round"
+	closed 60 "round $round"
 done
 
 # It dies before it was ever seen.
 since=$(now_ms)
 in_guest "/tmp/holder hold >/tmp/said 2>&1 </dev/null & until grep -q ready /tmp/said; do
 	usleep 1000; done; kill -9 \$!"
-closed 20 "at once"
+closed 60 "at once"
 
 # A stopped process keeps its channel, and can use it afterwards.
 hold
@@ -90,7 +90,7 @@ in_guest "kill -CONT $holder; kill -USR1 $holder"
 wait_until 60 "a process that was stopped uses its channel" in_guest "grep -q served /tmp/said"
 in_guest "kill -STOP $holder"
 kill_holder
-closed 20 "stopped"
+closed 60 "stopped"
 
 # So does one whose VM is paused.
 hold
@@ -101,7 +101,7 @@ virsh_ resume guest
 in_guest "kill -USR1 $holder"
 wait_until 60 "a process of a paused VM uses its channel" in_guest "grep -q served /tmp/said"
 kill_holder
-closed 20 "paused before"
+closed 60 "paused before"
 
 # A child has the channel as long as it lives.
 hold fork
@@ -111,7 +111,7 @@ sleep 4
 kept "a forked child"
 since=$(now_ms)
 in_guest "kill -9 $child"
-closed 20 "forked"
+closed 60 "forked"
 
 # In a PID namespace, it knows itself by a number that is init's outside.
 in_guest "unshare -p -f sh -c 'exec /tmp/holder hold' >/tmp/said 2>&1 </dev/null &"
@@ -121,7 +121,7 @@ sleep 4
 kept "another PID namespace"
 since=$(now_ms)
 in_guest "kill -9 \$(pidof holder)"
-closed 20 "in a namespace"
+closed 60 "in a namespace"
 
 # What the daemon costs while it has a channel to watch.
 hold
@@ -134,7 +134,7 @@ say "the daemon used $used us of processor time in 10 s"
 
 # The vGPU goes and comes back under the daemon, as far as the guest's kernel is concerned.
 kill_holder
-closed 20 "before the vGPU goes"
+closed 60 "before the vGPU goes"
 in_guest 'for dir in /sys/bus/pci/devices/*; do
 	[ "$(cat $dir/vendor $dir/device)" = "$(printf "0x1af4\n0x10f0")" ] && echo 1 >$dir/remove
 	done; true'
@@ -144,7 +144,7 @@ wait_until 60 "the daemon sees the vGPU again" \
 	in_guest "[ \$(grep -c watching /tmp/daemon.log) = 2 ]"
 hold
 kill_holder
-closed 20 "after the vGPU came back"
+closed 60 "after the vGPU came back"
 
 in_guest "kill $daemon"
 wait_until 60 "the daemon ends" in_guest "[ ! -e /proc/$daemon ] || grep -q Z /proc/$daemon/stat"

@@ -26,7 +26,7 @@ mkfifo "$dir/go"
 	<"$dir/go" >"$dir/held" 2>&1 &
 started+=($!)
 exec 9>"$dir/go"
-wait_for 10 grep -q ready "$dir/held" || { fail "no channel: $(cat "$dir/held")"; finish; }
+wait_for 60 grep -q ready "$dir/held" || { fail "no channel: $(cat "$dir/held")"; finish; }
 "$agent" --transport "local:$dir/link/$other.sock" nop -n 1000000 >"$dir/busy" 2>&1 &
 started+=($!)
 
