@@ -84,11 +84,24 @@ static void submit(struct file *file)
 		 length ? strerror(errno) : "it has no line");
 }
 
+/*
+ * Where it is not there, it is made: NFS remembers for half a minute that a name was not there, but
+ * asks its server each time that a file is opened. The answer then replaces it.
+ */
+static int open_response(const struct file *file)
+{
+	const int flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW;
+	int fd = openat(file->folder, VGPU_FILE_RESPONSE, flags);
+
+	if (fd < 0 && errno == ENOENT)
+		fd = openat(file->folder, VGPU_FILE_RESPONSE, flags | O_CREAT, 0644);
+	return fd;
+}
+
 /* The answer, once it is there and whole; one to an earlier request is none. */
 static void look(struct file *file)
 {
-	VGPU_AUTO_CLOSE int fd =
-		openat(file->folder, VGPU_FILE_RESPONSE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	VGPU_AUTO_CLOSE int fd = open_response(file);
 	char line[VGPU_FILE_LINE_MAX];
 	uint32_t error, response_length;
 	uint8_t response[VGPU_MAILBOX_BYTES] = { 0 };

@@ -3,6 +3,7 @@
 SYSTEM_TESTS += \
 	tests/system/agents-share.sh \
 	tests/system/channel-owner.sh \
+	tests/system/files-nfs.sh \
 	tests/system/pci-address.sh \
 	tests/system/guest-reboot.sh \
 	tests/system/hook.sh \
@@ -14,7 +15,8 @@ SYSTEM_TESTS += \
 	tests/system/second-qemu.sh \
 	tests/system/vector-add.sh
 
-EXTRA_DIST += tests/system/lib.sh
+EXTRA_DIST += tests/system/lib.sh tests/system/nfs.bash
+dist_check_SCRIPTS += tests/system/ganesha
 
 # For the guest, which has no libvgpu: linked in. `make check` has no use for it.
 EXTRA_PROGRAMS += tests/system/channel-holder
@@ -26,6 +28,7 @@ tests_system_channel_holder_LDADD = guest-agent/libvgpu-core.la
 # What the tests see at the prefix, and the guest that they boot.
 SYSTEM_ROOT = $(abs_top_builddir)/tests/system/root
 SYSTEM_GUEST = $(abs_top_builddir)/tests/system/guest
+SYSTEM_GANESHA = $(abs_top_builddir)/tests/system/ganesha.unpacked
 SYSTEM_ENVIRONMENT = \
 	VGPU_PREFIX='$(prefix)' \
 	VGPU_BINDIR='$(bindir)' \
@@ -39,3 +42,4 @@ system-setup: all tests/system/channel-holder$(EXEEXT)
 	$(MAKE) $(AM_MAKEFLAGS) install DESTDIR=$(SYSTEM_ROOT) >/dev/null
 	LD_LIBRARY_PATH=$(SYSTEM_ROOT)$(libdir) $(top_srcdir)/scripts/guest-image \
 		$(SYSTEM_ROOT)$(bindir)/vgpu-agent $(SYSTEM_GUEST)
+	-$(top_srcdir)/tests/system/ganesha $(SYSTEM_GANESHA)
