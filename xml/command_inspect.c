@@ -39,6 +39,11 @@ static void print_info(FILE *out, const struct vgpu_domain_info *info)
 	print_text(out, "profile", info->profile);
 	print_text(out, "pool", info->pool);
 	print_text(out, "priority", info->priority);
+	print_text(out, "policy", info->policy);
+	for (unsigned int i = 0; i < VGPU_DOMAIN_QUOTAS; i++)
+		if (info->quotas.given & (1u << i))
+			fprintf(out, "%s: %" PRIu64 "\n", vgpu_domain_quota_name(i),
+				info->quotas.values[i]);
 	print_text(out, "link", info->link);
 	if (info->window_size)
 		fprintf(out, "window-size: %" PRIu64 "\n", info->window_size);

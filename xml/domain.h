@@ -29,6 +29,7 @@
 #define VGPU_DOMAIN_PROFILE_BYTES  64
 #define VGPU_DOMAIN_POOL_BYTES	   64
 #define VGPU_DOMAIN_PRIORITY_BYTES 8
+#define VGPU_DOMAIN_POLICY_BYTES   12
 
 struct vgpu_domain;
 
@@ -58,6 +59,28 @@ enum vgpu_domain_state {
 	VGPU_DOMAIN_FOREIGN,   /* a device, but no metadata */
 };
 
+/* The attributes of the metadata's <quotas>. */
+enum vgpu_domain_quota {
+	VGPU_DOMAIN_GPU_MEMORY, /* bytes */
+	VGPU_DOMAIN_WINDOW,	/* bytes */
+	VGPU_DOMAIN_GPU_TIME_GUARANTEED,
+	VGPU_DOMAIN_GPU_TIME_MAX,
+	VGPU_DOMAIN_REQUESTS_PER_SECOND,
+	VGPU_DOMAIN_BURST,
+	VGPU_DOMAIN_QUEUE_DEPTH,
+	VGPU_DOMAIN_CHANNELS,
+	VGPU_DOMAIN_LONGEST_JOB, /* ms */
+	VGPU_DOMAIN_QUOTAS
+};
+
+struct vgpu_domain_quotas {
+	uint32_t given; /* bit n: enum vgpu_domain_quota n has a value; 0 there is no limit */
+	uint64_t values[VGPU_DOMAIN_QUOTAS];
+};
+
+/* A quota's attribute, as "gpu-memory". */
+const char *vgpu_domain_quota_name(enum vgpu_domain_quota quota);
+
 /* Texts are "" or NULL where the document does not say. */
 struct vgpu_domain_info {
 	enum vgpu_domain_state state;
@@ -66,6 +89,8 @@ struct vgpu_domain_info {
 	char profile[VGPU_DOMAIN_PROFILE_BYTES];
 	char pool[VGPU_DOMAIN_POOL_BYTES];
 	char priority[VGPU_DOMAIN_PRIORITY_BYTES]; /* low, medium, high */
+	char policy[VGPU_DOMAIN_POLICY_BYTES];	   /* required, best-effort */
+	struct vgpu_domain_quotas quotas;
 	char *emulator;
 	char *original_emulator; /* what detach puts back */
 	char *link;

@@ -75,6 +75,8 @@ int vgpu_domain_inspect(const struct vgpu_domain *domain, struct vgpu_domain_inf
 	strcpy(info->profile, metadata.profile);
 	strcpy(info->pool, metadata.pool);
 	strcpy(info->priority, metadata.priority);
+	strcpy(info->policy, metadata.policy);
+	info->quotas = metadata.quotas;
 	if (copy_element(tree_child(domain->root, NULL, "name"), &info->name, err) < 0 ||
 	    copy_element(document_emulator(domain), &info->emulator, err) < 0 ||
 	    copy(&info->original_emulator, (const char *)metadata.emulator, err) < 0)

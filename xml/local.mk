@@ -36,6 +36,8 @@ xml_libvgpuxml_la_SOURCES = \
 	xml/inspect.c \
 	xml/metadata.c \
 	xml/metadata.h \
+	xml/quotas.c \
+	xml/quotas.h \
 	xml/tree.c \
 	xml/tree.h
 xml_libvgpuxml_la_CPPFLAGS = $(AM_CPPFLAGS) $(xml_paths)

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "xml/quotas.h"
+
 static const struct {
 	const char *word;
 	unsigned int flag;
@@ -54,22 +56,24 @@ static int read_name(const xmlNode *element, const char *attribute, char *name, 
 	return 0;
 }
 
-static int read_priority(struct metadata *metadata, struct vgpu_error **err)
+/* Copies one of a few words, "" where there is none. */
+static int read_word(const xmlNode *element, const char *attribute, const char *const words[],
+		     const char *choice, char *word, struct vgpu_error **err)
 {
 	TREE_AUTO_STRING xmlChar *value = NULL;
-	const char *text;
 
-	if (tree_attribute(metadata->element, "priority", &value, err) < 0)
+	word[0] = '\0';
+	if (tree_attribute(element, attribute, &value, err) < 0)
 		return -1;
 	if (!value)
 		return 0;
-	text = (const char *)value;
-	if (strcmp(text, "low") != 0 && strcmp(text, "medium") != 0 && strcmp(text, "high") != 0)
-		return vgpu_error_set(err, EINVAL,
-				      "vGPU metadata: priority \"%s\" is not low, medium or high",
-				      text);
-	strcpy(metadata->priority, text);
-	return 0;
+	for (; *words; words++)
+		if (strcmp((const char *)value, *words) == 0) {
+			strcpy(word, *words);
+			return 0;
+		}
+	return vgpu_error_set(err, EINVAL, "vGPU metadata: %s \"%s\" is not %s", attribute,
+			      (const char *)value, choice);
 }
 
 /* Whether an element has attributes of these names only; libxml2 keeps xmlns apart. */
@@ -132,6 +136,15 @@ static int read_children(struct metadata *metadata, struct vgpu_error **err)
 	for (xmlNode *node = metadata->element->children; node; node = node->next) {
 		if (node->type == XML_COMMENT_NODE || xmlIsBlankNode(node))
 			continue;
+		if (tree_is(node, VGPU_DOMAIN_NAMESPACE, "quotas")) {
+			if (metadata->quotas_element)
+				return vgpu_error_set(err, EINVAL,
+						      "vGPU metadata: more than one <quotas>");
+			metadata->quotas_element = node;
+			if (quotas_read(node, &metadata->quotas, err) < 0)
+				return -1;
+			continue;
+		}
 		if (!tree_is(node, VGPU_DOMAIN_NAMESPACE, "attached"))
 			return vgpu_error_set(
 				err, EINVAL, "vGPU metadata: unexpected %s%s%s in <vgpu>",
@@ -176,7 +189,9 @@ static int find_element(const struct vgpu_domain *domain, xmlNode **found, struc
 int metadata_read(const struct vgpu_domain *domain, struct metadata *metadata,
 		  struct vgpu_error **err)
 {
-	static const char *const names[] = { "profile", "pool", "priority", NULL };
+	static const char *const names[] = { "profile", "pool", "priority", "policy", NULL };
+	static const char *const priorities[] = { "low", "medium", "high", NULL };
+	static const char *const policies[] = { "required", "best-effort", NULL };
 
 	*metadata = (struct metadata){ 0 };
 	if (find_element(domain, &metadata->element, err) < 0)
@@ -187,7 +202,10 @@ int metadata_read(const struct vgpu_domain *domain, struct metadata *metadata,
 	    read_name(metadata->element, "profile", metadata->profile, sizeof(metadata->profile),
 		      err) < 0 ||
 	    read_name(metadata->element, "pool", metadata->pool, sizeof(metadata->pool), err) < 0 ||
-	    read_priority(metadata, err) < 0)
+	    read_word(metadata->element, "priority", priorities, "low, medium or high",
+		      metadata->priority, err) < 0 ||
+	    read_word(metadata->element, "policy", policies, "required or best-effort",
+		      metadata->policy, err) < 0)
 		return -1;
 	return read_children(metadata, err);
 }

@@ -3,7 +3,9 @@
  * The vGPU's element in a domain's <metadata>, which a person or a management program writes, and
  * the <attached> element in it, which attach writes and detach reads:
  *
- *     <vgpu:vgpu xmlns:vgpu="urn:vgpu-toolkit:domain:1" profile="gold" pool="A" priority="high">
+ *     <vgpu:vgpu xmlns:vgpu="urn:vgpu-toolkit:domain:1" profile="gold" pool="A" priority="high"
+ *                policy="best-effort">
+ *       <vgpu:quotas gpu-memory="8GiB"/>
  *       <vgpu:attached wrapper="/usr/bin/qemu-system-x86_64-vgpu"
  *                      emulator="/usr/bin/qemu-system-x86_64" created="commandline"/>
  *     </vgpu:vgpu>
@@ -27,9 +29,12 @@ struct metadata {
 	char profile[VGPU_DOMAIN_PROFILE_BYTES];
 	char pool[VGPU_DOMAIN_POOL_BYTES];
 	char priority[VGPU_DOMAIN_PRIORITY_BYTES];
-	xmlNode *attached; /* <attached>, or NULL */
-	xmlChar *wrapper;  /* the emulator that attach put in; NULL where there is no note */
-	xmlChar *emulator; /* the one before; NULL: there was none */
+	char policy[VGPU_DOMAIN_POLICY_BYTES];
+	struct vgpu_domain_quotas quotas;
+	xmlNode *quotas_element; /* <quotas>, or NULL */
+	xmlNode *attached;	 /* <attached>, or NULL */
+	xmlChar *wrapper;	 /* the emulator that attach put in; NULL where there is no note */
+	xmlChar *emulator;	 /* the one before; NULL: there was none */
 	unsigned int created;
 };
 

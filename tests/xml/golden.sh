@@ -35,6 +35,7 @@ golden() {
 }
 
 golden q35
+golden quotas
 golden i440fx --window-size 1GiB
 golden slots
 golden prefixes --link-dir '/run/a "quoted", comma & <path>'

@@ -38,6 +38,27 @@ refused invalid-profile 'profile ".*" is not UTF-8' '/vgpu:vgpu/d' --profile $'\
 refused empty-name 'vGPU metadata: profile "" is empty' 's/profile="gold"/profile=""/'
 refused priority 'vGPU metadata: priority "urgent" is not low, medium or high' \
 	's/profile="gold"/priority="urgent"/'
+refused policy 'vGPU metadata: policy "maybe" is not required or best-effort' \
+	's/profile="gold"/policy="maybe"/'
+# refused_quotas NAME PATTERN CONTENT: in <vgpu>.
+refused_quotas() {
+	refused "$1" "vGPU metadata: $2" "s|<vgpu:vgpu\(.*\)/>|<vgpu:vgpu\1>$3</vgpu:vgpu>|"
+}
+refused_quotas quota-attribute '<quotas> has an unknown attribute "memory"' \
+	'<vgpu:quotas memory="1"/>'
+refused_quotas quota-foreign '<quotas> has an unknown attribute "burst"' \
+	'<vgpu:quotas vgpu:burst="1"/>'
+refused_quotas quota-content '<quotas> must be empty' '<vgpu:quotas>1</vgpu:quotas>'
+refused_quotas two-quotas 'more than one <quotas>' '<vgpu:quotas/><vgpu:quotas/>'
+refused_quotas quota-size 'gpu-memory "1GB" is not a size' '<vgpu:quotas gpu-memory="1GB"/>'
+refused_quotas quota-huge 'window "8388608T" is not a size' '<vgpu:quotas window="8388608T"/>'
+refused_quotas quota-number 'burst "-1" is not a number' '<vgpu:quotas burst="-1"/>'
+refused_quotas quota-long 'burst "9{30}" is not a number' \
+	"<vgpu:quotas burst=\"$(printf '9%.0s' {1..30})\"/>"
+refused_quotas quota-empty 'channels "" is not a number' '<vgpu:quotas channels=""/>'
+refused_quotas quota-percent 'gpu-time-max "1%%" is not a percentage' \
+	'<vgpu:quotas gpu-time-max="1%%"/>'
+refused_quotas quota-time 'longest-job "5" is not a time' '<vgpu:quotas longest-job="5"/>'
 refused attribute 'vGPU metadata: <vgpu> has an unknown attribute "proflie"' 's/profile=/proflie=/'
 refused foreign-attribute 'vGPU metadata: <vgpu> has an unknown attribute "profile"' \
 	's/profile=/xmlns:x="urn:x" x:profile=/'

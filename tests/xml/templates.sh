@@ -31,7 +31,7 @@ for template in "$top_builddir"/xml/templates/*.xml; do
 done
 [ "$count" -ge 2 ] || failed "only $count templates"
 
-for name in q35 i440fx slots live wrapper; do
+for name in q35 i440fx slots live wrapper quotas; do
 	virt-xml-validate "$data/expected/$name.xml" domain >/dev/null || failed "$name: schema"
 	metadata_valid "$data/expected/$name.xml" || failed "$name: $(cat "$tmp/problem")"
 done
@@ -40,6 +40,13 @@ for change in 's/profile="gold"/profile=""/' 's/profile="gold"/priority="urgent"
 	's/<vgpu:attached/<vgpu:attacked/'; do
 	sed "$change" "$data/expected/q35.xml" >"$tmp/bad.xml"
 	! cmp -s "$data/expected/q35.xml" "$tmp/bad.xml" || failed "$change changed nothing"
+	! metadata_valid "$tmp/bad.xml" || failed "the schema allows $change"
+	expect_refusal "$change" 65 'vGPU metadata:' "$vgpu_xml" inspect "$tmp/bad.xml"
+done
+for change in 's/8GiB/8GB/' 's/longest-job="2s"/longest-job="2"/' 's/burst="5"/bursts="5"/' \
+	's/policy="best-effort"/policy="maybe"/' 's|</v:vgpu>|<v:quotas/></v:vgpu>|'; do
+	sed "$change" "$data/expected/quotas.xml" >"$tmp/bad.xml"
+	! cmp -s "$data/expected/quotas.xml" "$tmp/bad.xml" || failed "$change changed nothing"
 	! metadata_valid "$tmp/bad.xml" || failed "the schema allows $change"
 	expect_refusal "$change" 65 'vGPU metadata:' "$vgpu_xml" inspect "$tmp/bad.xml"
 done
