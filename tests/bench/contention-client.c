@@ -11,6 +11,7 @@
  *   (at the start)                  "ready BACKEND GPU"
  *   length US                       makes jobs that take so long when nothing else runs; 0: the
  *                                   shortest. "length US" with what such a job takes
+ *   inner N                         makes jobs of this inner dimension. "inner N"
  *   run DEPTH PAUSE_US BEGIN END    keeps DEPTH jobs outstanding from now to END (nanoseconds of
  *                                   CLOCK_MONOTONIC), a pause after each. "ran JOBS P50 P99 MAX":
  *                                   how many ended from BEGIN to END, and the microseconds from
@@ -215,6 +216,16 @@ static void take_length(struct client *client, const char *arguments)
 	printf("length %.3f\n", median_us(client));
 }
 
+static void take_inner(struct client *client, const char *arguments)
+{
+	unsigned long inner = strtoul(arguments, NULL, 10);
+
+	if (inner < 1 || inner > INNER_MAX)
+		die("no inner dimension", arguments);
+	set_inner(client, (uint32_t)inner);
+	printf("inner %lu\n", inner);
+}
+
 static void finish(struct client *client, struct run *run, struct job *job)
 {
 	int64_t ended = finish_job(client, job);
@@ -304,6 +315,8 @@ int main(int argc, char **argv)
 	while (fgets(line, sizeof(line), stdin)) {
 		if (strncmp(line, "length ", 7) == 0)
 			take_length(&client, line + 7);
+		else if (strncmp(line, "inner ", 6) == 0)
+			take_inner(&client, line + 6);
 		else if (strncmp(line, "run ", 4) == 0)
 			take_run(&client, line + 4);
 		else

@@ -3,6 +3,7 @@
 ctl_tests = \
 	tests/ctl/admin.sh \
 	tests/ctl/completion.sh \
+	tests/ctl/day.sh \
 	tests/ctl/doctor.sh \
 	tests/ctl/events.sh \
 	tests/ctl/help.sh \
