@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plot of tests/bench/contention: latencies by the number of VMs, and shares, as SVG."""
 
-import math
-from xml.sax.saxutils import escape
+from svg import LogAxis, box, document, line, text
 
 WIDTH, HEIGHT = 900, 420
 TOP, BOTTOM = 50, 360
@@ -10,16 +9,6 @@ LEFT, RIGHT = 70, 500  # of the latencies; the shares are to the right of them
 SHARES_LEFT, SHARES_RIGHT = 580, 880
 COLOURS = {"alone": "#888888", "loaded": "#c02020", "low": "#2050c0", "medium": "#208040",
            "configured": "#bbbbbb", "measured": "#2050c0"}
-
-
-def text(x, y, words, anchor="middle", size=12):
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}">' \
-           f"{escape(words)}</text>"
-
-
-def line(x1, y1, x2, y2, colour="#000000", width=1):
-    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" ' \
-           f'stroke-width="{width}"/>'
 
 
 def worst_p99(run, priority):
@@ -40,23 +29,16 @@ def series_of(runs):
 def latencies(runs):
     series = series_of(runs)
     values = [value for _, _, points in series for value in points if value]
-    low = math.floor(math.log10(min(values, default=1)))
-    high = max(math.ceil(math.log10(max(values, default=10))), low + 1)
+    axis = LogAxis(values, TOP, BOTTOM)
 
     def x(i):
         return LEFT + (RIGHT - LEFT) * (i + 0.5) / len(runs)
 
-    def y(value):
-        return BOTTOM - (BOTTOM - TOP) * (math.log10(value) - low) / (high - low)
-
     parts = [text((LEFT + RIGHT) / 2, 25, "p99 from submission to end, us", size=14),
-             text((LEFT + RIGHT) / 2, BOTTOM + 40, "VMs")]
-    for power in range(low, high + 1):
-        parts += [line(LEFT, y(10 ** power), RIGHT, y(10 ** power), "#dddddd"),
-                  text(LEFT - 8, y(10 ** power) + 4, str(10 ** power), "end")]
+             text((LEFT + RIGHT) / 2, BOTTOM + 40, "VMs"), *axis.grid(LEFT, RIGHT)]
     parts += [text(x(i), BOTTOM + 20, str(len(run["vms"]))) for i, run in enumerate(runs)]
     for row, (name, colour, points) in enumerate(series):
-        there = [(x(i), y(value)) for i, value in enumerate(points) if value]
+        there = [(x(i), axis.y(value)) for i, value in enumerate(points) if value]
         path = " ".join(f"{px:.1f},{py:.1f}" for px, py in there)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         parts += [f'<circle cx="{px:.1f}" cy="{py:.1f}" r="3" fill="{colour}"/>'
@@ -80,15 +62,12 @@ def shares(pairs):
             value = pair[key] or 0  # None: nobody completed a job
             height = (BOTTOM - TOP - 20) * value / highest
             left = SHARES_LEFT + room * i + room * (0.1 + 0.4 * side)
-            parts += [f'<rect x="{left:.1f}" y="{BOTTOM - height:.1f}" width="{room * 0.4:.1f}" '
-                      f'height="{height:.1f}" fill="{COLOURS[key]}"/>',
+            parts += [box(left, BOTTOM - height, room * 0.4, height, COLOURS[key]),
                       text(left + room * 0.2, BOTTOM - height - 5, f"{value:.0f}")]
     return parts
 
 
 def plot(result):
     parts = latencies(result["runs"]) + shares(result["shares"])
-    return "\n".join([f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
-                      'font-family="sans-serif">',
-                      f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
-                      *parts, text(WIDTH / 2, HEIGHT - 5, result["gpu"], size=11), "</svg>", ""])
+    return document(WIDTH, HEIGHT,
+                    [*parts, text(WIDTH / 2, HEIGHT - 5, result["gpu"], size=11)])

@@ -24,13 +24,22 @@ tests_bench_ring_worker_LDADD = guest-agent/libagent.la common/libcommon.la
 tests_bench_contention_client_SOURCES = tests/bench/contention-client.c
 tests_bench_contention_client_LDADD = guest-agent/libagent.la guest-agent/libvgpu-core.la
 
+# For the guest, as tests/system/channel-holder.
+EXTRA_PROGRAMS += tests/bench/head-to-head-client
+CLEANFILES += tests/bench/head-to-head-client
+tests_bench_head_to_head_client_SOURCES = tests/bench/head-to-head-client.c
+tests_bench_head_to_head_client_LDADD = guest-agent/libagent.la guest-agent/libvgpu-core.la
+
 tests_bench_rest_client_SOURCES = tests/bench/rest-client.c
 tests_bench_rest_client_LDADD = guest-agent/libagent.la common/libcommon.la
 
 EXTRA_DIST += tests/bench/rest tests/bench/rings
 EXTRA_DIST += tests/bench/native.jq
-EXTRA_DIST += tests/bench/contention_plot.py
-dist_check_SCRIPTS += tests/bench/contention
+EXTRA_DIST += tests/bench/contention_plot.py tests/bench/pin.bash tests/bench/svg.py
+dist_check_SCRIPTS += \
+	tests/bench/contention \
+	tests/bench/head-to-head \
+	tests/bench/head_to_head_report.py
 
 bench_tests = \
 	tests/bench/contention.sh \
@@ -44,6 +53,13 @@ bench-vm:
 	@$(MAKE) $(AM_MAKEFLAGS) system-setup >&2
 	@env $(SYSTEM_ENVIRONMENT) top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' \
 		$(top_srcdir)/tests/bench/rings --vm $(BENCH_OPTIONS)
+
+# One addition by every way that a guest has.
+.PHONY: bench-head-to-head
+bench-head-to-head:
+	@$(MAKE) $(AM_MAKEFLAGS) system-setup >&2
+	@env $(SYSTEM_ENVIRONMENT) top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' \
+		$(top_srcdir)/tests/bench/head-to-head $(BENCH_OPTIONS)
 
 # Where the time of the figure that is furthest from what is wanted goes.
 .PHONY: bench-breakdown

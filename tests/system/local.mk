@@ -6,6 +6,7 @@ SYSTEM_TESTS += \
 	tests/system/files-nfs.sh \
 	tests/system/pci-address.sh \
 	tests/system/guest-reboot.sh \
+	tests/system/head-to-head.sh \
 	tests/system/hook.sh \
 	tests/system/i440fx.sh \
 	tests/system/kill-mediator.sh \
@@ -37,7 +38,7 @@ SYSTEM_ENVIRONMENT = \
 	VGPU_HOOKSDIR='$(libvirthooksdir)'
 
 .PHONY: system-setup
-system-setup: all tests/system/channel-holder$(EXEEXT)
+system-setup: all tests/system/channel-holder$(EXEEXT) tests/bench/head-to-head-client$(EXEEXT)
 	rm -rf $(SYSTEM_ROOT) $(SYSTEM_GUEST)
 	$(MAKE) $(AM_MAKEFLAGS) install DESTDIR=$(SYSTEM_ROOT) >/dev/null
 	LD_LIBRARY_PATH=$(SYSTEM_ROOT)$(libdir) $(top_srcdir)/scripts/guest-image \
