@@ -6,7 +6,7 @@
 # To build everything that configure knows; for the device module, see packages_qemu.
 packages_build="gcc libc6-dev make autoconf automake libtool pkg-config
 	libmicrohttpd-dev libgnutls28-dev libjansson-dev libsqlite3-dev libseccomp-dev libsystemd-dev libxml2-dev
-	libcurl4-openssl-dev libvirt-dev libglib2.0-dev"
+	libcurl4-openssl-dev libvirt-dev libglib2.0-dev checkpolicy semodule-utils"
 
 # To run the mediator, libvirt and a guest.
 packages_run="qemu-system-x86 libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients
@@ -14,7 +14,7 @@ packages_run="qemu-system-x86 libvirt-daemon-system libvirt-daemon-driver-qemu l
 
 # To run every test and every check of the source.
 packages_test="g++ xz-utils libcmocka-dev clang clang-format libclang-rt-14-dev cppcheck shellcheck valgrind jq
-	libxml2-utils man-db openssl socat chromium chromium-driver"
+	libxml2-utils man-db openssl socat chromium chromium-driver apparmor"
 
 # What scripts/qemu-headers needs.
 packages_qemu() {

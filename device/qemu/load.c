@@ -120,7 +120,7 @@ static void __attribute__((constructor)) vgpu_module_load(void)
 	if (!running_version(running, sizeof(running)) || strcmp(running, expected) != 0) {
 		fprintf(stderr,
 			"%s: vgpu: the device module is for QEMU %s, but this is QEMU %s: "
-			"rebuild the module (scripts/qemu-headers, configure, make)\n",
+			"run vgpu-rebuild-module as root\n",
 			program_invocation_short_name, expected, running);
 		_exit(EXIT_FAILURE);
 	}

@@ -16,7 +16,11 @@ vgpu_qemu_cppflags = $(AM_CPPFLAGS) -DVGPU_QEMU_MODULE \
 if BUILD_QEMU_MODULE
 pkglib_LTLIBRARIES += device/vgpu-qemu.la
 bin_SCRIPTS += device/qemu-system-x86_64-vgpu
-dist_man_MANS += man/qemu-system-x86_64-vgpu.1
+sbin_SCRIPTS += device/vgpu-rebuild-module
+pkglibexec_SCRIPTS = scripts/qemu-headers
+nobase_vgpumodule_DATA = $(vgpu_qemu_module_sources) $(device_libdevice_la_SOURCES) \
+	$(common_libcommon_la_SOURCES)
+dist_man_MANS += man/qemu-system-x86_64-vgpu.1 man/vgpu-rebuild-module.8
 INSTALL_EXEC_HOOKS += vgpu-qemu-install-hook
 UNINSTALL_HOOKS += vgpu-qemu-uninstall-hook
 endif
@@ -28,19 +32,30 @@ device_vgpu_qemu_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -Wl,-
 device_vgpu_qemu_la_LIBADD = device/libdevice.la common/libcommon.la $(GLIB_LIBS)
 # A symbol that is missing is an error here, not when QEMU starts: all of QEMU's are weak.
 
-# Nothing links the module, so libtool's description of it is not installed.
+# Nothing links the module, so libtool's description of it is not installed. libvirt asks anew what
+# the emulator can do where the wrapper is newer than what it remembers.
 .PHONY: vgpu-qemu-install-hook vgpu-qemu-uninstall-hook
 vgpu-qemu-install-hook:
 	rm -f '$(DESTDIR)$(pkglibdir)/vgpu-qemu.la'
+	touch '$(DESTDIR)$(bindir)/qemu-system-x86_64-vgpu'
 vgpu-qemu-uninstall-hook:
 	rm -f '$(DESTDIR)$(pkglibdir)/vgpu-qemu.so'
 
-EXTRA_DIST += device/qemu-system-x86_64-vgpu.in
-CLEANFILES += device/qemu-system-x86_64-vgpu
-device/qemu-system-x86_64-vgpu: device/qemu-system-x86_64-vgpu.in Makefile
+# What builds the module again for another QEMU, from sources of its own.
+vgpumoduledir = $(datadir)/vgpu/module
+EXTRA_DIST += device/qemu-system-x86_64-vgpu.in device/vgpu-rebuild-module.in
+CLEANFILES += device/qemu-system-x86_64-vgpu device/vgpu-rebuild-module
+vgpu_qemu_script = \
 	$(AM_V_GEN)$(MKDIR_P) device && \
-	$(SED) -e 's|@pkglibdir[@]|$(pkglibdir)|g' '$(srcdir)/device/qemu-system-x86_64-vgpu.in' >$@.tmp && \
+	$(SED) -e 's|@bindir[@]|$(bindir)|g' -e 's|@pkglibdir[@]|$(pkglibdir)|g' \
+		-e 's|@sbindir[@]|$(sbindir)|g' -e 's|@pkglibexecdir[@]|$(pkglibexecdir)|g' \
+		-e 's|@vgpumoduledir[@]|$(vgpumoduledir)|g' \
+		-e 's|@localstatedir[@]|$(localstatedir)|g' '$(srcdir)/$@.in' >$@.tmp && \
 	chmod +x $@.tmp && mv $@.tmp $@
+device/qemu-system-x86_64-vgpu: device/qemu-system-x86_64-vgpu.in Makefile
+	$(vgpu_qemu_script)
+device/vgpu-rebuild-module: device/vgpu-rebuild-module.in Makefile
+	$(vgpu_qemu_script)
 
 # The same device for those who build their own QEMU: a patch with the sources as they are now.
 vgpu_in_tree_sources = $(device_libdevice_la_SOURCES) $(common_libcommon_la_SOURCES) \

@@ -31,9 +31,8 @@ void doctor_check_qemu(struct doctor *doctor, struct doctor_finding *finding)
 	int status;
 
 	if (access(arguments[0], X_OK) < 0) {
-		doctor_found(finding, DOCTOR_FAILED,
-			     "scripts/qemu-headers, ./configure, make install: see README.md",
-			     "%s: %s", arguments[0], strerror(errno));
+		doctor_found(finding, DOCTOR_FAILED, "install it: see README.md", "%s: %s",
+			     arguments[0], strerror(errno));
 		return;
 	}
 	status = program_run(arguments, PROGRAM_MS, &output, &err);
@@ -41,10 +40,11 @@ void doctor_check_qemu(struct doctor *doctor, struct doctor_finding *finding)
 		doctor_found(finding, DOCTOR_FAILED, "see whether QEMU runs at all", "%s",
 			     err->message);
 	else if (status > 0)
-		doctor_found(finding, DOCTOR_FAILED,
-			     "build the module for the QEMU that is installed: "
-			     "scripts/qemu-headers, ./configure, make install",
-			     "%s", first_line(output));
+		doctor_found(
+			finding, DOCTOR_FAILED,
+			"run vgpu-rebuild-module, which builds the module for the QEMU that is "
+			"installed",
+			"%s", first_line(output));
 	else if (!strstr(output, "name \"vgpu\""))
 		doctor_found(finding, DOCTOR_FAILED,
 			     "install the toolkit again, wrapper and module together",

@@ -81,7 +81,7 @@ finds limits skipped "No such file"
 
 # QEMU and libvirt.
 script "$wrapper" "echo 'vgpu: the device module is for QEMU 7, but this is QEMU 8' >&2; exit 1"
-finds qemu failed "is for QEMU 7, but this is QEMU 8" scripts/qemu-headers
+finds qemu failed "is for QEMU 7, but this is QEMU 8" vgpu-rebuild-module
 script "$wrapper" "yes | head -c 300000 | dd bs=300000 iflag=fullblock count=1 status=none &&
 echo 'name \"vgpu\"'"
 finds qemu ok "has the device"

@@ -35,7 +35,7 @@ expect 0 '^QEMU emulator version' "$wrapper" --version
 
 # A module for another QEMU refuses, with one line that names both versions.
 running=$("$qemu" --version | sed -n '1s/^QEMU emulator version \([0-9.]*\).*/\1/p')
-VGPU_QEMU_MODULE=$other expect 1 "the device module is for QEMU 1\.2\.3 (Elsewhere), but this is QEMU $running" \
+VGPU_QEMU_MODULE=$other expect 1 "the device module is for QEMU 1\.2\.3 (Elsewhere), but this is QEMU $running.*: run vgpu-rebuild-module as root\$" \
 	"$wrapper" --version
 [ "$(wc -l <"$dir/out")" = 1 ] || fail "more than one line"
 
@@ -78,7 +78,7 @@ found=$(preload_of_child env LD_PRELOAD="$libc")
 
 # The wrapper says what is missing.
 VGPU_QEMU=$dir/none expect 1 "$dir/none is missing" "$wrapper" --version
-VGPU_QEMU_MODULE=$dir/none.so expect 1 "device module $dir/none.so is missing" "$wrapper" --version
+VGPU_QEMU_MODULE=$dir/none.so expect 1 "device module $dir/none.so is missing: run .*vgpu-rebuild-module" "$wrapper" --version
 mkdir "$dir/a b"
 cp "$module" "$dir/a b/vgpu-qemu.so"
 VGPU_QEMU_MODULE="$dir/a b/vgpu-qemu.so" expect 1 'no colon or space' "$wrapper" --version
