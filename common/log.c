@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/text.h"
+
 static const char *log_program = "vgpu";
 static atomic_int log_level = VGPU_LOG_INFO;
 static bool log_to_journal;
@@ -71,10 +73,10 @@ void vgpu_log(int level, const char *format, ...)
 	va_start(args, format);
 	n = vsnprintf(line + prefix, sizeof(line) - prefix - 1, format, args);
 	va_end(args);
+	if (n < 0)
+		line[prefix] = '\0';
+	vgpu_text_one_line(line + prefix);
 	length = strlen(line);
-	for (size_t i = prefix; n > 0 && i < length; i++)
-		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-			line[i] = '?';
 	line[length++] = '\n';
 	/* A log line that cannot be written has nowhere to be reported. */
 	written = write(STDERR_FILENO, line, length);

@@ -22,4 +22,17 @@ static inline void vgpu_text_cut(char *to, size_t size, const char *from)
 	memset(to + length, 0, size - length);
 }
 
+/*
+ * Puts '?' for what would end a line or steer a terminal: the control characters of ASCII and, in
+ * UTF-8, those from U+0080 to U+009F.
+ */
+static inline void vgpu_text_one_line(char *text)
+{
+	for (unsigned char *c = (unsigned char *)text; *c; c++)
+		if (*c < 0x20 || *c == 0x7f)
+			*c = '?';
+		else if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+			*c = c[1] = '?';
+}
+
 #endif

@@ -175,23 +175,34 @@ static bool only_blanks(const char *text)
 	return text[strspn(text, " ")] == '\0';
 }
 
-/* Why a text cannot be a value of the field, or NULL. */
-static const char *text_refused(enum vm_field field, const char *text, size_t length)
+/*
+ * Why a text cannot be a domain's name, or NULL. What XML can hold libvirt takes, but for ends of
+ * lines; and NAME.pid is looked up in its folder of pid files.
+ */
+static const char *name_refused(const char *text)
 {
-	if (length >= fields[field].size)
-		return "is too long";
-	if (only_blanks(text))
-		return "must not be empty or blank";
-	if (has_control_character(text))
-		return "must not contain control characters";
-	if (fields[field].type != TYPE_NAME)
-		return NULL;
-	/* libvirt's names; also, NAME.pid is looked up in libvirt's folder of pid files. */
+	if (!*text)
+		return "must not be empty";
+	for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+		if (*c < 0x20 && *c != '\t' && *c != '\r')
+			return "must not contain control characters";
 	if (strchr(text, '/'))
 		return "must not contain '/'";
 	if (strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
 		return "must not be '.' or '..'";
 	return NULL;
+}
+
+/* Why a text cannot be a value of the field, or NULL. */
+static const char *text_refused(enum vm_field field, const char *text, size_t length)
+{
+	if (length >= fields[field].size)
+		return "is too long";
+	if (fields[field].type == TYPE_NAME)
+		return name_refused(text);
+	if (only_blanks(text))
+		return "must not be empty or blank";
+	return has_control_character(text) ? "must not contain control characters" : NULL;
 }
 
 static int decode_text(enum vm_field field, const json_t *json, struct vm_config *values,
@@ -460,6 +471,22 @@ int vm_layers_merge(const struct vm_layer layers[VM_HANDS], const struct config 
 				      sources[merged->sources[VM_FIELD_GPU_TIME_MAX]]);
 	}
 	return 0;
+}
+
+int vm_layers_admit(const struct vm_merged *merged, const struct config *config,
+		    struct vm_field_name *field, struct vgpu_error **err)
+{
+	const struct config_profile *profile = config_profile_find(config, merged->config.profile);
+
+	if (merged->sources[VM_FIELD_PRIORITY] != VM_SOURCE_DOMAIN || !profile ||
+	    merged->config.priority <= profile->priority)
+		return 0;
+	blame(field, "", vm_field_name(VM_FIELD_PRIORITY));
+	return vgpu_error_set(err, UNPROCESSABLE,
+			      "the domain's metadata asks for priority \"%s\", and profile \"%s\" "
+			      "allows \"%s\" at most",
+			      priorities[merged->config.priority], profile->name,
+			      priorities[profile->priority]);
 }
 
 int vm_merged_to_json(const struct vm_merged *merged, json_t *object)

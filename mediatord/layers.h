@@ -116,6 +116,13 @@ int vm_layers_merge(const struct vm_layer layers[VM_HANDS], const struct config 
 		    struct vm_merged *merged, struct vm_field_name *field, struct vgpu_error **err);
 
 /*
+ * Whether a domain may begin with what its metadata asks for: not with a priority above its
+ * profile's. Returns 0, or -1 with err (422) and *field.
+ */
+int vm_layers_admit(const struct vm_merged *merged, const struct config *config,
+		    struct vm_field_name *field, struct vgpu_error **err);
+
+/*
  * Adds the fields of a merged configuration to a JSON object, "quotas" and "sources" included.
  * Returns 0, or -1 where there is no memory.
  */

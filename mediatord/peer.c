@@ -61,7 +61,30 @@ static bool is_file_name(const char *name)
 	return name[0] != '\0' && !strchr(name, '/');
 }
 
-void peer_pid_file_read(const char *run_dir, const char *name, struct peer_pid_file *file)
+/* The name with XML's five characters as entities; "" where there is no room. */
+static void escape_name(const char *name, char escaped[PATH_MAX])
+{
+	size_t used = 0;
+
+	for (; *name; name++) {
+		const char *entity = *name == '<'    ? "&lt;"
+				     : *name == '>'  ? "&gt;"
+				     : *name == '&'  ? "&amp;"
+				     : *name == '\'' ? "&apos;"
+				     : *name == '"'  ? "&quot;"
+						     : NULL;
+		int n = entity ? snprintf(escaped + used, PATH_MAX - used, "%s", entity)
+			       : snprintf(escaped + used, PATH_MAX - used, "%c", *name);
+
+		used += (size_t)n;
+		if (used >= PATH_MAX) {
+			escaped[0] = '\0';
+			return;
+		}
+	}
+}
+
+static void read_pid_file(const char *run_dir, const char *name, struct peer_pid_file *file)
 {
 	VGPU_AUTO_CLOSE int fd = -1;
 	char path[PATH_MAX];
@@ -100,6 +123,18 @@ void peer_pid_file_read(const char *run_dir, const char *name, struct peer_pid_f
 		return;
 	file->pid = (pid_t)pid;
 	file->state = PEER_PID_FILE_READ;
+}
+
+void peer_pid_file_read(const char *run_dir, const char *name, struct peer_pid_file *file)
+{
+	char escaped[PATH_MAX];
+
+	read_pid_file(run_dir, name, file);
+	if (file->state != PEER_PID_FILE_ABSENT || !strpbrk(name, "<>&'\""))
+		return;
+	/* libvirt 9 writes a"b.pid as a&quot;b.pid. */
+	escape_name(name, escaped);
+	read_pid_file(run_dir, escaped, file);
 }
 
 /* Reads "libvirt-UUID", alone or followed by AppArmor's mode as in " (enforce)". */

@@ -383,6 +383,8 @@ static int change_vm(struct registry *registry, enum vm_hand hand,
 	if (hand == VM_HAND_DOMAIN)
 		vm->stored.attached = true;
 	if (registry_merge(&registry->config, vm, field, err) < 0 ||
+	    (hand == VM_HAND_DOMAIN &&
+	     vm_layers_admit(&vm->merged, &registry->config, field, err) < 0) ||
 	    choose_vm_id(registry, vm, field, err) < 0 ||
 	    claim_name(registry, vm, hand, field, err) < 0 ||
 	    apply(registry, old, vm, field, err) < 0)

@@ -39,10 +39,23 @@ static void what_does_not_fit_is_cut_between_characters(void **state)
 	assert_string_equal(text, "");
 }
 
+static void control_characters_become_question_marks(void **state)
+{
+	char text[] = "a\t\r\n\x1b\x7f \xc2\x80\xc2\x9f \xc2\xa0\xc3\xa9\xe2\x82\xac";
+	char cut[] = "a\xc2";
+
+	(void)state;
+	vgpu_text_one_line(text);
+	assert_string_equal(text, "a????? ???? \xc2\xa0\xc3\xa9\xe2\x82\xac");
+	vgpu_text_one_line(cut);
+	assert_string_equal(cut, "a\xc2");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_fits_is_copied_whole),
+		cmocka_unit_test(control_characters_become_question_marks),
 		cmocka_unit_test(what_does_not_fit_is_cut_between_characters),
 	};
 

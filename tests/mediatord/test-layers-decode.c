@@ -24,13 +24,14 @@ static void each_field_refuses_other_types_and_ranges(void **state)
 		{ "{\"name\": 1}", "name", "must be a string" },
 		{ "{\"name\": null}", "name", "must be a string" },
 		{ "{\"name\": \"\"}", "name", "empty" },
-		{ "{\"name\": \"  \"}", "name", "blank" },
+		{ "{\"profile\": \"  \"}", "profile", "blank" },
 		{ "{\"name\": \"a/b\"}", "name", "'/'" },
 		{ "{\"name\": \".\"}", "name", "'.'" },
 		{ "{\"name\": \"..\"}", "name", "'..'" },
 		{ "{\"name\": \"a\\nb\"}", "name", "control" },
-		{ "{\"name\": \"a\\u007fb\"}", "name", "control" },
-		{ "{\"name\": \"a\\u0085b\"}", "name", "control" },
+		{ "{\"name\": \"a\\u001bb\"}", "name", "control" },
+		{ "{\"profile\": \"a\\u007fb\"}", "profile", "control" },
+		{ "{\"pool\": \"a\\u0085b\"}", "pool", "control" },
 		{ "{\"vm_id\": 0}", "vm_id", "1 to 16777215" },
 		{ "{\"vm_id\": 16777216}", "vm_id", "1 to 16777215" },
 		{ "{\"vm_id\": -1}", "vm_id", "-1" },
@@ -92,6 +93,25 @@ static void unknown_fields_are_named(void **state)
 	snprintf(json, sizeof(json), "{\"%s\": 1}", key);
 	key[sizeof(((struct vm_field_name *)0)->text) - 1] = '\0';
 	refused(json, strlen(json), key, "unknown field");
+}
+
+static void a_name_is_any_of_libvirts(void **state)
+{
+	static const char *const names[] = {
+		" ",	" a",	"a b",	 "-x",	      "a\"b'c",		  "%s%n",	 "...",
+		"a\tb", "a\rb", "a\x7f", "a\xc2\x9b", "\xf0\x9f\x98\x80", "${HOME}`id`", "<&>",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		json_t *json = json_pack("{s:s}", "name", names[i]);
+		char *text = json_dumps(json, 0);
+		struct vm_layer layer = plane_layer(text);
+
+		assert_string_equal(layer.values.name, names[i]);
+		free(text);
+		json_decref(json);
+	}
 }
 
 static void what_is_not_json_is_refused(void **state)
@@ -203,6 +223,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_field_refuses_other_types_and_ranges),
 		cmocka_unit_test(unknown_fields_are_named),
+		cmocka_unit_test(a_name_is_any_of_libvirts),
 		cmocka_unit_test(what_is_not_json_is_refused),
 		cmocka_unit_test(lengths_are_limited),
 		cmocka_unit_test(nothing_is_an_empty_layer),

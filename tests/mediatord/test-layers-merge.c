@@ -135,6 +135,38 @@ static void a_guarantee_above_the_maximum_is_400(void **state)
 		merge("{\"profile\": \"gold\"}", "{\"quotas\": {\"gpu_time_max_percent\": 0}}"), 0);
 }
 
+/* Merges and admits two JSON bodies; returns 0 or the error's status. */
+static int admit(const char *domain, const char *operator_body)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	struct config *config = plane_config(plane_config_text);
+	int status;
+
+	assert_int_equal(merge(domain, operator_body), 0);
+	status = vm_layers_admit(&merged, config, &field, &err);
+	config_free(&config);
+	return status < 0 ? err->status : 0;
+}
+
+static void a_domains_priority_is_not_above_its_profiles(void **state)
+{
+	(void)state;
+	assert_int_equal(admit("{}", "{}"), 0);
+	assert_int_equal(admit("{\"priority\": \"medium\"}", "{}"), 0);
+	assert_int_equal(admit("{\"priority\": \"low\"}", "{}"), 0);
+	assert_int_equal(admit("{\"priority\": \"high\", \"profile\": \"gold\"}", "{}"), 0);
+	assert_int_equal(admit("{\"priority\": \"high\"}", "{}"), 422);
+	assert_string_equal(field.text, "priority");
+	/* By the profile that is in force. */
+	assert_int_equal(admit("{\"priority\": \"high\"}", "{\"profile\": \"gold\"}"), 0);
+	assert_int_equal(admit("{\"priority\": \"high\", \"profile\": \"gold\"}",
+			       "{\"profile\": \"default\"}"),
+			 422);
+	/* The operator may say what he likes. */
+	assert_int_equal(admit("{\"priority\": \"high\"}", "{\"priority\": \"low\"}"), 0);
+	assert_int_equal(admit("{}", "{\"priority\": \"high\"}"), 0);
+}
+
 static void json_shows_values_and_sources(void **state)
 {
 	json_t *json = json_object(), *sources;
@@ -168,6 +200,7 @@ int main(void)
 		cmocka_unit_test(the_operator_wins_over_the_domain_in_each_field),
 		cmocka_unit_test(what_is_not_configured_is_422),
 		cmocka_unit_test(a_guarantee_above_the_maximum_is_400),
+		cmocka_unit_test(a_domains_priority_is_not_above_its_profiles),
 		cmocka_unit_test(json_shows_values_and_sources),
 	};
 

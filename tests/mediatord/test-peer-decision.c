@@ -187,6 +187,48 @@ static void the_kernel_says_who_is_there(void **state)
 	close(pair[1]);
 }
 
+static void write_pid_file(const char *dir, const char *name, const char *text)
+{
+	char path[256];
+	FILE *stream;
+
+	snprintf(path, sizeof(path), "%s/%s.pid", dir, name);
+	stream = fopen(path, "w");
+	assert_non_null(stream);
+	fputs(text, stream);
+	fclose(stream);
+}
+
+/* As libvirt 9 writes its name; the name itself goes first. */
+static void the_pid_files_name_may_be_escaped(void **state)
+{
+	static const char name[] = "-\"a' <b>&%s;", escaped[] = "-&quot;a&apos; &lt;b&gt;&amp;%s;";
+	char dir[] = "/tmp/vgpu-test-XXXXXX";
+	struct peer_pid_file file;
+	char path[256], longest[4096];
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	peer_pid_file_read(dir, name, &file);
+	assert_int_equal(file.state, PEER_PID_FILE_ABSENT);
+	write_pid_file(dir, escaped, "12");
+	peer_pid_file_read(dir, name, &file);
+	assert_int_equal(file.state, PEER_PID_FILE_READ);
+	assert_int_equal(file.pid, 12);
+	write_pid_file(dir, name, "13");
+	peer_pid_file_read(dir, name, &file);
+	assert_int_equal(file.pid, 13);
+	memset(longest, '"', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	peer_pid_file_read(dir, longest, &file);
+	assert_int_not_equal(file.state, PEER_PID_FILE_READ);
+	snprintf(path, sizeof(path), "%s/%s.pid", dir, name);
+	assert_int_equal(unlink(path), 0);
+	snprintf(path, sizeof(path), "%s/%s.pid", dir, escaped);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,6 +238,7 @@ int main(void)
 		cmocka_unit_test(no_usable_pid_file_is_a_refusal_with_its_reason),
 		cmocka_unit_test(a_process_of_another_pid_namespace_is_nobody),
 		cmocka_unit_test(the_pid_file_is_read_strictly),
+		cmocka_unit_test(the_pid_files_name_may_be_escaped),
 		cmocka_unit_test(the_kernel_says_who_is_there),
 	};
 
