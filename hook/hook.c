@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hook/hook.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include <jansson.h>
+
+#include "common/text.h"
+
+/* Of a message; libvirt puts the line into its own error message. */
+#define MESSAGE_BYTES 512
 
 enum hook_action hook_action(const char *operation, const char *sub_operation)
 {
@@ -28,32 +35,49 @@ int hook_read_domain(const char *xml, size_t length, struct vgpu_domain **domain
 	return info->state == VGPU_DOMAIN_REQUESTED || info->state == VGPU_DOMAIN_ATTACHED;
 }
 
-/* Adds a field where there is a value. Returns 0, or -1 where there is no memory. */
-static int add_field(json_t *body, const char *field, const char *value)
+static void cleanup_json(json_t **json)
 {
-	return *value ? json_object_set_new(body, field, json_string(value)) : 0;
+	json_decref(*json);
 }
 
-char *hook_registration(const struct vgpu_domain_info *info, const char *name,
-			struct vgpu_error **err)
+static bool has_text(const json_t *object, const char *field)
 {
-	json_t *name_value = json_string(name);
-	json_t *body = json_object();
-	char *text = NULL;
+	const char *text = json_string_value(json_object_get(object, field));
 
-	if (!name_value) {
-		vgpu_error_set(err, EINVAL, "the domain's name is not UTF-8");
-		json_decref(body);
-		return NULL;
+	return text && *text;
+}
+
+enum hook_verdict hook_judge(const struct rest_reply *reply, const char *uuid,
+			     struct vgpu_error **err)
+{
+	VGPU_CLEANUP(cleanup_json)
+	json_t *body = json_loadb(reply->body, reply->length, JSON_REJECT_DUPLICATES, NULL);
+	const char *vm = json_string_value(json_object_get(body, "uuid"));
+	VGPU_AUTO_FREE char *problem = NULL;
+
+	if (rest_success(reply) && vm && strcasecmp(vm, uuid) == 0)
+		return HOOK_ADMITTED;
+	if (rest_success(reply)) {
+		vgpu_error_set(err, EPROTO, "the mediator's answer is not about the VM");
+		return HOOK_UNSERVED;
 	}
-	/* json_object_set_new() takes the value over, also where it fails. */
-	if (json_object_set_new(body, "name", name_value) == 0 &&
-	    add_field(body, "profile", info->profile) == 0 &&
-	    add_field(body, "pool", info->pool) == 0 &&
-	    add_field(body, "priority", info->priority) == 0)
-		text = json_dumps(body, JSON_COMPACT);
-	json_decref(body);
-	if (!text)
-		vgpu_error_set(err, ENOMEM, "out of memory");
-	return text;
+	problem = rest_reply_problem(reply);
+	vgpu_error_set(err, EACCES, "%s", problem ? problem : "out of memory");
+	return reply->status >= 400 && reply->status < 500 &&
+			       (has_text(body, "detail") || has_text(body, "title"))
+		       ? HOOK_REFUSED
+		       : HOOK_UNSERVED;
+}
+
+char *hook_line(const char *message, const char *consequence)
+{
+	char cut[MESSAGE_BYTES];
+	char *line;
+
+	vgpu_text_cut(cut, sizeof(cut), message);
+	if (asprintf(&line, "vgpu: %s%s%s", cut, strlen(cut) < strlen(message) ? "..." : "",
+		     consequence) < 0)
+		return NULL;
+	vgpu_text_one_line(line);
+	return line;
 }

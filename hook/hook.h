@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "common/error.h"
+#include "common/rest_client.h"
 #include "xml/domain.h"
 
 enum hook_action {
@@ -27,11 +28,24 @@ enum hook_action hook_action(const char *operation, const char *sub_operation);
 int hook_read_domain(const char *xml, size_t length, struct vgpu_domain **domain,
 		     struct vgpu_domain_info *info, struct vgpu_error **err);
 
+enum hook_verdict {
+	HOOK_ADMITTED,
+	HOOK_REFUSED, /* by the mediator, which says why */
+	HOOK_UNSERVED /* the mediator cannot do it now, or it was not the mediator that answered */
+};
+
 /*
- * The JSON body that registers a domain; freed with free(). Returns NULL and err (EINVAL: the name
- * is not UTF-8; ENOMEM).
+ * What an answer to the registration of that VM means; the reply may be of anybody. *err says it
+ * where it is not HOOK_ADMITTED.
  */
-char *hook_registration(const struct vgpu_domain_info *info, const char *name,
-			struct vgpu_error **err);
+enum hook_verdict hook_judge(const struct rest_reply *reply, const char *uuid,
+			     struct vgpu_error **err);
+
+/*
+ * One line for a person, as libvirt shows it: "vgpu: ", the message, cut where it is very long, and
+ * what comes of it. Without line breaks and other control characters, whatever the message holds.
+ * Freed with free(); NULL: no memory.
+ */
+char *hook_line(const char *message, const char *consequence);
 
 #endif

@@ -58,8 +58,8 @@ static int set_timeout(struct hook_config *config, const char *value, struct vgp
 				      "timeout \"%s\" is not a number with ms or s behind it",
 				      value);
 	if (number < HOOK_TIMEOUT_MS_MIN || number > HOOK_TIMEOUT_MS_MAX)
-		return vgpu_error_set(err, EINVAL, "timeout \"%s\" is not from %d ms to %d s",
-				      value, HOOK_TIMEOUT_MS_MIN, HOOK_TIMEOUT_MS_MAX / 1000);
+		return vgpu_error_set(err, EINVAL, "timeout \"%s\" is not from %d ms to %d ms",
+				      value, HOOK_TIMEOUT_MS_MIN, HOOK_TIMEOUT_MS_MAX);
 	config->timeout_ms = number;
 	return 0;
 }

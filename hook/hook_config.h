@@ -9,14 +9,16 @@
 
 #include "common/error.h"
 
-#define HOOK_TIMEOUT_MS	    1000
+/* Libvirt waits: the hook is to be gone a second after it was started. */
+#define HOOK_LIMIT_MS	    950 /* of all that it does */
+#define HOOK_TIMEOUT_MS	    900 /* until the mediator has answered */
 #define HOOK_TIMEOUT_MS_MIN 10
-#define HOOK_TIMEOUT_MS_MAX 60000
+#define HOOK_TIMEOUT_MS_MAX HOOK_TIMEOUT_MS
 
 struct hook_config {
 	bool best_effort; /* a domain starts also where the mediator cannot be asked */
 	char control_socket[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
-	long timeout_ms; /* for all that the hook does */
+	long timeout_ms; /* until the mediator has answered */
 };
 
 /* The values that hold where the file does not say. */

@@ -10,6 +10,8 @@ hook_libhook_la_SOURCES = \
 	hook/hook_config.h \
 	hook/hook.c \
 	hook/hook.h \
+	hook/registration.c \
+	hook/registration.h \
 	xml/file.c \
 	xml/file.h
 hook_libhook_la_CPPFLAGS = $(AM_CPPFLAGS) \

@@ -16,12 +16,10 @@
 #include "common/clock.h"
 #include "common/rest_client.h"
 #include "config.h"
-#include "hook/hook_config.h"
 #include "hook/hook.h"
+#include "hook/hook_config.h"
+#include "hook/registration.h"
 #include "xml/file.h"
-
-/* How much longer than the time limit the alarm waits, for what no other limit covers. */
-#define ALARM_MARGIN_MS 250
 
 /* More than this of an answer is an error. */
 #define REPLY_MAX ((size_t)64 << 10)
@@ -50,26 +48,25 @@ static void on_alarm(int signal)
 	_exit(alarm_status);
 }
 
+/* Whatever mask the hook was started with. */
 static void set_alarm(long ms)
 {
 	const struct itimerval limit = { .it_value = { ms / 1000, ms % 1000 * 1000 } };
+	sigset_t alarm;
 
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	signal(SIGALRM, on_alarm);
+	sigprocmask(SIG_UNBLOCK, &alarm, NULL);
 	setitimer(ITIMER_REAL, &limit, NULL);
 }
 
-/* One line for the operator, whatever the text holds: libvirt shows it. */
 static void complain(const char *message, const char *consequence)
 {
-	VGPU_AUTO_FREE char *line = NULL;
+	VGPU_AUTO_FREE char *line = hook_line(message, consequence);
 
-	if (asprintf(&line, "vgpu: %s%s", message, consequence) < 0) {
-		line = NULL;
-		return;
-	}
-	for (char *c = line; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
-	fprintf(stderr, "%s\n", line);
+	if (line)
+		fprintf(stderr, "%s\n", line);
 }
 
 struct call {
@@ -80,7 +77,7 @@ struct call {
 	int64_t start_ns;
 };
 
-/* What is left of the time limit, in ms and at least 1. */
+/* What is left of the time for the mediator, in ms and at least 1. */
 static long time_left(const struct call *call, const struct hook_config *config)
 {
 	int64_t passed_ms = (vgpu_now_ns() - call->start_ns) / VGPU_NS_PER_MS;
@@ -109,34 +106,44 @@ static int ask(const struct call *call, const struct hook_config *config,
 	return rest_call(&server, &request, reply, err);
 }
 
+/* The mediator could not do it. Returns the exit status, which the policy decides. */
+static int unserved(const struct hook_config *config, const char *message)
+{
+	if (config->best_effort)
+		complain(message, "; the domain starts without its vGPU (policy best-effort)");
+	else
+		complain(message, "; is vgpu-mediatord running?");
+	return config->best_effort ? 0 : 1;
+}
+
 /* prepare/begin of a domain with a vGPU. Returns the exit status. */
 static int register_domain(const struct call *call, const struct hook_config *config,
 			   const struct vgpu_domain *domain, const struct vgpu_domain_info *info)
 {
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
 	REST_AUTO_REPLY struct rest_reply reply = { 0 };
-	VGPU_AUTO_FREE char *body = NULL, *problem = NULL;
+	VGPU_AUTO_FREE char *body = NULL;
 
 	if (vgpu_domain_check(domain, &err) == 0)
-		body = hook_registration(info, info->name ? info->name : call->name, &err);
+		body = registration_body(info, info->name ? info->name : call->name, &err);
 	if (!body) {
 		complain(err->message, "");
 		return 1;
 	}
-	if (ask(call, config, info, body, &reply, &err) < 0) {
-		if (config->best_effort) {
-			complain(err->message, "; the domain starts without its vGPU "
-					       "(policy best-effort)");
-			return 0;
-		}
-		complain(err->message, "; is vgpu-mediatord running?");
-		return 1;
-	}
-	if (rest_success(&reply))
+	/* From here on, being late is a matter of the policy too. */
+	alarm_status = config->best_effort ? 0 : 1;
+	if (ask(call, config, info, body, &reply, &err) < 0)
+		return unserved(config, err->message);
+	switch (hook_judge(&reply, info->uuid, &err)) {
+	case HOOK_ADMITTED:
 		return 0;
-	problem = rest_reply_problem(&reply);
-	complain(problem ? problem : "out of memory", "");
-	return 1;
+	case HOOK_REFUSED:
+		complain(err->message, "");
+		return 1;
+	case HOOK_UNSERVED:
+		break;
+	}
+	return unserved(config, err->message);
 }
 
 /* release/end of a domain with a vGPU: the VM's record stays, so failing is not fatal. */
@@ -182,7 +189,8 @@ static int run(const struct call *call)
 		complain(err->message, "");
 		return failure;
 	}
-	set_alarm(time_left(call, &config) + ALARM_MARGIN_MS);
+	if (info.policy[0])
+		config.best_effort = strcmp(info.policy, "best-effort") == 0;
 	if (call->action == HOOK_REGISTER)
 		return register_domain(call, &config, domain, &info);
 	release_domain(call, &config, &info);
@@ -236,7 +244,6 @@ int main(int argc, char **argv)
 		return 0;
 	alarm_status = call.action == HOOK_REGISTER ? 1 : 0;
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGALRM, on_alarm);
-	set_alarm(HOOK_TIMEOUT_MS + ALARM_MARGIN_MS);
+	set_alarm(HOOK_LIMIT_MS);
 	return run(&call);
 }

@@ -15,7 +15,7 @@ tmp=$(mktemp -d)
 server=
 failures=0
 cleanup() {
-	[ -z "$server" ] || kill "$server" 2>/dev/null || true
+	stop_server
 	rm -rf "$tmp"
 }
 trap cleanup EXIT
@@ -47,6 +47,30 @@ expect() {
 	[ "$(wc -l <"$tmp/stderr")" -eq "$lines" ] || failed "$name: not $lines lines: $(cat "$tmp/stderr")"
 	grep -qE -- "$line" "$tmp/stderr" || [ -z "$line" ] ||
 		failed "$name: no '$line' in: $(cat "$tmp/stderr")"
+}
+
+stop_server() {
+	[ -n "$server" ] || return 0
+	kill "$server" 2>/dev/null || true
+	wait "$server" 2>/dev/null || true
+	server=
+}
+
+# fake [REPLY]: a server that writes that file to whoever connects, or never answers.
+fake() {
+	stop_server
+	rm -f "$tmp/control.sock" "$tmp/in" "$tmp/out"
+	mkfifo "$tmp/in" "$tmp/out"
+	if [ $# -gt 0 ]; then
+		mkdir -p "$tmp/answers"
+		cp "$1" "$tmp/answers/any"
+		set -- "$tmp/answers"
+	fi
+	"$top_builddir/tests/fake-server" "$tmp/control.sock" "$@" \
+		<"$tmp/in" >"$tmp/out" 2>/dev/null &
+	server=$!
+	exec 8>"$tmp/in"
+	grep -q ready <"$tmp/out"
 }
 
 finish() {

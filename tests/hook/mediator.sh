@@ -8,7 +8,7 @@ mediatord=$top_builddir/mediatord/vgpu-mediatord
 	echo "vgpu-mediatord is not built"
 	exit 77
 }
-for tool in curl jq; do
+for tool in curl jq xmllint; do
 	command -v "$tool" >/dev/null || {
 		echo "$tool is missing (Debian: $tool)"
 		exit 77
@@ -31,6 +31,10 @@ gpus = 1
 [profile gold]
 pool = A
 priority = high
+[profile bronze]
+pool = A
+priority = low
+gpu-memory = 1GiB
 END
 "$mediatord" --config "$tmp/mediatord.conf" 2>"$tmp/mediatord.log" &
 server=$!
@@ -83,4 +87,30 @@ expect refused 1 '^vgpu: .*"platinum"' prepare begin <"$tmp/refused.xml"
 sed 's/profile="gold"/pool="Z"/' "$attached" >"$tmp/refused.xml"
 expect refused 1 '^vgpu: .*"Z"' prepare begin <"$tmp/refused.xml"
 vm .pool B
+
+# Priorities up to the profile's, and quotas.
+sed 's/profile="gold"/profile="bronze" priority="medium"/' "$attached" >"$tmp/refused.xml"
+expect above 1 '^vgpu: the domain.s metadata asks for priority "medium", and profile "bronze" allows' \
+	prepare begin <"$tmp/refused.xml"
+vm .pool B
+vgpu='<vgpu:vgpu xmlns:vgpu="urn:vgpu-toolkit:domain:1" profile="bronze" priority="low"'
+vgpu+='><vgpu:quotas gpu-memory="2GiB" longest-job="2s" channels="0"/><vgpu:attached'
+sed "s|<vgpu:vgpu .*|$vgpu|; s|^ *<vgpu:attached||" "$attached" >"$tmp/quotas.xml"
+expect quotas 0 '' prepare begin <"$tmp/quotas.xml"
+vm .priority low
+vm .quotas.gpu_memory_bytes 2147483648
+vm '.sources["quotas.gpu_memory_bytes"]' domain
+vm .quotas.longest_job_ms 2000
+vm .quotas.channels 0
+vm '.sources["quotas.channels"]' domain
+vm '.sources["quotas.burst"]' profile
+
+# Every name that libvirt allows: tab, carriage return and C1 controls, too.
+for name in ' ' '-x' '%s%n' '...' 'a&#9;b' 'a&#13;b' 'a&#155;b' "a\"b'c&amp;"; do
+	sed "s|<name>.*</name>|<name>${name//&/\\&}</name>|" "$attached" >"$tmp/named.xml"
+	expect "name $name" 0 '' prepare begin <"$tmp/named.xml"
+	[ "$(curl -s --unix-socket "$tmp/control.sock" "http://localhost/v1/vms/$uuid" |
+		jq -j .name)" = "$(xmllint --xpath 'string(/domain/name)' "$tmp/named.xml")" ] ||
+		failed "name $name is another"
+done
 finish

@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "hook/hook.h"
+#include "hook/registration.h"
 
 #define NS     "xmlns:v=\"" VGPU_DOMAIN_NAMESPACE "\""
 #define PLAIN  "<domain type='kvm'><name>a</name></domain>"
@@ -90,7 +91,7 @@ static void what_cannot_be_read_fails_only_for_a_vgpu(void **state)
 static void registers_what_is_said_and_no_more(void **state)
 {
 	struct vgpu_domain_info info = { .profile = "gold", .priority = "high", .slot = -1 };
-	char *text = hook_registration(&info, "a", NULL);
+	char *text = registration_body(&info, "a", NULL);
 	json_t *body = json_loads(text, 0, NULL);
 
 	(void)state;
@@ -102,12 +103,109 @@ static void registers_what_is_said_and_no_more(void **state)
 	free(text);
 }
 
+static void registers_the_quotas(void **state)
+{
+	struct vgpu_domain_info info = { .slot = -1 };
+	const json_t *quotas;
+	json_t *body;
+	char *text;
+
+	(void)state;
+	info.quotas.given = (1u << VGPU_DOMAIN_QUOTAS) - 1;
+	for (unsigned int i = 0; i < VGPU_DOMAIN_QUOTAS; i++)
+		info.quotas.values[i] = i;
+	text = registration_body(&info, "a", NULL);
+	body = json_loads(text, 0, NULL);
+	assert_int_equal(json_object_size(body), 2);
+	quotas = json_object_get(body, "quotas");
+	assert_int_equal(json_object_size(quotas), VGPU_DOMAIN_QUOTAS);
+	for (unsigned int i = 0; i < VGPU_DOMAIN_QUOTAS; i++)
+		assert_int_equal(
+			json_integer_value(json_object_get(quotas, registration_quota_field(i))),
+			i);
+	json_decref(body);
+	free(text);
+}
+
+#define VM "6f1f2c3d-0a1b-4c5d-8e9f-001122334455"
+
+static enum hook_verdict judge(long status, const char *body, char message[256])
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	char *copy = strdup(body);
+	const struct rest_reply reply = { status, copy, strlen(copy), "" };
+	enum hook_verdict verdict = hook_judge(&reply, VM, &err);
+
+	assert_true((verdict == HOOK_ADMITTED) == (err == NULL));
+	strcpy(message, err ? err->message : "");
+	free(copy);
+	return verdict;
+}
+
+/* Only what says that it is about the VM admits it, only a problem document refuses it. */
+static void an_answer_must_be_the_mediators(void **state)
+{
+	static const struct {
+		long status;
+		const char *body;
+		enum hook_verdict verdict;
+		const char *message;
+	} answers[] = {
+		{ 200, "{\"uuid\":\"" VM "\"}", HOOK_ADMITTED, "" },
+		{ 201, "{\"uuid\":\"6F1F2C3D-0A1B-4C5D-8E9F-001122334455\",\"x\":[]}",
+		  HOOK_ADMITTED, "" },
+		{ 200, "", HOOK_UNSERVED, "the mediator's answer is not about the VM" },
+		{ 200, "<html>welcome</html>", HOOK_UNSERVED,
+		  "the mediator's answer is not about the VM" },
+		{ 200, "{\"uuid\":\"" VM "0\"}", HOOK_UNSERVED,
+		  "the mediator's answer is not about the VM" },
+		{ 200, "{\"uuid\":1}", HOOK_UNSERVED, "the mediator's answer is not about the VM" },
+		{ 200, "{\"uuid\":\"" VM "\"", HOOK_UNSERVED,
+		  "the mediator's answer is not about the VM" },
+		{ 302, "{\"uuid\":\"" VM "\"}", HOOK_UNSERVED,
+		  "the mediator answered with HTTP status 302" },
+		{ 422, "{\"detail\":\"no\"}", HOOK_REFUSED, "no" },
+		{ 409, "{\"title\":\"Conflict\",\"detail\":\"\"}", HOOK_REFUSED, "Conflict" },
+		{ 404, "<html>not found</html>", HOOK_UNSERVED,
+		  "the mediator answered with HTTP status 404" },
+		{ 400, "{\"detail\":7}", HOOK_UNSERVED,
+		  "the mediator answered with HTTP status 400" },
+		{ 500, "{\"detail\":\"broken\"}", HOOK_UNSERVED, "broken" },
+		{ 507, "{\"detail\":\"full\"}", HOOK_UNSERVED, "full" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		char message[256];
+
+		assert_int_equal(judge(answers[i].status, answers[i].body, message),
+				 answers[i].verdict);
+		assert_string_equal(message, answers[i].message);
+	}
+}
+
+static void a_line_is_one_line(void **state)
+{
+	char long_message[2000];
+	char *line = hook_line("a\nb\r\x1b[31m\x7f \xc2\x9b \xc3\xbc", "; c");
+
+	(void)state;
+	assert_string_equal(line, "vgpu: a?b??[31m? ?? \xc3\xbc; c");
+	free(line);
+	memset(long_message, 'x', sizeof(long_message) - 1);
+	long_message[sizeof(long_message) - 1] = '\0';
+	line = hook_line(long_message, "; end");
+	assert_int_equal(strlen(line), strlen("vgpu: ") + 511 + strlen("...; end"));
+	assert_string_equal(line + strlen(line) - 8, "...; end");
+	free(line);
+}
+
 static void names_of_any_character_are_encoded(void **state)
 {
 	static const char name[] = "a\"b\\c/d\n{}\xc3\xbc\xf0\x9f\x98\x80 \x01'<&>";
 	const struct vgpu_domain_info info = { .slot = -1 };
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
-	char *text = hook_registration(&info, name, &err);
+	char *text = registration_body(&info, name, &err);
 	json_t *body = json_loads(text, 0, NULL);
 
 	(void)state;
@@ -115,7 +213,7 @@ static void names_of_any_character_are_encoded(void **state)
 	assert_string_equal(json_string_value(json_object_get(body, "name")), name);
 	json_decref(body);
 	free(text);
-	assert_null(hook_registration(&info, "\xff", &err));
+	assert_null(registration_body(&info, "\xff", &err));
 	assert_string_equal(err->message, "the domain's name is not UTF-8");
 }
 
@@ -126,6 +224,9 @@ int main(void)
 		cmocka_unit_test(only_metadata_makes_it_a_vgpu),
 		cmocka_unit_test(what_cannot_be_read_fails_only_for_a_vgpu),
 		cmocka_unit_test(registers_what_is_said_and_no_more),
+		cmocka_unit_test(registers_the_quotas),
+		cmocka_unit_test(an_answer_must_be_the_mediators),
+		cmocka_unit_test(a_line_is_one_line),
 		cmocka_unit_test(names_of_any_character_are_encoded),
 	};
 

@@ -5,26 +5,6 @@
 . "${top_srcdir:?}/tests/hook/lib.sh"
 plain=$top_srcdir/tests/xml/data/bare.xml
 
-# fake [REPLY]: a server that writes that file to whoever connects, or never answers.
-fake() {
-	[ -z "$server" ] || {
-		exec 8>&-
-		wait "$server" || true
-	}
-	rm -f "$tmp/control.sock" "$tmp/in" "$tmp/out"
-	mkfifo "$tmp/in" "$tmp/out"
-	if [ $# -gt 0 ]; then
-		mkdir -p "$tmp/answers"
-		cp "$1" "$tmp/answers/any"
-		set -- "$tmp/answers"
-	fi
-	"$top_builddir/tests/fake-server" "$tmp/control.sock" "$@" \
-		<"$tmp/in" >"$tmp/out" 2>/dev/null &
-	server=$!
-	exec 8>"$tmp/in"
-	grep -q ready <"$tmp/out"
-}
-
 # all NAME LINE: with a mediator in the state that the caller made.
 all() {
 	local name=$1 line=$2 operation
@@ -68,7 +48,8 @@ all long "the mediator at $tmp/control.sock gave an answer of more than 65536 by
 configure
 printf 'HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\n{}' >"$tmp/status"
 fake "$tmp/status"
-expect status 1 '^vgpu: the mediator answered with HTTP status 503$' prepare begin <"$attached"
+expect status 1 '^vgpu: the mediator answered with HTTP status 503; is vgpu-mediatord running\?$' \
+	prepare begin <"$attached"
 body='{"title":"No","detail":"a\nb\u001b[31m"}'
 printf 'HTTP/1.1 422 No\r\nContent-Length: %d\r\n\r\n%s' "${#body}" "$body" >"$tmp/forged"
 fake "$tmp/forged"
@@ -76,34 +57,31 @@ expect forged 1 '^vgpu: a\?b\?\[31m$' prepare begin <"$attached"
 configure policy=best-effort
 expect refused 1 '^vgpu: a' prepare begin <"$attached"
 
+# What somebody else answers admits nobody, and refuses nobody.
+for status in '200 OK' '404 Not Found'; do
+	printf 'HTTP/1.1 %s\r\nContent-Type: text/html\r\nContent-Length: 15\r\n\r\n<html>hi</html>' \
+		"$status" >"$tmp/html"
+	fake "$tmp/html"
+	configure policy=required
+	expect "html $status" 1 '^vgpu: the mediator.*; is vgpu-mediatord running\?$' \
+		prepare begin <"$attached"
+	configure policy=best-effort
+	expect "html $status" 0 '^vgpu: the mediator.*; the domain starts without its vGPU' \
+		prepare begin <"$attached"
+done
+
+# What the metadata says goes before the configuration.
+sed 's/profile="gold"/policy="required"/' "$attached" >"$tmp/required.xml"
+sed 's/profile="gold"/policy="best-effort"/' "$attached" >"$tmp/best-effort.xml"
+expect metadata-required 1 '; is vgpu-mediatord running\?$' prepare begin <"$tmp/required.xml"
+configure policy=required
+expect metadata-best-effort 0 '; the domain starts without its vGPU' \
+	prepare begin <"$tmp/best-effort.xml"
+
 # What is wrong before the mediator is asked.
 sed 's/,addr=0x1c//' "$attached" >"$tmp/no-address.xml"
 expect no-device 1 '^vgpu: the metadata asks for a vGPU and the domain has none; run vgpu-xml' \
 	prepare begin <"$top_srcdir/tests/xml/data/q35.xml"
 expect no-address 1 '^vgpu: the vGPU has no PCI address; run vgpu-xml' \
 	prepare begin <"$tmp/no-address.xml"
-head -n 10 "$attached" >"$tmp/cut.xml"
-expect cut 1 '^vgpu: not well-formed XML' prepare begin <"$tmp/cut.xml"
-expect cut 0 '^vgpu: not well-formed XML' release end <"$tmp/cut.xml"
-configure 'polcy = required'
-expect config 1 "^vgpu: $tmp/hook.conf:2: unknown key \"polcy\"" prepare begin <"$attached"
-expect config 0 "^vgpu: $tmp/hook.conf:2: unknown key \"polcy\"" release end <"$attached"
-expect config-plain 0 '' prepare begin <"$plain"
-
-# Standard input that never ends, or is closed.
-configure
-mkfifo "$tmp/stdin"
-exec 7<>"$tmp/stdin"
-expect stuck 1 '^vgpu: gave up: the time limit is over$' prepare begin <"$tmp/stdin"
-expect stuck 0 '^vgpu: gave up: the time limit is over$' release end <"$tmp/stdin"
-expect stuck 0 '' reconnect begin <"$tmp/stdin"
-exec 7>&-
-expect closed 1 "^vgpu: the domain's XML: cannot read" prepare begin <&-
-
-status=0
-"$hook" one two >"$tmp/stdout" 2>"$tmp/stderr" || status=$?
-[ "$status" -eq 1 ] || failed "usage: status $status"
-grep -q '^Usage: vgpu' "$tmp/stderr" || failed "usage"
-"$hook" --help | grep -q '^Usage: vgpu' || failed "--help"
-"$hook" --version | grep -q '^vgpu-hook [0-9]' || failed "--version"
 finish
