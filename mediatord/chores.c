@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "mediatord/actions.h"
+#include "mediatord/mediator.h"
 
 #define IDLE_MS 10000 /* where there is no watchdog */
 
@@ -63,9 +64,6 @@ static void report_rest(const struct config *old, const struct config *new)
 		  old->allow_pageable_access != new->allow_pageable_access },
 		{ "window-commitment",
 		  old->window_commitment_bytes != new->window_commitment_bytes },
-		{ "[scheduler]",
-		  old->inflight_ms != new->inflight_ms ||
-			  memcmp(&old->sched, &new->sched, sizeof(old->sched)) != 0 },
 		{ "the number of pools", old->pool_count != new->pool_count },
 	};
 
@@ -96,8 +94,9 @@ static int take_over(struct mediator *mediator, void *argument, struct vgpu_erro
 {
 	const struct reload *reload = argument;
 
-	(void)mediator;
-	(void)err;
+	if (sched_set_params(mediator->sched, &reload->new->sched, vgpu_now_ns()) < 0)
+		return vgpu_error_errno(err, errno, "slice, yield, ageing or period");
+	reload->old->sched = reload->new->sched;
 	for (size_t i = 0; i < reload->old->pool_count; i++) {
 		struct config_pool *pool = &reload->old->pools[i];
 		const struct config_pool *new = config_pool_find(reload->new, pool->name);
@@ -107,6 +106,8 @@ static int take_over(struct mediator *mediator, void *argument, struct vgpu_erro
 					 __ATOMIC_RELAXED);
 	}
 	reload->old->quarantine = reload->new->quarantine;
+	reload->old->inflight_ms = reload->new->inflight_ms;
+	mediator_publish(mediator);
 	return 0;
 }
 

@@ -137,18 +137,21 @@ static void finish(struct control *control, struct command *command)
 
 void control_ready(struct control *control)
 {
-	struct command *command;
+	struct command *commands;
 	uint64_t count;
 	ssize_t got = read(control->event_fd, &count, sizeof(count));
 
 	(void)got; /* nothing there: another round took the commands already */
-	command = take(control, false);
-	while (command) {
-		struct command *next = command->next;
-
+	commands = take(control, false);
+	for (struct command *command = commands; command; command = command->next)
 		carry_out(control->mediator, command);
-		finish(control, command);
-		command = next;
+	/* What was asked for is in force where the GPUs' owners are told, too. */
+	mediator_schedule(control->mediator);
+	while (commands) {
+		struct command *next = commands->next;
+
+		finish(control, commands);
+		commands = next;
 	}
 }
 

@@ -97,10 +97,8 @@ static void carry_out(struct vm *vm, const struct sched_decision *decision)
 	}
 }
 
-/* Carries out what the scheduler decides, until there is nothing more to do now. */
-static void schedule(void *opaque)
+void mediator_schedule(struct mediator *mediator)
 {
-	struct mediator *mediator = opaque;
 	struct sched_decision decision;
 	int64_t deadline;
 
@@ -115,6 +113,11 @@ static void schedule(void *opaque)
 		timer_cancel(loop_timers(mediator->loop), &mediator->sched_timer);
 	else
 		timer_set(loop_timers(mediator->loop), &mediator->sched_timer, deadline);
+}
+
+static void idle(void *opaque)
+{
+	mediator_schedule(opaque);
 }
 
 /* Another thread reads the configuration: the disk may be slow. */
@@ -214,7 +217,7 @@ static int add_gpus(struct mediator *mediator, struct vgpu_error **err)
 
 	if (pools_init(&mediator->pools, config, err) < 0)
 		return -1;
-	if (sched_set_params(mediator->sched, &config->sched) < 0)
+	if (sched_set_params(mediator->sched, &config->sched, vgpu_now_ns()) < 0)
 		return vgpu_error_errno(err, errno, "cannot set up the scheduler");
 	for (size_t pool = 0; pool < config->pool_count; pool++)
 		for (size_t i = 0; i < config->pools[pool].gpu_count; i++)
@@ -273,7 +276,7 @@ static int connect_keeper(struct mediator *mediator, struct vgpu_error **err)
 
 int mediator_new(const struct config *config, struct mediator **mediator, struct vgpu_error **err)
 {
-	static const struct loop_ops ops = { .ready = ready, .due = due, .idle = schedule };
+	static const struct loop_ops ops = { .ready = ready, .due = due, .idle = idle };
 	VGPU_CLEANUP(mediator_free) struct mediator *made = calloc(1, sizeof(*made));
 
 	if (!made)

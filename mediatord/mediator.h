@@ -91,6 +91,12 @@ int mediator_usage_restore(struct mediator *mediator, const struct vm_usage *usa
 			   struct vgpu_error **err);
 void mediator_gpus(struct mediator *mediator, const struct gpu_report *report);
 
+/* Carries out what the scheduler decides, until there is nothing more to do now. On the loop. */
+void mediator_schedule(struct mediator *mediator);
+
+/* Tells all channels' workers their bounds anew. */
+void mediator_publish(struct mediator *mediator);
+
 /* NULL where there is none. */
 struct vm *mediator_vm_by_uuid(const struct mediator *mediator, const uint8_t uuid[16]);
 struct vm *mediator_vm_by_id(const struct mediator *mediator, uint32_t vm_id);

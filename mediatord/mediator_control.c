@@ -53,6 +53,13 @@ void mediator_gpus(struct mediator *mediator, const struct gpu_report *report)
 	}
 }
 
+void mediator_publish(struct mediator *mediator)
+{
+	for (size_t i = 0; i < MEDIATOR_BUCKETS; i++)
+		for (struct vm *vm = mediator->by_uuid[i]; vm; vm = vm->next_uuid)
+			channels_publish(vm);
+}
+
 /* What is to be kept of a VM, its uuid excepted. An operator's quarantine is kept with the VM. */
 static struct vm_usage usage_of(const struct vm *vm)
 {

@@ -498,11 +498,15 @@ static int reload(struct registry *registry, const struct config *file, struct v
 {
 	VGPU_CLEANUP(free_candidate) struct candidate candidate = { .count = 0 };
 	struct config changed = registry->config;
+	const struct config_pool *pool =
+		config_pool_find(&changed, file->pools[file->default_pool].name);
 
 	/* Pools and paths stay: they are not changed while the mediator runs. */
 	changed.profiles = file->profiles;
 	changed.profile_count = file->profile_count;
 	changed.default_profile = file->default_profile;
+	if (pool)
+		changed.default_pool = (size_t)(pool - changed.pools);
 	for (size_t i = 0; i < file->profile_count; i++)
 		if (!config_pool_find(&registry->config, file->profiles[i].pool))
 			return vgpu_error_set(err, UNPROCESSABLE,

@@ -29,18 +29,20 @@ static bool param_ok(int64_t value)
 	return value > 0 && value <= PARAM_MAX;
 }
 
-int sched_set_params(struct sched *sched, const struct sched_params *params)
+int sched_set_params(struct sched *sched, const struct sched_params *params, int64_t now_ns)
 {
 	if (!param_ok(params->slice_ns) || !param_ok(params->yield_ns) ||
 	    !param_ok(params->ageing_ns) || !param_ok(params->period_ns)) {
 		errno = EINVAL;
 		return -1;
 	}
-	if (sched->tenants.used) {
-		errno = EBUSY;
-		return -1;
-	}
+	/* What was earned and used so far was by the old values. */
+	for (size_t i = 0; i < sched->gpu_count; i++)
+		for (struct seat *seat = sched->gpus[i]->seats; seat; seat = seat->gpu_next)
+			seat_settle(sched, seat, now_ns);
 	sched->params = *params;
+	for (size_t i = 0; i < sched->gpu_count; i++)
+		gpu_reconsider(sched, sched->gpus[i], now_ns);
 	return 0;
 }
 

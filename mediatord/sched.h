@@ -121,10 +121,10 @@ struct sched *sched_new(void);
 void sched_free(struct sched **sched);
 
 /*
- * Changes the parameters, before there is a tenant. Returns 0, or -1 with EBUSY, or EINVAL where a
- * value is not positive or beyond an hour.
+ * Changes the parameters, for turns and waits that are under way, too. Returns 0, or -1 with EINVAL
+ * where a value is not positive or beyond an hour.
  */
-int sched_set_params(struct sched *sched, const struct sched_params *params);
+int sched_set_params(struct sched *sched, const struct sched_params *params, int64_t now_ns);
 
 /* Adds a GPU to a pool, its only one. Returns 0, or -1 with EEXIST (in any pool) or ENOMEM. */
 int sched_gpu_add(struct sched *sched, uint32_t gpu, uint32_t pool);

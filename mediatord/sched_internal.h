@@ -242,6 +242,8 @@ void seat_unwait(const struct sched *sched, struct seat *seat, int64_t now_ns);
 void seat_reconfigure(const struct sched *sched, struct seat *seat,
 		      const struct sched_tenant_config *old, int64_t now_ns);
 bool seat_has_work(const struct seat *seat);
+/* The parameters changed: seats may stand elsewhere, and be due at other times. */
+void gpu_reconsider(const struct sched *sched, struct gpu *gpu, int64_t now_ns);
 /* Moves the seats whose shares let them stand elsewhere now. */
 void gpu_timers_due(const struct sched *sched, struct gpu *gpu, int64_t now_ns);
 /* Who goes first among those that wait, or NULL; *aged: for its long wait. */

@@ -206,6 +206,24 @@ void seat_reconfigure(const struct sched *sched, struct seat *seat,
 	gpu_touch(sched, seat->gpu);
 }
 
+void gpu_reconsider(const struct sched *sched, struct gpu *gpu, int64_t now_ns)
+{
+	struct seat *last[RANKS];
+
+	for (unsigned int rank = 0; rank < RANKS; rank++)
+		last[rank] = gpu->waits[rank].last;
+	for (struct seat *seat = gpu->seats; seat; seat = seat->gpu_next)
+		if (seat->active && seat != gpu->turn.owner && !seat->order.place)
+			seat_wait(sched, seat, now_ns, now_ns);
+	/* Once around each list, so that the longest wait stays the first. */
+	for (unsigned int rank = 0; rank < RANKS; rank++)
+		for (struct seat *seat = NULL; seat != last[rank];) {
+			seat = gpu->waits[rank].first;
+			seat_wait(sched, seat, seat->wait_since_ns, now_ns);
+		}
+	gpu_touch(sched, gpu);
+}
+
 void gpu_timers_due(const struct sched *sched, struct gpu *gpu, int64_t now_ns)
 {
 	struct heap_node *first;

@@ -37,16 +37,57 @@ expect 200 GET "$vm2"
 has '"weight":4'
 [ -S "$work/run/link/$uuid2.sock" ] || fail "the link socket went"
 
-# So is every other key that only a restart can change.
+# So is every key that only a restart can change, as the manual page lists them.
 cp "$work/mediatord.conf" "$work/before"
-for line in 'insecure-loopback = yes' 'keeper-wait = 90s' 'warm-workers = 3' \
-	'allow-pageable-access = yes' 'context-idle = 7s' 'files-poll = 50ms'; do
-	sed "s/^\[mediatord\]/&\n$line/" "$work/before" >"$work/mediatord.conf"
-	reload "${line%% *} has changed: restart"
+{
+	cat <<CONF
+[mediatord]
+control-socket = $work/other.sock
+control-group = 5
+listen = 127.0.0.1:1
+tls-certificate = $work/certificate
+tls-key = $work/key
+insecure-loopback = yes
+link-dir = $work/links
+link-group = 5
+libvirt-run-dir = $work/libvirt
+state = $work/other.db
+worker = $work/worker
+worker-uid-base = 100000000
+keeper = $work/keeper
+keeper-socket = $work/keeper.sock
+keeper-wait = 90s
+gpuinfo = $work/gpuinfo
+backend = cuda
+software-gpus = 3
+context-memory = 3MiB
+context-idle = 7s
+warm-workers = 3
+window-commitment = 3MiB
+allow-pageable-access = yes
+files-dir = $work/files
+files-poll = 50ms
+files-notify = no
+CONF
+	sed '1,/^\[pool A\]/ { /^\[pool A\]/!d }' "$work/before"
+} >"$work/mediatord.conf"
+reload 'was read anew'
+count=0
+for key in $(sed -n '/^\.SH RELOADING/,/^\.SH FILES/ p' "$top_srcdir/man/mediatord.conf.5" |
+	sed '1,/^\.I \[mediatord\]/d' | sed -n 's/^\.BR* \([a-z\\-]*\).*/\1/p' | tr -d '\\'); do
+	grep -q " $key has changed: restart" "$work/log" || fail "$key is not named"
+	count=$((count + 1))
 done
-{ cat "$work/before"; printf '[scheduler]\ninflight = 2ms\n'; } >"$work/mediatord.conf"
-reload '\[scheduler\] has changed: restart'
+[ "$count" = "$(sed '/^\[pool/,$d' "$work/mediatord.conf" | grep -c =)" ] || fail "$count keys are listed"
 cp "$work/before" "$work/mediatord.conf"
+
+# The default pool counts for operators' profiles, too.
+expect 201 PUT /v1/profiles/plain '{}'
+has '"pool":"A"'
+sed -i 's/^\[mediatord\]/&\ndefault-pool = B/' "$work/mediatord.conf"
+reload 'was read anew'
+expect 200 GET /v1/profiles/plain
+has '"pool":"B"'
 
 # A memory commitment counts at once, for what comes then.
 sed -i 's/^gpus = 0/gpus = 0\nmemory-commitment = 50/' "$work/mediatord.conf"

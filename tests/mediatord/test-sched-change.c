@@ -131,6 +131,84 @@ static void a_pool_can_change_only_without_channels(void **state)
 	sched_free(&sched);
 }
 
+static struct sched_params default_params(void)
+{
+	return (struct sched_params){ SCHED_SLICE_NS, SCHED_YIELD_NS, SCHED_AGEING_NS,
+				      SCHED_PERIOD_NS };
+}
+
+static void a_turn_under_way_has_the_new_slice(void **state)
+{
+	struct sched_params params = default_params();
+	struct sched *sched = two_tenants();
+
+	(void)state;
+	sched_want(sched, 1, 0);
+	expect(sched, SCHED_GRANT, 1, 0);
+	sched_want(sched, 2, 0);
+	expect(sched, SCHED_CONTEND, 1, 0);
+	assert_int_equal(sched_deadline(sched), SCHED_SLICE_NS);
+	params.slice_ns = 3 * SCHED_SLICE_NS;
+	assert_int_equal(sched_set_params(sched, &params, 100), 0);
+	expect_nothing(sched, SCHED_SLICE_NS);
+	assert_int_equal(sched_deadline(sched), 3 * SCHED_SLICE_NS);
+	/* Shorter than what it had already: it is over now. */
+	params.slice_ns = SCHED_SLICE_NS / 2;
+	params.yield_ns = 70;
+	assert_int_equal(sched_set_params(sched, &params, SCHED_SLICE_NS), 0);
+	expect(sched, SCHED_REVOKE, 1, SCHED_SLICE_NS);
+	assert_int_equal(sched_deadline(sched), SCHED_SLICE_NS + 70);
+	sched_free(&sched);
+}
+
+static void who_used_up_its_maximum_waits_for_a_new_slice(void **state)
+{
+	struct sched_tenant_config config = plain_tenant(0, VGPU_PRIORITY_MEDIUM);
+	struct sched_params params = default_params();
+	struct sched *sched = two_tenants();
+	int64_t over;
+
+	(void)state;
+	config.time_max_percent = 50;
+	assert_int_equal(sched_tenant_set(sched, 1, &config, 0), 0);
+	sched_want(sched, 1, 0);
+	expect(sched, SCHED_GRANT, 1, 0);
+	over = sched_deadline(sched);
+	expect(sched, SCHED_REVOKE, 1, over);
+	sched_yielded(sched, 1, over);
+	sched_want(sched, 1, over);
+	expect_nothing(sched, over);
+	assert_in_range(sched_deadline(sched) - over, SCHED_SLICE_NS - 10, SCHED_SLICE_NS + 10);
+	params.slice_ns = 10 * SCHED_SLICE_NS;
+	assert_int_equal(sched_set_params(sched, &params, over), 0);
+	expect_nothing(sched, over + 9 * SCHED_SLICE_NS);
+	params.slice_ns = SCHED_SLICE_NS / 2;
+	assert_int_equal(sched_set_params(sched, &params, over + 9 * SCHED_SLICE_NS), 0);
+	expect(sched, SCHED_GRANT, 1, over + 9 * SCHED_SLICE_NS);
+	sched_free(&sched);
+}
+
+static void who_waited_longest_still_did_after_new_parameters(void **state)
+{
+	struct sched_params params = default_params();
+	struct sched *sched = two_tenants();
+
+	(void)state;
+	add_tenant(sched, 3, 0, VGPU_PRIORITY_HIGH);
+	add_channel(sched, 3, 3);
+	sched_want(sched, 3, 0);
+	expect(sched, SCHED_GRANT, 3, 0);
+	sched_want(sched, 2, 10);
+	expect(sched, SCHED_CONTEND, 3, 10);
+	sched_want(sched, 1, 20);
+	params.ageing_ns = SCHED_SLICE_NS;
+	assert_int_equal(sched_set_params(sched, &params, 30), 0);
+	expect(sched, SCHED_REVOKE, 3, 2 * SCHED_SLICE_NS);
+	sched_yielded(sched, 3, 2 * SCHED_SLICE_NS);
+	expect(sched, SCHED_GRANT, 2, 2 * SCHED_SLICE_NS);
+	sched_free(&sched);
+}
+
 static void bad_values_change_nothing(void **state)
 {
 	struct sched *sched = two_tenants();
@@ -169,6 +247,9 @@ int main(void)
 		cmocka_unit_test(a_new_limit_holds_for_the_running_job),
 		cmocka_unit_test(a_change_of_rate_is_no_new_burst),
 		cmocka_unit_test(a_pool_can_change_only_without_channels),
+		cmocka_unit_test(a_turn_under_way_has_the_new_slice),
+		cmocka_unit_test(who_used_up_its_maximum_waits_for_a_new_slice),
+		cmocka_unit_test(who_waited_longest_still_did_after_new_parameters),
 		cmocka_unit_test(bad_values_change_nothing),
 	};
 

@@ -293,7 +293,7 @@ static int set_up(struct sim *sim, struct vgpu_error **err)
 	if (!sim->sched || !result->tenants || !sim->workers ||
 	    heap_reserve(&sim->events, workers * 2 + workload->gpu_count + 2) < 0)
 		return vgpu_error_set(err, ENOMEM, "out of memory");
-	if (sched_set_params(sim->sched, &workload->params) < 0)
+	if (sched_set_params(sim->sched, &workload->params, 0) < 0)
 		return vgpu_error_errno(err, errno, "slice, yield, ageing or period");
 	if (add_gpus(sim, err) < 0 || add_tenants(sim, err) < 0)
 		return -1;
