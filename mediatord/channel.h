@@ -150,6 +150,9 @@ void channels_sample_due(struct vm *vm);
 /* Looks for news of them from now on. */
 void channels_sample_soon(struct vm *vm);
 
+/* Whether any of them has work on a GPU, as its worker says. */
+bool channels_busy(const struct vm *vm);
+
 /* Fills the entries of channels that the device has; returns their number. */
 uint32_t channels_status(const struct vm *vm, struct vm_channel_status status[VGPU_CHANNELS_MAX]);
 

@@ -90,6 +90,14 @@ void channels_sample_due(struct vm *vm)
 	}
 }
 
+bool channels_busy(const struct vm *vm)
+{
+	for (const struct channel *channel = vm->channels.first; channel; channel = channel->next)
+		if (grant_is_held(&channel->grant))
+			return true;
+	return false;
+}
+
 uint32_t channels_status(const struct vm *vm, struct vm_channel_status status[VGPU_CHANNELS_MAX])
 {
 	static const uint32_t states[] = {

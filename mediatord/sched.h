@@ -272,7 +272,9 @@ struct sched_tenant_stats {
 	uint32_t running;
 };
 
-/* Whether the tenant has work that waits, or anything of it is on a GPU. False of an unknown one.
+/*
+ * Whether the tenant has work that waits, a job that runs, or a ring that has not yielded. What a
+ * ring does with a grant that stands is not known here. False of an unknown one.
  */
 bool sched_tenant_busy(const struct sched *sched, uint32_t tenant);
 

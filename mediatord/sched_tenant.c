@@ -207,9 +207,13 @@ bool sched_tenant_busy(const struct sched *sched, uint32_t tenant)
 {
 	const struct tenant *t = idmap_get(&sched->tenants, tenant);
 
-	for (const struct seat *seat = t ? t->seats : NULL; seat; seat = seat->next)
-		if (seat_has_work(seat) || seat->held || seat->gpu->turn.owner == seat)
+	for (const struct seat *seat = t ? t->seats : NULL; seat; seat = seat->next) {
+		const struct turn *turn = &seat->gpu->turn;
+
+		if (seat_has_work(seat) ||
+		    (turn->owner == seat && (turn->running || turn->revoked)))
 			return true;
+	}
 	return false;
 }
 

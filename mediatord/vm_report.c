@@ -73,7 +73,7 @@ void vm_status(struct vm *vm, struct vm_status *status)
 	*status = (struct vm_status){
 		.link_state = vm->link ? VGPU_LINK_UP : VGPU_LINK_DOWN,
 		.link_pid = vm->link ? vm->link->peer.pid : 0,
-		.idle = !vm->pending && !vm->queue &&
+		.idle = !vm->pending && !vm->queue && !channels_busy(vm) &&
 			!sched_tenant_busy(vm->mediator->sched, vm->config.vm_id),
 		.quarantined = vm_quarantined(vm),
 		.quarantine = quarantine_of(vm),

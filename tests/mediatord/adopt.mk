@@ -7,7 +7,8 @@ mediatord_adopt_tests = \
 	tests/mediatord/test-adopt-resume \
 	tests/mediatord/test-adopt-serve \
 	tests/mediatord/test-adopt-turns \
-	tests/mediatord/test-adopt-version
+	tests/mediatord/test-adopt-version \
+	tests/mediatord/test-ring-actions
 if BUILD_TESTS
 if BUILD_MEDIATORD
 check_PROGRAMS += $(mediatord_adopt_tests) tests/mediatord/next-mediatord
@@ -50,6 +51,11 @@ tests_mediatord_test_adopt_pages_LDADD = tests/mediatord/libadoptdriver.la
 tests_mediatord_test_adopt_version_SOURCES = tests/mediatord/test-adopt-version.c
 tests_mediatord_test_adopt_version_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_adopt_version_LDADD = tests/mediatord/libadoptdriver.la
+
+# Not adoption, but the same driver: what an operator does to a ring that is busy.
+tests_mediatord_test_ring_actions_SOURCES = tests/mediatord/test-ring-actions.c
+tests_mediatord_test_ring_actions_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_ring_actions_LDADD = tests/mediatord/libadoptdriver.la
 
 # The mediator of a release to come, in all that depends on the version of the worker's protocol.
 tests_mediatord_next_mediatord_SOURCES = \

@@ -29,7 +29,10 @@ static void a_paused_ring_is_revoked_and_waits_for_the_resume(void **state)
 
 	(void)state;
 	sched_want(sched, 10, 0);
+	assert_true(sched_tenant_busy(sched, 1));
 	expect(sched, SCHED_GRANT, 10, 0);
+	/* Its grant stands while it does nothing, too. */
+	assert_false(sched_tenant_busy(sched, 1));
 	set(sched, true, false, 5);
 	expect(sched, SCHED_REVOKE, 10, 5);
 	assert_true(sched_tenant_busy(sched, 1));
