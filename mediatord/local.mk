@@ -170,6 +170,7 @@ mediatord_libplane_la_SOURCES = \
 	mediatord/rest_admin.c \
 	mediatord/rest_events.c \
 	mediatord/rest_gpus.c \
+	mediatord/rest_head.c \
 	mediatord/rest_http.c \
 	mediatord/rest_internal.h \
 	mediatord/rest_listen.c \

@@ -8,7 +8,6 @@
 
 #define THREADS		      8u
 #define LOCAL_CONNECTIONS_MAX 2048u
-#define CONNECTION_BYTES      16384u /* for headers and the answer's, of each connection */
 #define IDLE_SECONDS	      10u
 
 /* Nothing is decoded: "%00" would cut one short, and no path of ours needs it. */
@@ -30,10 +29,10 @@ static int start_local(struct rest *rest, struct vgpu_error **err)
 		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME, 0, NULL,
 		NULL, rest_access, &rest->local_face, MHD_OPTION_LISTEN_SOCKET, fd,
 		MHD_OPTION_THREAD_POOL_SIZE, THREADS, MHD_OPTION_CONNECTION_LIMIT,
-		LOCAL_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
-		MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_NOTIFY_COMPLETED,
-		rest_completed, NULL, MHD_OPTION_UNESCAPE_CALLBACK, rest_keep_escapes, NULL,
-		MHD_OPTION_END);
+		LOCAL_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)REST_CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
+		MHD_OPTION_NOTIFY_COMPLETED, rest_completed, NULL, MHD_OPTION_UNESCAPE_CALLBACK,
+		rest_keep_escapes, NULL, MHD_OPTION_END);
 	if (!rest->local)
 		return vgpu_error_set(err, errno ? errno : EIO, "cannot start the HTTP server");
 	vgpu_steal_fd(&fd);

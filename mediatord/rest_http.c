@@ -24,6 +24,7 @@ struct exchange {
 	struct rest_caller caller;
 	char *what;	       /* method and path, of what is written down; or NULL */
 	unsigned int refused;  /* the status that answers it whatever its body is, or 0 */
+	const char *bad_head;  /* why it is refused, where it is the head */
 	const char *bad_query; /* why that is 400, where it is the query */
 	const char *bad_parameter;
 	const char *media_type; /* that a body must have */
@@ -128,6 +129,10 @@ static void reply_refused(const struct exchange *exchange, struct rest_reply *re
 {
 	char text[96];
 
+	if (exchange->bad_head) {
+		rest_problem(reply, exchange->refused, exchange->bad_head, "");
+		return;
+	}
 	switch (exchange->refused) {
 	case MHD_HTTP_BAD_REQUEST:
 		reply_bad_request(exchange, reply);
@@ -355,19 +360,21 @@ enum MHD_Result rest_access(void *opaque, struct MHD_Connection *connection, con
 {
 	struct exchange *exchange = *context;
 	const struct rest_face *face = opaque;
+	unsigned int bad_head;
 
-	(void)version;
 	if (!exchange) {
 		exchange = begin(face, connection, method, url);
 		if (!exchange)
 			return MHD_NO;
 		*context = exchange;
-		if (content_length(connection) > BODY_MAX) {
-			/* At once, and MHD closes: the rest is not worth reading. */
-			if (!exchange->refused)
-				exchange->refused = CONTENT_TOO_LARGE;
+		bad_head = rest_head_refusal(connection, version, &exchange->bad_head);
+		if (bad_head)
+			exchange->refused = bad_head;
+		else if (content_length(connection) > BODY_MAX && !exchange->refused)
+			exchange->refused = CONTENT_TOO_LARGE;
+		/* At once, and MHD closes: the rest is not worth reading. */
+		if (bad_head || content_length(connection) > BODY_MAX)
 			return answer(face->rest, connection, exchange);
-		}
 		exchange->deadline_ns = vgpu_now_ns() + BODY_NS_MAX;
 		return MHD_YES;
 	}

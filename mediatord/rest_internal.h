@@ -4,6 +4,7 @@
  *
  *   rest.c          starts and ends it
  *   rest_listen.c   the sockets
+ *   rest_head.c     what its HTTP library lets through of a request's head, and must not
  *   rest_http.c     a request as it arrives, and the answer's form
  *   rest_who.c      who a client is, and what it may
  *   rest_origin.c   whose page a browser's request comes from
@@ -26,6 +27,9 @@
 #include "mediatord/rest_router.h"
 
 #define REST_JSON "application/json"
+
+/* For the head of a request and of its answer, of each connection. */
+#define REST_CONNECTION_BYTES 16384u
 
 struct rest_status;
 struct rest_streams;
@@ -117,6 +121,12 @@ enum MHD_Result rest_access(void *opaque, struct MHD_Connection *connection, con
 			    size_t *upload_data_size, void **context);
 void rest_completed(void *opaque, struct MHD_Connection *connection, void **context,
 		    enum MHD_RequestTerminationCode why);
+/*
+ * Returns the status that answers a request at once for its head, whoever it is from, and *why; or
+ * 0.
+ */
+unsigned int rest_head_refusal(struct MHD_Connection *connection, const char *version,
+			       const char **why);
 /* The value of a request's header, or NULL. */
 const char *rest_header(struct MHD_Connection *connection, const char *name);
 

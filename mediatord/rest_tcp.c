@@ -88,10 +88,11 @@ int rest_start_tcp(struct rest *rest, struct vgpu_error **err)
 	rest->remote = MHD_start_daemon(
 		flags, 0, NULL, NULL, rest_access, &rest->remote_face, MHD_OPTION_LISTEN_SOCKET, fd,
 		MHD_OPTION_THREAD_POOL_SIZE, THREADS, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
-		MHD_OPTION_PER_IP_CONNECTION_LIMIT, PER_ADDRESS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-		IDLE_SECONDS, MHD_OPTION_NOTIFY_COMPLETED, rest_completed, NULL,
-		MHD_OPTION_UNESCAPE_CALLBACK, rest_keep_escapes, NULL, MHD_OPTION_ARRAY, tls,
-		MHD_OPTION_END);
+		MHD_OPTION_PER_IP_CONNECTION_LIMIT, PER_ADDRESS_MAX,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REST_CONNECTION_BYTES,
+		MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_NOTIFY_COMPLETED,
+		rest_completed, NULL, MHD_OPTION_UNESCAPE_CALLBACK, rest_keep_escapes, NULL,
+		MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
 	if (!rest->remote)
 		return vgpu_error_set(err, errno ? errno : EIO,
 				      "cannot start the HTTP server on %s; are tls-certificate "

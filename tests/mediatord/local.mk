@@ -218,6 +218,7 @@ mediatord_rest_tests = \
 	tests/mediatord/rest-tokens.sh \
 	tests/mediatord/rest-metrics.sh \
 	tests/mediatord/rest-reload.sh \
+	tests/mediatord/rest-heads.sh \
 	tests/mediatord/rest-idle-clients.sh \
 	tests/mediatord/rest-openapi.sh \
 	tests/mediatord/rest-durable.sh \

@@ -35,26 +35,9 @@ for (1 .. 200) {
 	die "not served: $answer" unless $answer =~ /^HTTP\/1.1 200 /;
 }
 print "served\n";
-# Malformed requests are refused, each on a connection of its own, never with 500.
-for my $bad ("\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\0\0\0\0\r\n\r\n", "GET /\0 HTTP/1.1\r\nHost: localhost\r\n\r\n",
-	"GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n",
-	"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n",
-	"PUT $vm HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-	"GET /" . 'a' x 100000 . " HTTP/1.1\r\nHost: localhost\r\n\r\n",
-	"GET / HTTP/1.1\r\nHost: localhost\r\n" . join('', map "X-$_: y\r\n", 1 .. 5000) . "\r\n",
-	'X' x 40 . " $vm HTTP/1.1\r\nHost: localhost\r\n\r\n") {
-	my $socket = IO::Socket::UNIX->new(Type => SOCK_STREAM, Peer => $path) or die "connect: $!";
-	syswrite($socket, $bad);
-	shutdown($socket, 1);
-	my $answer = join '', <$socket>;
-	die "answered: $answer" if $answer =~ /^HTTP\/1.. (2|500)/;
-}
-print "refused\n";
 PERL
 perl "$work/clients" "$socket" "$vm1" >"$work/out" 2>&1 || fail "$(cat "$work/out")"
-for line in served refused; do
-	grep -q "^$line" "$work/out" || fail "$(cat "$work/out")"
-done
+grep -q ^served "$work/out" || fail "$(cat "$work/out")"
 
 # Nested deeper than any decoder should follow.
 for nested in "$(printf '[%.0s' {1..10000})" "$(printf '{"a":%.0s' {1..10000})"; do

@@ -74,7 +74,7 @@ CONF
 reload 'was read anew'
 count=0
 for key in $(sed -n '/^\.SH RELOADING/,/^\.SH FILES/ p' "$top_srcdir/man/mediatord.conf.5" |
-	sed '1,/^\.I \[mediatord\]/d' | sed -n 's/^\.BR* \([a-z\\-]*\).*/\1/p' | tr -d '\\'); do
+	sed '1,/^\.I \[mediatord\]/d' | sed -n 's/^\.BR* \([a-z\\-]*\).*/\1/p' | tr -d '\134'); do
 	grep -q " $key has changed: restart" "$work/log" || fail "$key is not named"
 	count=$((count + 1))
 done
