@@ -43,7 +43,8 @@ dist_check_SCRIPTS += \
 
 bench_tests = \
 	tests/bench/contention.sh \
-	tests/bench/native.sh
+	tests/bench/native.sh \
+	tests/bench/rest.sh
 TESTS += $(bench_tests)
 dist_check_SCRIPTS += $(bench_tests)
 

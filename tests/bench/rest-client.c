@@ -10,8 +10,8 @@
  *   patch SOCKET VMS COUNT
  *       PATCHes one after the other: p99 in ms
  *   idle FOLDER VMS SECONDS PID
- *       connects so many devices: percent of a processor that process PID takes, and the bytes
- *       that it grew by a VM
+ *       connects so many devices: percent of a processor that process PID takes in twice that
+ *       time, and the bytes that it grew by a VM
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -238,8 +238,7 @@ static const char *weight(unsigned int n)
 	return text;
 }
 
-static void connect_devices(const char *folder, unsigned int vms, unsigned int seconds,
-			    const char *pid)
+static void connect_devices(const char *folder, unsigned int vms, double seconds, const char *pid)
 {
 	struct vgpu_link_hello hello = {
 		.header = { .type = VGPU_MSG_HELLO, .length = sizeof(hello) },
@@ -269,7 +268,7 @@ static void connect_devices(const char *folder, unsigned int vms, unsigned int s
 	}
 	poll(NULL, 0, 2000);
 	before = process_seconds(pid);
-	poll(NULL, 0, (int)seconds * 1000);
+	poll(NULL, 0, (int)(seconds * 1000));
 	printf("%.2f\n", (process_seconds(pid) - before) / seconds * 100);
 	bytes = process_bytes(pid) - bytes;
 	printf("%.0f\n", bytes > 0 ? bytes / vms : 0);
@@ -295,7 +294,7 @@ int main(int argc, char **argv)
 		printf("%.3f\n", p99_ms());
 	} else if (argc == 6 && strcmp(argv[1], "idle") == 0) {
 		connect_devices(argv[2], (unsigned int)strtoul(argv[3], NULL, 10),
-				(unsigned int)strtoul(argv[4], NULL, 10), argv[5]);
+				2 * strtod(argv[4], NULL), argv[5]);
 	} else {
 		fprintf(stderr, "see the beginning of rest-client.c\n");
 		return EXIT_FAILURE;
