@@ -193,7 +193,7 @@ tests_mediatord_test_peer_decision_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_peer_decision_LDADD = mediatord/libmediator.la $(CMOCKA_LIBS)
 
 # The control plane: layers, state, registry, and REST against the real daemon.
-EXTRA_DIST += tests/mediatord/plane-check.h tests/mediatord/rest-lib.bash
+EXTRA_DIST += tests/mediatord/alerts.yaml tests/mediatord/plane-check.h tests/mediatord/rest-lib.bash
 
 mediatord_plane_tests = \
 	tests/mediatord/test-layers-decode \
@@ -218,6 +218,7 @@ mediatord_rest_tests = \
 	tests/mediatord/rest-tokens.sh \
 	tests/mediatord/rest-metrics.sh \
 	tests/mediatord/rest-reload.sh \
+	tests/mediatord/promtool.sh \
 	tests/mediatord/rest-heads.sh \
 	tests/mediatord/rest-idle-clients.sh \
 	tests/mediatord/rest-openapi.sh \
