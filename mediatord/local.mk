@@ -149,6 +149,8 @@ mediatord_libplane_la_SOURCES = \
 	mediatord/chores.c \
 	mediatord/chores.h \
 	mediatord/control.h \
+	mediatord/domain_report.c \
+	mediatord/domain_report.h \
 	mediatord/gpu_report.c \
 	mediatord/gpu_report.h \
 	mediatord/gpus.c \
@@ -160,6 +162,7 @@ mediatord_libplane_la_SOURCES = \
 	mediatord/problem.h \
 	mediatord/registry.c \
 	mediatord/registry.h \
+	mediatord/registry_domain.c \
 	mediatord/registry_internal.h \
 	mediatord/registry_profiles.c \
 	mediatord/registry_read.c \

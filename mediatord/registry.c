@@ -195,9 +195,8 @@ int registry_status(int errnum)
 	}
 }
 
-/* Writes a record, or removes it where vm is NULL. */
-static int store(struct registry *registry, const uint8_t uuid[16], const struct state_vm *vm,
-		 struct vgpu_error **err)
+int registry_store(struct registry *registry, const uint8_t uuid[16], const struct state_vm *vm,
+		   struct vgpu_error **err)
 {
 	VGPU_AUTO_ERROR struct vgpu_error *why = NULL;
 
@@ -214,7 +213,7 @@ static void restore(struct registry *registry, const uint8_t uuid[16], const str
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
 	char text[VGPU_UUID_TEXT];
 
-	if (store(registry, uuid, old, &err) == 0)
+	if (registry_store(registry, uuid, old, &err) == 0)
 		return;
 	vgpu_uuid_format(uuid, text);
 	vgpu_log_error("VM %s: a refused change stays in the database until the next one: %s", text,
@@ -237,7 +236,7 @@ static int apply(struct registry *registry, const struct registry_vm *old,
 {
 	VGPU_AUTO_ERROR struct vgpu_error *why = NULL;
 
-	if (store(registry, new->stored.uuid, &new->stored, err) < 0)
+	if (registry_store(registry, new->stored.uuid, &new->stored, err) < 0)
 		return -1;
 	if (control_vm_put(registry->control, &new->merged.config, &why) == 0)
 		return 0;
@@ -331,7 +330,7 @@ static int claim_name(struct registry *registry, const struct registry_vm *vm, e
 	nameless = *other;
 	vm_layer_clear(&nameless.stored.layers[VM_HAND_DOMAIN], VM_FIELD_NAME);
 	if (other->problem[0]) {
-		if (store(registry, other->stored.uuid, &nameless.stored, err) < 0)
+		if (registry_store(registry, other->stored.uuid, &nameless.stored, err) < 0)
 			return -1;
 	} else {
 		nameless.merged.config.name[0] = '\0';
@@ -380,8 +379,11 @@ static int change_vm(struct registry *registry, enum vm_hand hand,
 		if (reserve(registry, err) < 0)
 			return -1;
 	}
-	if (hand == VM_HAND_DOMAIN)
+	if (hand == VM_HAND_DOMAIN) {
 		vm->stored.attached = true;
+		/* What was seen of its domain was before this. */
+		vm->domain = (struct domain_report){ .starts = vm->domain.starts + 1 };
+	}
 	if (registry_merge(&registry->config, vm, field, err) < 0 ||
 	    (hand == VM_HAND_DOMAIN &&
 	     vm_layers_admit(&vm->merged, &registry->config, field, err) < 0) ||
@@ -465,7 +467,7 @@ int registry_hold(struct registry *registry, const uint8_t uuid[16], enum vm_hol
 		vm.stored.hold = hold;
 		vm.merged.config.hold = hold;
 		/* One that is not in force needs no more than its record. */
-		status = vm.problem[0] ? store(registry, uuid, &vm.stored, err)
+		status = vm.problem[0] ? registry_store(registry, uuid, &vm.stored, err)
 				       : apply(registry, old, &vm, &field, err);
 		if (status == 0) {
 			registry_replace(registry, old, &vm);
@@ -476,39 +478,14 @@ int registry_hold(struct registry *registry, const uint8_t uuid[16], enum vm_hol
 	return status;
 }
 
-int registry_detach(struct registry *registry, const uint8_t uuid[16], struct vgpu_error **err)
-{
-	struct registry_vm *old, vm;
-	int status = 0;
-
-	pthread_mutex_lock(&registry->change);
-	old = registry_lookup(registry, uuid);
-	if (!old) {
-		status = registry_not_found(uuid, err);
-	} else if (old->stored.attached) {
-		vm = *old;
-		vm.stored.attached = false;
-		status = store(registry, uuid, &vm.stored, err);
-		if (status == 0) {
-			registry_replace(registry, old, &vm);
-			registry_tell(registry, EVENT_VM_DETACHED, uuid, NULL);
-		}
-	}
-	pthread_mutex_unlock(&registry->change);
-	return status;
-}
-
-static int delete_vm(struct registry *registry, const uint8_t uuid[16],
-		     const struct registry_condition *condition, struct vgpu_error **err)
+int registry_delete_vm(struct registry *registry, const struct registry_vm *old,
+		       struct vgpu_error **err)
 {
 	VGPU_AUTO_ERROR struct vgpu_error *why = NULL;
-	struct registry_vm *old = registry_lookup(registry, uuid);
+	uint8_t uuid[16];
 
-	if (!old)
-		return registry_not_found(uuid, err);
-	if (check_condition(old, condition, err) < 0)
-		return -1;
-	if (store(registry, uuid, NULL, err) < 0)
+	memcpy(uuid, old->stored.uuid, sizeof(uuid));
+	if (registry_store(registry, uuid, NULL, err) < 0)
 		return -1;
 	if (control_vm_delete(registry->control, uuid, &why) < 0) {
 		restore(registry, uuid, &old->stored);
@@ -522,10 +499,14 @@ static int delete_vm(struct registry *registry, const uint8_t uuid[16],
 int registry_delete(struct registry *registry, const uint8_t uuid[16],
 		    const struct registry_condition *condition, struct vgpu_error **err)
 {
+	const struct registry_vm *old;
 	int status;
 
 	pthread_mutex_lock(&registry->change);
-	status = delete_vm(registry, uuid, condition, err);
+	old = registry_lookup(registry, uuid);
+	status = old ? check_condition(old, condition, err) : registry_not_found(uuid, err);
+	if (status == 0)
+		status = registry_delete_vm(registry, old, err);
 	pthread_mutex_unlock(&registry->change);
 	return status;
 }

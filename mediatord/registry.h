@@ -20,6 +20,7 @@
 #include "common/error.h"
 #include "mediatord/config.h"
 #include "mediatord/control.h"
+#include "mediatord/domain_report.h"
 #include "mediatord/layers.h"
 #include "mediatord/state.h"
 #include "mediatord/vm_text.h"
@@ -31,7 +32,8 @@ struct registry_vm {
 	struct state_vm stored;
 	struct vm_merged merged; /* meaningless where problem is not "" */
 	char problem[256];	 /* why a stored VM could not be put in force at start, or "" */
-	struct vm_text *text;	 /* the registry's own; NULL in copies */
+	struct domain_report domain;
+	struct vm_text *text; /* the registry's own; NULL in copies */
 };
 
 /* What must hold of a record for a change to be made (RFC 9110, 13.1); 412 otherwise. */
@@ -81,6 +83,14 @@ int registry_hold(struct registry *registry, const uint8_t uuid[16], enum vm_hol
 
 /* Marks a VM detached; its record stays. Returns 0, also where it was; or -1 and err. */
 int registry_detach(struct registry *registry, const uint8_t uuid[16], struct vgpu_error **err);
+
+/*
+ * What libvirt has of the VM's domain. One that does not run is marked detached; one that is gone
+ * takes the record with it, unless only an operator ever registered the VM. Returns 0; or -1 and
+ * err (404; 409 where the domain was registered again since, and this is out of date).
+ */
+int registry_report(struct registry *registry, const uint8_t uuid[16],
+		    const struct domain_report *report, struct vgpu_error **err);
 
 /* Ends a VM and forgets it. Returns 0, or -1 and err. */
 int registry_delete(struct registry *registry, const uint8_t uuid[16],

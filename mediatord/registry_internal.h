@@ -59,6 +59,14 @@ void registry_tell(struct registry *registry, enum event_type type, const uint8_
 void registry_replace(struct registry *registry, struct registry_vm *old,
 		      const struct registry_vm *new);
 
+/* With `change` held: writes a record, or removes it where vm is NULL. Returns 0, or -1 and err. */
+int registry_store(struct registry *registry, const uint8_t uuid[16], const struct state_vm *vm,
+		   struct vgpu_error **err);
+
+/* With `change` held: ends the VM and forgets it; old is gone then. Returns 0, or -1 and err. */
+int registry_delete_vm(struct registry *registry, const struct registry_vm *old,
+		       struct vgpu_error **err);
+
 /* Reads the operators' profiles from the database, at start. Returns 0, or -1 and err. */
 int registry_load_profiles(struct registry *registry, const struct config *file,
 			   struct vgpu_error **err);

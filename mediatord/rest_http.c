@@ -55,6 +55,7 @@ static rest_handler *const handlers[REST_ROUTES] = {
 	[REST_VM_RELEASE] = rest_vm_release,
 	[REST_DOMAIN_PUT] = rest_domain_put,
 	[REST_DOMAIN_DELETE] = rest_domain_delete,
+	[REST_DOMAIN_REPORT] = rest_domain_report,
 	[REST_PROFILE_LIST] = rest_profile_list,
 	[REST_PROFILE_GET] = rest_profile_get,
 	[REST_PROFILE_PUT] = rest_profile_put,

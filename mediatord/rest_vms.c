@@ -193,6 +193,22 @@ void rest_domain_delete(struct rest *rest, const struct rest_request *request,
 		reply->status = MHD_HTTP_NO_CONTENT;
 }
 
+void rest_domain_report(struct rest *rest, const struct rest_request *request,
+			struct rest_reply *reply)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	struct vm_field_name field;
+	struct domain_report report;
+
+	if (domain_report_decode(request->body, request->length, &report, &field, &err) < 0)
+		rest_error(reply, err, &field);
+	else if (registry_report(rest->registry, request->target.uuid, &report, &err) < 0)
+		rest_error(reply, err, NULL);
+	else
+		reply->status = MHD_HTTP_NO_CONTENT;
+	rest_status_expire(rest->status);
+}
+
 static void hold(struct rest *rest, const struct rest_request *request, enum vm_hold what,
 		 struct rest_reply *reply)
 {

@@ -88,17 +88,21 @@ static json_t *to_json(const struct registry_vm *vm)
 struct vm_text *vm_text_new(const struct registry_vm *vm)
 {
 	json_t *json = to_json(vm);
+	json_t *domain_json = domain_report_to_json(&vm->domain);
 	VGPU_AUTO_FREE char *values = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	VGPU_AUTO_FREE char *domain = domain_json ? json_dumps(domain_json, JSON_COMPACT) : NULL;
 	VGPU_AUTO_FREE char *all = NULL;
 	struct vm_text *text;
 	int length;
 
 	json_decref(json);
-	if (!values)
+	json_decref(domain_json);
+	if (!values || !domain)
 		return NULL;
 	values[strlen(values) - 1] = '\0';
-	length = asprintf(&all, "%s,\"attached\":%s,\"hold\":\"%s\"", values + 1,
-			  vm->stored.attached ? "true" : "false", vm_hold_name(vm->stored.hold));
+	length = asprintf(&all, "%s,\"attached\":%s,\"hold\":\"%s\",\"domain\":%s", values + 1,
+			  vm->stored.attached ? "true" : "false", vm_hold_name(vm->stored.hold),
+			  domain);
 	if (length < 0) {
 		all = NULL;
 		return NULL;

@@ -107,6 +107,7 @@ static void show_state(struct table *table, const json_t *vm)
 	} rows[] = {
 		{ "problem", "problem", SHOW_PLAIN },
 		{ "attached", "attached", SHOW_PLAIN },
+		{ "domain", "domain.state", SHOW_PLAIN },
 		{ "hold", "hold", SHOW_PLAIN },
 		{ "idle", "idle", SHOW_PLAIN },
 		{ "quarantine", "quarantine.reason", SHOW_PLAIN },
@@ -144,11 +145,25 @@ static void show_state(struct table *table, const json_t *vm)
 	table_add(table, "");
 }
 
+/* Where libvirt's domain is not what is registered. */
+static void show_drift(struct table *table, const json_t *vm)
+{
+	const json_t *drift;
+	size_t index;
+
+	json_array_foreach (show_at(vm, "domain.drift"), index, drift) {
+		table_addf(table, "drift: %s", show_text(drift, "what", "?"));
+		table_add(table, show_text(drift, "detail", "?"));
+		table_add(table, "");
+	}
+}
+
 static void show_all(struct table *table, const json_t *vm)
 {
 	show_row(table, vm, "uuid", "uuid", SHOW_PLAIN);
 	show_values(table, vm);
 	show_state(table, vm);
+	show_drift(table, vm);
 }
 
 static int show(struct ctl *ctl, int count, char **operands)

@@ -67,6 +67,14 @@ expect 0 "" "$ctl" vm release web1
 expect 0 "" "$ctl" vm show web1
 row state down
 
+# Where libvirt's domain is not what is registered.
+rest PUT "/v1/vms/$uuid/domain/state" '{"state":"inactive","starts":0,"drift":[
+	{"what":"device","detail":"none"},{"what":"quotas.burst","detail":"the metadata says 5"}]}'
+expect 0 "" "$ctl" vm show web1
+row domain inactive
+row "drift: device" none
+row "drift: quotas.burst" "the metadata says 5"
+
 # JSON is the API's.
 [ "$("$ctl" --json vm show web1 | jq -c .)" = "$(rest GET "/v1/vms/$uuid" | jq -c .)" ] ||
 	fail "--json shows another VM than the API"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fuzzes what a REST client controls: the path with its method, and a VM's JSON body. What decodes
- * must merge or be refused with a status, and must encode to something that decodes to the same.
+ * Fuzzes what a REST client controls: the path with its method, a VM's JSON body or, behind a 'd',
+ * what is said of its domain. What decodes must merge or be refused with a status, and must encode
+ * to something that decodes to the same.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 
 #include "mediatord/config.h"
+#include "mediatord/domain_report.h"
 #include "mediatord/layers.h"
 #include "mediatord/problem.h"
 #include "mediatord/rest_router.h"
@@ -67,12 +69,36 @@ static void fuzz_body(const uint8_t *data, size_t size)
 		abort();
 }
 
+static void fuzz_report(const char *text, size_t length)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	struct domain_report report, again;
+	struct vm_field_name field;
+	json_t *json;
+	char *encoded;
+
+	if (domain_report_decode(text, length, &report, &field, &err) < 0) {
+		if (err->status != 400)
+			abort();
+		return;
+	}
+	json = domain_report_to_json(&report);
+	encoded = json ? json_dumps(json, 0) : NULL;
+	if (!encoded || domain_report_decode(encoded, strlen(encoded), &again, &field, NULL) < 0 ||
+	    again.drift_count != report.drift_count || again.state != report.state)
+		abort();
+	json_decref(json);
+	free(encoded);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)
 		return 0;
 	if (data[0] == '/')
 		fuzz_router(data, size);
+	else if (data[0] == 'd')
+		fuzz_report((const char *)data + 1, size - 1);
 	else
 		fuzz_body(data, size);
 	return 0;

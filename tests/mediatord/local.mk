@@ -208,6 +208,7 @@ mediatord_plane_tests = \
 	tests/mediatord/test-events
 mediatord_rest_tests = \
 	tests/mediatord/rest-refusals.sh \
+	tests/mediatord/rest-domain.sh \
 	tests/mediatord/rest-layers.sh \
 	tests/mediatord/rest-conditions.sh \
 	tests/mediatord/rest-promises.sh \

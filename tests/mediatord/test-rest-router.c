@@ -28,6 +28,7 @@ static void every_route_is_found(void **state)
 		{ "DELETE", "/v1/vms/" UUID, REST_VM_DELETE },
 		{ "PUT", "/v1/vms/" UUID "/domain", REST_DOMAIN_PUT },
 		{ "DELETE", "/v1/vms/" UUID "/domain", REST_DOMAIN_DELETE },
+		{ "PUT", "/v1/vms/" UUID "/domain/state", REST_DOMAIN_REPORT },
 		{ "PATCH", "/v1/vms/" UUID, REST_VM_PATCH },
 		{ "GET", "/v1/vms/" UUID "/channels", REST_VM_CHANNELS },
 		{ "POST", "/v1/vms/" UUID "/pause", REST_VM_PAUSE },
