@@ -22,6 +22,12 @@ static const struct {
 	{ "links", doctor_check_links, false },
 	{ "qemu", doctor_check_qemu, false },
 	{ "hook", doctor_check_hook, false },
+	{ "libvirt-caches", doctor_check_caches, false },
+	{ "folders", doctor_check_folders, false },
+	{ "units", doctor_check_units, false },
+	{ "groups", doctor_check_groups, false },
+	{ "apparmor", doctor_check_apparmor, false },
+	{ "selinux", doctor_check_selinux, false },
 	{ "gpus", doctor_check_gpus, false },
 	{ "pageable-access", doctor_check_pageable_access, false },
 	{ "mps", doctor_check_mps, false },
@@ -184,20 +190,20 @@ static int run(struct ctl *ctl, int count, char **operands)
 const struct command command_doctor = {
 	.name = "doctor",
 	.summary = "look for what is wrong on this host, and say what to do",
-	.usage =
-		"Usage: vgpuctl doctor [--config FILE] [--root FOLDER]\n"
-		"Checks mediator, keeper, sockets, programs, QEMU's module, libvirt's hook, GPUs "
-		"and\n"
-		"what is needed of the kernel. Changes nothing. Run it as root to see everything;\n"
-		"with --url only the mediator itself is checked. Exits with status 1 where a "
-		"check\n"
-		"failed.\n"
-		"\n"
-		"      --config=FILE  the mediator's configuration\n"
-		"                     (default: " VGPU_CONFIG_FILE ")\n"
-		"      --root=FOLDER  look there for the system's files, as /proc and /etc, but "
-		"not for\n"
-		"                     what the configuration names\n",
+	.usage = "Usage: vgpuctl doctor [--config FILE] [--root FOLDER]\n"
+		 "Checks mediator, keeper, sockets, programs, QEMU's module, libvirt's hook, what "
+		 "is\n"
+		 "installed, GPUs and the kernel. Changes nothing. Run it as root to see "
+		 "everything;\n"
+		 "with --url only the mediator itself is checked. Exits with status 1 where a "
+		 "check\n"
+		 "failed.\n"
+		 "\n"
+		 "      --config=FILE  the mediator's configuration\n"
+		 "                     (default: " VGPU_CONFIG_FILE ")\n"
+		 "      --root=FOLDER  look there for the system's files, as /proc and /etc, but "
+		 "not for\n"
+		 "                     what the configuration names\n",
 	.options = "CR",
 	.run = run,
 };

@@ -43,6 +43,14 @@ doctor_check doctor_check_state;
 /* In doctor_libvirt.c */
 doctor_check doctor_check_qemu;
 doctor_check doctor_check_hook;
+/* In doctor_install.c */
+doctor_check doctor_check_caches;
+doctor_check doctor_check_folders;
+doctor_check doctor_check_units;
+/* In doctor_access.c */
+doctor_check doctor_check_groups;
+doctor_check doctor_check_apparmor;
+doctor_check doctor_check_selinux;
 /* In doctor_gpu.c */
 doctor_check doctor_check_gpus;
 doctor_check doctor_check_pageable_access;

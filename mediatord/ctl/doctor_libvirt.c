@@ -6,7 +6,8 @@
 #include "mediatord/ctl/doctor.h"
 #include "mediatord/ctl/program.h"
 
-#define WRAPPER "qemu-system-x86_64-vgpu"
+/* Where libvirt looks, as distributions build it. */
+#define LIBVIRT_HOOKS_DIR "/etc/libvirt/hooks/qemu.d"
 
 /* The longest that `qemu -device help` or the hook may take. */
 #define PROGRAM_MS 20000u
@@ -25,7 +26,7 @@ static const char *first_line(char *text)
 void doctor_check_qemu(struct doctor *doctor, struct doctor_finding *finding)
 {
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
-	VGPU_AUTO_FREE char *path = doctor_path(doctor, "%s", VGPU_BIN_DIR "/" WRAPPER);
+	VGPU_AUTO_FREE char *path = doctor_path(doctor, "%s", VGPU_WRAPPER);
 	VGPU_AUTO_FREE char *output = NULL;
 	const char *const arguments[] = { path ? path : "", "-device", "help", NULL };
 	int status;
@@ -65,6 +66,16 @@ static const char *hook_socket(char *output)
 	return first_line(line);
 }
 
+/* Whether libvirt, where it is installed, looks for hooks where ours is not. */
+static bool is_elsewhere(const struct doctor *doctor)
+{
+	VGPU_AUTO_FREE char *libvirt = doctor_path(doctor, "/etc/libvirt");
+	VGPU_AUTO_FREE char *there = doctor_path(doctor, "%s", LIBVIRT_HOOKS_DIR "/vgpu");
+
+	return strcmp(VGPU_HOOKS_DIR, LIBVIRT_HOOKS_DIR) != 0 && libvirt && there &&
+	       access(libvirt, F_OK) == 0 && access(there, X_OK) < 0;
+}
+
 void doctor_check_hook(struct doctor *doctor, struct doctor_finding *finding)
 {
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
@@ -99,6 +110,10 @@ void doctor_check_hook(struct doctor *doctor, struct doctor_finding *finding)
 			     "make control-socket the same in hook.conf and mediatord.conf",
 			     "the hook asks %s, but the mediator serves %s",
 			     socket ? socket : "nobody", wanted);
+	else if (is_elsewhere(doctor))
+		doctor_found(finding, DOCTOR_WARNING,
+			     "configure with --sysconfdir=/etc, and install the hook again",
+			     "%s is not where libvirt looks, in " LIBVIRT_HOOKS_DIR, arguments[0]);
 	else
 		doctor_found(finding, DOCTOR_OK, NULL,
 			     "%s; libvirt knows it where it was restarted since", arguments[0]);

@@ -15,7 +15,9 @@ mediatord_ctl_libctl_la_SOURCES = \
 	mediatord/ctl/ctl.h \
 	mediatord/ctl/doctor.c \
 	mediatord/ctl/doctor.h \
+	mediatord/ctl/doctor_access.c \
 	mediatord/ctl/doctor_gpu.c \
+	mediatord/ctl/doctor_install.c \
 	mediatord/ctl/doctor_kernel.c \
 	mediatord/ctl/doctor_libvirt.c \
 	mediatord/ctl/doctor_mediator.c \
@@ -52,7 +54,10 @@ mediatord_ctl_libctl_la_SOURCES = \
 	mediatord/gpu_report.c \
 	mediatord/gpu_report.h
 mediatord_ctl_libctl_la_CPPFLAGS = $(AM_CPPFLAGS) $(mediatord_paths) \
-	-DVGPU_BIN_DIR='"$(bindir)"' \
+	-DVGPU_WRAPPER='"$(bindir)/qemu-system-x86_64-vgpu"' \
+	-DVGPU_MODULE='"$(pkglibdir)/vgpu-qemu.so"' \
+	-DVGPU_CONFIG_DIR='"$(sysconfdir)/vgpu"' \
+	-DVGPU_SELINUX_MODULE='"$(datadir)/selinux/packages/vgpu.pp"' \
 	-DVGPU_HOOKS_DIR='"$(libvirthooksdir)"'
 mediatord_ctl_libctl_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS)
 mediatord_ctl_libctl_la_LIBADD = mediatord/libmediator.la common/librestclient.la \

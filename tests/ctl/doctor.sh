@@ -49,7 +49,7 @@ finds() {
 }
 
 expect 0 "ok       mediator         ready, version" doctor
-[ "$(grep -cE '^(ok|skipped) ' <<<"$said")" = 15 ] || fail "not all is well: $said"
+[ "$(grep -cE '^(ok|skipped) ' <<<"$said")" = 21 ] || fail "not all is well: $said"
 # An empty variable is none: the configuration says which mediator is meant.
 expect 0 "ok       mediator" env VGPUCTL_URL= "$ctl" doctor --config "$dir/doctor.conf" --root "$root"
 

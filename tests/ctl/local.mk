@@ -5,6 +5,7 @@ ctl_tests = \
 	tests/ctl/completion.sh \
 	tests/ctl/day.sh \
 	tests/ctl/doctor.sh \
+	tests/ctl/doctor-install.sh \
 	tests/ctl/events.sh \
 	tests/ctl/help.sh \
 	tests/ctl/hostile.sh \
