@@ -7,27 +7,50 @@
 #include "xml/tree.h"
 
 /*
- * Libvirt's allocator takes the lowest free slot, both when a domain is defined and when a device
- * is plugged in, so the vGPU goes to the top.
+ * Libvirt's allocator, both when a domain is defined and when a device is plugged in, takes the
+ * lowest slot without any function; further functions of a slot only for root ports, in slots that
+ * it began for them. The chipset's slot it keeps, with the functions that have a fixed meaning.
  *
- * pc (i440fx): slots 0 and 1 are the host bridge and PIIX3, 2 is kept for the first display; all
- * else is allocated from 3 upward.
+ * pc (i440fx): every slot of pci.0 from 3 upward is handed out sooner or later, by plugging in too.
+ * So the vGPU is a function of PIIX3's slot 1, of which the chipset has 0 to 3. Slot 2 is kept for
+ * the first display. The slots from the top are for a domain that has even those functions taken.
  *
  * q35: on pcie.0 libvirt puts only root ports (eight to a slot, from slot 1 or 2 upward) and
  * chipset devices, the latter where real hardware has them: 1f LPC, SATA and SMBus, 1e
- * dmi-to-pci-bridge, 1d and 1a USB 2, 1b sound. Those stay free for it. Devices that are plugged
- * in go behind root ports, never to pcie.0.
+ * dmi-to-pci-bridge, 1d and 1a USB 2, 1b sound. Those stay free for it. What is plugged in goes
+ * behind root ports. So the vGPU has a high slot, which to the guest is an IOMMU group of its own,
+ * and shares the chipset's only where every slot is taken.
  */
-static const signed char pc_slots[] = { 0x1f, 0x1e, 0x1d, 0x1c, 0x1b, 0x1a, 0x19, 0x18, 0x17, 0x16,
-					0x15, 0x14, 0x13, 0x12, 0x11, 0x10, 0x0f, 0x0e, 0x0d, 0x0c,
-					0x0b, 0x0a, 0x09, 0x08, 0x07, 0x06, 0x05, 0x04, 0x03, -1 };
-static const signed char q35_slots[] = { 0x1c, 0x19, 0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12,
-					 0x11, 0x10, 0x0f, 0x0e, 0x0d, 0x0c, 0x0b, 0x0a, 0x09,
-					 0x08, 0x07, 0x06, 0x05, 0x04, 0x03, 0x02, -1 };
+static const struct address pc_addresses[] = {
+	{ 0x01, 7 }, { 0x01, 6 }, { 0x01, 5 }, { 0x01, 4 }, { 0x1f, 0 }, { 0x1e, 0 }, { 0x1d, 0 },
+	{ 0x1c, 0 }, { 0x1b, 0 }, { 0x1a, 0 }, { 0x19, 0 }, { 0x18, 0 }, { -1, 0 },
+};
+static const struct address q35_addresses[] = {
+	{ 0x1c, 0 }, { 0x19, 0 }, { 0x18, 0 }, { 0x17, 0 }, { 0x16, 0 }, { 0x15, 0 },
+	{ 0x14, 0 }, { 0x13, 0 }, { 0x12, 0 }, { 0x11, 0 }, { 0x10, 0 }, { 0x0f, 0 },
+	{ 0x0e, 0 }, { 0x0d, 0 }, { 0x0c, 0 }, { 0x0b, 0 }, { 0x0a, 0 }, { 0x09, 0 },
+	{ 0x08, 0 }, { 0x07, 0 }, { 0x06, 0 }, { 0x05, 0 }, { 0x04, 0 }, { 0x03, 0 },
+	{ 0x02, 0 }, { 0x1f, 7 }, { 0x1f, 6 }, { 0x1f, 5 }, { 0x1f, 4 }, { -1, 0 },
+};
 
 /* What the machine type brings along, whether the document says so or not. */
-#define PC_CHIPSET  (1u << 0x00 | 1u << 0x01 | 1u << 0x02)
-#define Q35_CHIPSET (1u << 0x00 | 1u << 0x1f)
+static const struct addresses pc_chipset = {
+	.used = { [0x00] = 0xff, [0x01] = 0x0f, [0x02] = 0xff }
+};
+static const struct addresses q35_chipset = { .used = { [0x00] = 0xff, [0x1f] = 0x0f } };
+
+static int chipset_slot(const struct machine *machine)
+{
+	return machine->q35 ? 0x1f : 0x01;
+}
+
+/* A function that cannot be read is 0: libvirt or QEMU will refuse it. */
+static void take(struct addresses *addresses, long slot, long function)
+{
+	if (slot >= 0 && slot < ADDRESS_SLOTS)
+		addresses->used[slot] |=
+			(uint8_t)(1u << (function >= 0 && function < 8 ? function : 0));
+}
 
 /*
  * A number as libvirt reads it: decimal, 0x or 0 in front. Returns 0; the value is `absent` where
@@ -51,19 +74,19 @@ static int read_number(const xmlNode *address, const char *name, long absent, lo
 	return 0;
 }
 
-static int add_address(const xmlNode *address, uint32_t *used, struct vgpu_error **err)
+static int add_address(const xmlNode *address, struct addresses *addresses, struct vgpu_error **err)
 {
 	TREE_AUTO_STRING xmlChar *type = NULL;
-	long domain, bus, slot;
+	long domain, bus, slot, function;
 
 	if (tree_attribute(address, "type", &type, err) < 0 ||
 	    read_number(address, "domain", 0, &domain, err) < 0 ||
 	    read_number(address, "bus", 0, &bus, err) < 0 ||
-	    read_number(address, "slot", 0, &slot, err) < 0)
+	    read_number(address, "slot", 0, &slot, err) < 0 ||
+	    read_number(address, "function", 0, &function, err) < 0)
 		return -1;
-	if (type && strcmp((const char *)type, "pci") == 0 && domain == 0 && bus == 0 &&
-	    slot >= 0 && slot < 32)
-		*used |= UINT32_C(1) << slot;
+	if (type && strcmp((const char *)type, "pci") == 0 && domain == 0 && bus == 0)
+		take(addresses, slot, function);
 	return 0;
 }
 
@@ -77,11 +100,13 @@ static bool on_root_bus(const struct device_option *option, const char *root)
 }
 
 int address_used(const struct vgpu_domain *domain, const struct machine *machine,
-		 const struct commandline *commandline, uint32_t *used, struct vgpu_error **err)
+		 const struct commandline *commandline, struct addresses *addresses,
+		 struct vgpu_error **err)
 {
 	const xmlNode *devices = tree_child(domain->root, NULL, "devices");
 
-	*used = machine->q35 ? Q35_CHIPSET : PC_CHIPSET;
+	*addresses = machine->q35 ? q35_chipset : pc_chipset;
+	addresses->machine = machine;
 	for (; devices; devices = tree_next(devices, NULL, "devices"))
 		for (const xmlNode *device = devices->children; device; device = device->next) {
 			/* Only a direct child: <source><address> is a device of the host. */
@@ -89,27 +114,39 @@ int address_used(const struct vgpu_domain *domain, const struct machine *machine
 							 ? tree_child(device, NULL, "address")
 							 : NULL;
 
-			if (address && add_address(address, used, err) < 0)
+			if (address && add_address(address, addresses, err) < 0)
 				return -1;
 		}
 	for (size_t i = 0; i < commandline->count; i++) {
 		const struct commandline_device *device = &commandline->devices[i];
 
-		if (device != commandline->vgpu && device->option.slot >= 0 &&
-		    on_root_bus(&device->option, machine->bus))
-			*used |= UINT32_C(1) << device->option.slot;
+		if (device != commandline->vgpu && on_root_bus(&device->option, machine->bus))
+			take(addresses, device->option.slot, device->option.function);
 	}
 	return 0;
 }
 
-int address_choose(const struct machine *machine, uint32_t used, struct vgpu_error **err)
+bool address_fits(const struct addresses *addresses, const struct address *address)
 {
-	const signed char *slots = machine->q35 ? q35_slots : pc_slots;
+	uint8_t used = addresses->used[address->slot];
 
-	for (size_t i = 0; slots[i] >= 0; i++)
-		if (!(used >> slots[i] & 1))
-			return slots[i];
+	/* QEMU allows a function beside others only where function 0 is made for that. */
+	if (address->slot == chipset_slot(addresses->machine))
+		return !(used >> address->function & 1);
+	return used == 0 && address->function == 0;
+}
+
+int address_choose(const struct addresses *addresses, struct address *address,
+		   struct vgpu_error **err)
+{
+	const struct address *candidate = addresses->machine->q35 ? q35_addresses : pc_addresses;
+
+	for (; candidate->slot >= 0; candidate++)
+		if (address_fits(addresses, candidate)) {
+			*address = *candidate;
+			return 0;
+		}
 	return vgpu_error_set(err, EINVAL,
-			      "no free slot for the vGPU on %s: move a device to another bus",
-			      machine->bus);
+			      "no free address for the vGPU on %s: move a device to another bus",
+			      addresses->machine->bus);
 }

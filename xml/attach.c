@@ -29,14 +29,10 @@ static int check_path(const char *what, const char *path, struct vgpu_error **er
 
 static int check_options(const struct vgpu_domain_options *options, struct vgpu_error **err)
 {
-	uint64_t size = options->window_size;
-
-	if (size &&
-	    (size & (size - 1) || size < VGPU_WINDOW_SIZE_MIN || size > VGPU_WINDOW_SIZE_MAX))
+	if (options->window_size && !device_window_size(options->window_size))
 		return vgpu_error_set(err, EINVAL,
-				      "window size %" PRIu64 " is not a power of two from 1 MiB "
-				      "to 64 GiB",
-				      size);
+				      "window size %" PRIu64 " is not " DEVICE_WINDOW_SIZES,
+				      options->window_size);
 	if (options->link_dir && check_path("link directory", options->link_dir, err) < 0)
 		return -1;
 	if (options->emulator && check_path("emulator", options->emulator, err) < 0)
@@ -121,45 +117,64 @@ static char *link_path(const struct vgpu_domain_options *options,
 	return path;
 }
 
-/* The slot that the vGPU has, where it can stay, or a new one; -1 and err where there is none. */
-static int choose_slot(const struct vgpu_domain *domain, const struct machine *machine,
-		       const struct commandline *commandline, struct vgpu_error **err)
+/* The address that the vGPU has, where it can stay, or a new one. Returns 0, or -1 and err. */
+static int choose_address(const struct vgpu_domain *domain, const struct machine *machine,
+			  const struct commandline *commandline, struct address *address,
+			  struct vgpu_error **err)
 {
 	const struct device_option *present = commandline->vgpu ? &commandline->vgpu->option : NULL;
-	uint32_t used;
+	struct addresses addresses;
 
-	if (address_used(domain, machine, commandline, &used, err) < 0)
+	if (address_used(domain, machine, commandline, &addresses, err) < 0)
 		return -1;
 	if (present && present->bus && strcmp(present->bus, machine->bus) == 0 &&
-	    present->slot >= 0 && !(used >> present->slot & 1))
-		return present->slot;
-	return address_choose(machine, used, err);
+	    present->slot >= 0) {
+		*address = (struct address){ present->slot, present->function };
+		if (address_fits(&addresses, address))
+			return 0;
+	}
+	return address_choose(&addresses, address, err);
+}
+
+/* The window's size: what is asked for, or what the vGPU has, or the default. Returns 0, or -1. */
+static int choose_window(const struct vgpu_domain_options *options, const struct metadata *metadata,
+			 const struct device_option *present, uint64_t *size,
+			 struct vgpu_error **err)
+{
+	*size = VGPU_WINDOW_SIZE_DEFAULT;
+	if (options->window_size && metadata->window_size &&
+	    options->window_size != metadata->window_size)
+		return vgpu_error_set(err, EINVAL,
+				      "the metadata asks for a window of %" PRIu64
+				      " bytes, not %" PRIu64 ": change it there",
+				      metadata->window_size, options->window_size);
+	if (options->window_size)
+		*size = options->window_size;
+	else if (metadata->window_size)
+		*size = metadata->window_size;
+	else if (present && present->window_size &&
+		 device_size_parse(present->window_size, size) < 0)
+		return vgpu_error_set(err, EINVAL, "the vGPU's window-size \"%s\" is not a size",
+				      present->window_size);
+	return 0;
 }
 
 static int put_device(struct vgpu_domain *domain, const struct vgpu_domain_options *options,
 		      const uint8_t uuid[16], const struct machine *machine,
-		      struct commandline *commandline, unsigned int *created,
+		      struct commandline *commandline, struct metadata *metadata,
 		      struct vgpu_error **err)
 {
 	const struct device_option *present = commandline->vgpu ? &commandline->vgpu->option : NULL;
 	VGPU_AUTO_FREE char *link = link_path(options, present, uuid, err);
 	VGPU_AUTO_FREE char *value = NULL;
-	uint64_t size = VGPU_WINDOW_SIZE_DEFAULT;
+	struct address address;
 	bool made = false;
-	int slot;
+	uint64_t size;
 
-	if (!link)
+	if (!link || choose_address(domain, machine, commandline, &address, err) < 0 ||
+	    choose_window(options, metadata, present, &size, err) < 0)
 		return -1;
-	slot = choose_slot(domain, machine, commandline, err);
-	if (slot < 0)
-		return -1;
-	if (options->window_size)
-		size = options->window_size;
-	else if (present && present->window_size &&
-		 device_size_parse(present->window_size, &size) < 0)
-		return vgpu_error_set(err, EINVAL, "the vGPU's window-size \"%s\" is not a size",
-				      present->window_size);
-	value = device_option_format(link, size, machine->bus, slot);
+	value = device_option_format(link, size, machine->bus, address.slot, address.function);
 	if (!value)
 		return vgpu_error_set(err, ENOMEM, "out of memory");
 	if (commandline->vgpu)
@@ -167,7 +182,7 @@ static int put_device(struct vgpu_domain *domain, const struct vgpu_domain_optio
 	if (commandline_add(domain, value, &made, err) < 0)
 		return -1;
 	if (made)
-		*created |= METADATA_CREATED_COMMANDLINE;
+		metadata->created |= METADATA_CREATED_COMMANDLINE;
 	return 0;
 }
 
@@ -233,8 +248,8 @@ static int put_emulator(struct vgpu_domain *domain, const struct vgpu_domain_opt
 	return 0;
 }
 
-int vgpu_domain_attach(struct vgpu_domain *domain, const struct vgpu_domain_options *options,
-		       struct vgpu_error **err)
+static int attach(struct vgpu_domain *domain, const struct vgpu_domain_options *options,
+		  struct vgpu_error **err)
 {
 	METADATA_AUTO struct metadata metadata = { 0 };
 	COMMANDLINE_AUTO struct commandline commandline = { 0 };
@@ -260,12 +275,18 @@ int vgpu_domain_attach(struct vgpu_domain *domain, const struct vgpu_domain_opti
 	if ((options->profile && metadata_request(domain, &metadata, options->profile, err) < 0) ||
 	    ensure_uuid(domain, options, uuid, &metadata.created, err) < 0 ||
 	    put_emulator(domain, options, &metadata, err) < 0 ||
-	    put_device(domain, options, uuid, &machine, &commandline, &metadata.created, err) < 0)
+	    put_device(domain, options, uuid, &machine, &commandline, &metadata, err) < 0)
 		return -1;
 	return metadata_note(&metadata, err);
 }
 
-int vgpu_domain_detach(struct vgpu_domain *domain, struct vgpu_error **err)
+int vgpu_domain_attach(struct vgpu_domain *domain, const struct vgpu_domain_options *options,
+		       struct vgpu_error **err)
+{
+	return document_result(attach(domain, options, err), err);
+}
+
+static int detach(struct vgpu_domain *domain, struct vgpu_error **err)
 {
 	METADATA_AUTO struct metadata metadata = { 0 };
 	COMMANDLINE_AUTO struct commandline commandline = { 0 };
@@ -298,4 +319,9 @@ int vgpu_domain_detach(struct vgpu_domain *domain, struct vgpu_error **err)
 	if (metadata.created & METADATA_CREATED_UUID)
 		remove_uuid(domain);
 	return metadata_restore(domain, &metadata, err);
+}
+
+int vgpu_domain_detach(struct vgpu_domain *domain, struct vgpu_error **err)
+{
+	return document_result(detach(domain, err), err);
 }

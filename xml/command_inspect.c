@@ -49,7 +49,8 @@ static void print_info(FILE *out, const struct vgpu_domain_info *info)
 		fprintf(out, "window-size: %" PRIu64 "\n", info->window_size);
 	print_text(out, "bus", info->bus);
 	if (info->slot >= 0)
-		fprintf(out, "slot: 0x%02x\n", (unsigned int)info->slot);
+		fprintf(out, "slot: 0x%02x\nfunction: %d\n", (unsigned int)info->slot,
+			info->function);
 	print_text(out, "emulator", info->emulator);
 	print_text(out, "original-emulator", info->original_emulator);
 }

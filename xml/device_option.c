@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "xml/device_option.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -127,11 +128,12 @@ static int parse_json(const char *c, struct device_option *option)
 			c = end;
 			/* A bare number is slot and function in one: say it as the string form. */
 			if (end != value && length == 4 && memcmp(name, "addr", 4) == 0) {
-				char slot[8];
+				unsigned long address = strtoul(value, NULL, 10);
+				char text[16];
 
-				snprintf(slot, sizeof(slot), "%lx",
-					 strtoul(value, NULL, 10) >> 3 & 0xff);
-				if (set_field(&option->addr, slot, strlen(slot)) < 0)
+				snprintf(text, sizeof(text), "%lx.%lx", address >> 3 & 0xff,
+					 address & 7);
+				if (set_field(&option->addr, text, strlen(text)) < 0)
 					return -1;
 				continue;
 			}
@@ -142,17 +144,31 @@ static int parse_json(const char *c, struct device_option *option)
 	return 0;
 }
 
-/* "1c", "0x1c" or "1c.0": QEMU reads hexadecimal with or without the 0x. */
-static int read_slot(const char *addr)
+/* A hexadecimal number, with or without the 0x. Returns it, or -1 where it is above max. */
+static int read_hexadecimal(const char *text, unsigned long max, char **end)
 {
-	unsigned long slot;
+	unsigned long number;
+
+	if (!isxdigit((unsigned char)*text))
+		return -1;
+	errno = 0;
+	number = strtoul(text, end, 16);
+	return errno || number > max ? -1 : (int)number;
+}
+
+/* "1c", "0x1c" or "1c.7": as QEMU reads it. */
+static void read_address(struct device_option *option)
+{
+	int slot, function = 0;
 	char *end;
 
-	errno = 0;
-	slot = strtoul(addr, &end, 16);
-	if (errno || end == addr || (*end && *end != '.') || slot > 31)
-		return -1;
-	return (int)slot;
+	slot = read_hexadecimal(option->addr, 31, &end);
+	if (slot >= 0 && *end == '.')
+		function = read_hexadecimal(end + 1, 7, &end);
+	if (slot < 0 || function < 0 || *end)
+		return;
+	option->slot = slot;
+	option->function = function;
 }
 
 int device_option_parse(const char *text, struct device_option *option)
@@ -162,13 +178,15 @@ int device_option_parse(const char *text, struct device_option *option)
 	*option = (struct device_option){ .slot = -1 };
 	result = *text == '{' ? parse_json(text, option) : parse_pairs(text, option);
 	if (option->addr)
-		option->slot = read_slot(option->addr);
+		read_address(option);
 	return result;
 }
 
-char *device_option_format(const char *link, uint64_t window_size, const char *bus, int slot)
+char *device_option_format(const char *link, uint64_t window_size, const char *bus, int slot,
+			   int function)
 {
 	VGPU_AUTO_FREE char *doubled = malloc(2 * strlen(link) + 1);
+	char function_text[16] = "";
 	const char *unit = "";
 	char *text, *out;
 
@@ -188,9 +206,11 @@ char *device_option_format(const char *link, uint64_t window_size, const char *b
 		window_size >>= 20;
 		unit = "M";
 	}
+	if (function)
+		snprintf(function_text, sizeof(function_text), ".0x%x", (unsigned int)function);
 	if (asprintf(&text,
-		     DEVICE_DRIVER ",id=vgpu0,link=%s,window-size=%" PRIu64 "%s,bus=%s,addr=0x%x",
-		     doubled, window_size, unit, bus, (unsigned int)slot) < 0)
+		     DEVICE_DRIVER ",id=vgpu0,link=%s,window-size=%" PRIu64 "%s,bus=%s,addr=0x%x%s",
+		     doubled, window_size, unit, bus, (unsigned int)slot, function_text) < 0)
 		return NULL;
 	return text;
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "xml/document.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include <libxml/parser.h>
 #include <libxml/xmlsave.h>
 
+#include "xml/limits.h"
 #include "xml/tree.h"
 
 /*
@@ -14,6 +16,8 @@
  */
 #define PARSE_OPTIONS                                                                              \
 	(XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_BIG_LINES)
+
+static pthread_once_t parser_ready = PTHREAD_ONCE_INIT;
 
 static void cleanup_parser(xmlParserCtxt **context)
 {
@@ -39,6 +43,21 @@ static void refuse_doctype(void *data, const xmlChar *name, const xmlChar *exter
 	xmlStopParser(context);
 }
 
+#define MESSAGE_MAX 400
+
+int document_result(int result, struct vgpu_error **err)
+{
+	size_t end = MESSAGE_MAX;
+
+	if (result == 0 || !err || strlen((*err)->message) <= MESSAGE_MAX)
+		return result;
+	/* Not in the middle of a character. */
+	while (((unsigned char)(*err)->message[end] & 0xc0) == 0x80)
+		end--;
+	strcpy((*err)->message + end, "...");
+	return result;
+}
+
 static int parse_error(xmlParserCtxt *context, struct vgpu_error **err)
 {
 	const xmlError *error = xmlCtxtGetLastError(context);
@@ -50,25 +69,26 @@ static int parse_error(xmlParserCtxt *context, struct vgpu_error **err)
 			      error ? error->line : 0, (int)strcspn(message, "\n"), message);
 }
 
-int vgpu_domain_parse(struct vgpu_domain **domain, const char *xml, size_t length,
-		      struct vgpu_error **err)
+static int parse(struct vgpu_domain **domain, const char *xml, size_t length,
+		 struct vgpu_error **err)
 {
 	VGPU_CLEANUP(cleanup_parser) xmlParserCtxt *context = NULL;
 	VGPU_CLEANUP(cleanup_doc) xmlDoc *doc = NULL;
 	bool doctype = false;
 	xmlNode *root;
 
-	if (length > VGPU_DOMAIN_BYTES_MAX)
-		return vgpu_error_set(err, EFBIG, "longer than %zu MiB: no domain is",
-				      VGPU_DOMAIN_BYTES_MAX >> 20);
 	if (length == 0)
 		return vgpu_error_set(err, EINVAL, "empty: expected a domain's XML");
+	if (limits_check(xml, length, err) < 0)
+		return -1;
+	pthread_once(&parser_ready, xmlInitParser);
 	context = xmlNewParserCtxt();
 	if (!context)
 		return vgpu_error_set(err, ENOMEM, "out of memory");
 	context->_private = &doctype;
 	context->sax->internalSubset = refuse_doctype;
-	doc = xmlCtxtReadMemory(context, xml, (int)length, NULL, NULL, PARSE_OPTIONS);
+	/* As limits_check() has read it; the parser would guess where nothing is declared. */
+	doc = xmlCtxtReadMemory(context, xml, (int)length, NULL, "UTF-8", PARSE_OPTIONS);
 	if (doctype)
 		return vgpu_error_set(err, EINVAL,
 				      "has a DOCTYPE: libvirt writes none, and none is read");
@@ -90,6 +110,12 @@ int vgpu_domain_parse(struct vgpu_domain **domain, const char *xml, size_t lengt
 	return 0;
 }
 
+int vgpu_domain_parse(struct vgpu_domain **domain, const char *xml, size_t length,
+		      struct vgpu_error **err)
+{
+	return document_result(parse(domain, xml, length, err), err);
+}
+
 void vgpu_domain_free(struct vgpu_domain **domain)
 {
 	if (!*domain)
@@ -102,16 +128,14 @@ void vgpu_domain_free(struct vgpu_domain **domain)
 int vgpu_domain_format(const struct vgpu_domain *domain, char **xml, size_t *length,
 		       struct vgpu_error **err)
 {
-	const char *encoding = (const char *)domain->doc->encoding;
-	/* Another encoding than UTF-8 cannot be read again without its declaration. */
-	int options = domain->declaration || encoding ? 0 : XML_SAVE_NO_DECL;
+	int options = domain->declaration ? 0 : XML_SAVE_NO_DECL;
 	xmlBuffer *buffer = xmlBufferCreate();
 	xmlSaveCtxt *context;
 	int failed;
 
 	if (!buffer)
 		return vgpu_error_set(err, ENOMEM, "out of memory");
-	context = xmlSaveToBuffer(buffer, encoding ? encoding : "UTF-8", options);
+	context = xmlSaveToBuffer(buffer, "UTF-8", options);
 	failed = !context || xmlSaveDoc(context, domain->doc) < 0;
 	if (context && xmlSaveClose(context) < 0)
 		failed = 1;
@@ -128,6 +152,20 @@ int vgpu_domain_format(const struct vgpu_domain *domain, char **xml, size_t *len
 static bool starts_with(const char *text, const char *prefix)
 {
 	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* The names as libvirt knows them, and those of Ubuntu's QEMU. */
+static bool is_q35(const char *machine)
+{
+	return strcmp(machine, "q35") == 0 || starts_with(machine, "pc-q35-") ||
+	       strcmp(machine, "ubuntu-q35") == 0;
+}
+
+static bool is_i440fx(const char *machine)
+{
+	return strcmp(machine, "pc") == 0 || starts_with(machine, "pc-i440fx-") ||
+	       starts_with(machine, "pc-0.") || starts_with(machine, "pc-1.") ||
+	       starts_with(machine, "rhel") || strcmp(machine, "ubuntu") == 0;
 }
 
 int document_machine(const struct vgpu_domain *domain, struct machine *machine,
@@ -151,13 +189,10 @@ int document_machine(const struct vgpu_domain *domain, struct machine *machine,
 	if (arch && strcmp((const char *)arch, "x86_64") != 0)
 		return vgpu_error_set(err, EINVAL, "architecture is \"%s\": a vGPU needs x86_64",
 				      (const char *)arch);
-	if (!model)
-		return vgpu_error_set(err, EINVAL,
-				      "no machine type, so the PCI bus is unknown: set "
-				      "machine='q35' or machine='pc' on <type>");
-	name = (const char *)model;
-	machine->q35 = strcmp(name, "q35") == 0 || starts_with(name, "pc-q35-");
-	if (!machine->q35 && strcmp(name, "pc") != 0 && !starts_with(name, "pc-i440fx-"))
+	/* Libvirt makes a domain without a machine type a pc. */
+	name = model ? (const char *)model : "pc";
+	machine->q35 = is_q35(name);
+	if (!machine->q35 && !is_i440fx(name))
 		return vgpu_error_set(err, EINVAL,
 				      "machine type is \"%s\": a vGPU needs q35 or pc (i440fx)",
 				      name);

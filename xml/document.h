@@ -32,6 +32,12 @@ int document_machine(const struct vgpu_domain *domain, struct machine *machine,
  */
 int document_uuid(const struct vgpu_domain *domain, uint8_t uuid[16], struct vgpu_error **err);
 
+/*
+ * What a function of xml/domain.h returns. A document's values are of any length, and stand in
+ * messages: those are cut off.
+ */
+int document_result(int result, struct vgpu_error **err);
+
 /* The <emulator> that libvirt uses: the first one of all <devices>; or NULL. */
 xmlNode *document_emulator(const struct vgpu_domain *domain);
 

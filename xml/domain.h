@@ -1,15 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Libvirt domain XML and the vGPU in it: parsing, attaching, detaching, checking. Nothing here
- * does I/O. A domain asks for a vGPU in its metadata,
+ * Libvirt domain XML and the vGPU in it: parsing, attaching, detaching, checking. A domain asks for
+ * a vGPU in its metadata,
  *
  *     <vgpu:vgpu xmlns:vgpu="urn:vgpu-toolkit:domain:1" profile="gold"/>
  *
  * and gets, when it is attached, the emulator wrapper, a -device vgpu argument at an explicit PCI
  * address, and in the metadata a note of what was there before (xml/metadata.h). vgpu-xml(5) is
- * the specification.
+ * the specification. From text to text:
  *
- * A domain belongs to one thread at a time. Nothing here blocks.
+ *     VGPU_AUTO_DOMAIN struct vgpu_domain *domain = NULL;
+ *
+ *     if (vgpu_domain_parse(&domain, xml, length, err) < 0 ||
+ *         vgpu_domain_attach(domain, &options, err) < 0 ||
+ *         vgpu_domain_format(domain, &attached, &attached_length, err) < 0)
+ *             return -1;
+ *
+ * Nothing here does I/O or blocks. Any number of threads can be at work, each with a domain of its
+ * own. A document may come from anybody: reading one takes at most some ten times its length of
+ * memory and a second, and a message holds at most a line of it.
  */
 #ifndef VGPU_XML_DOMAIN_H
 #define VGPU_XML_DOMAIN_H
@@ -35,9 +44,10 @@ struct vgpu_domain;
 
 /*
  * Reads a document of `length` bytes, which stay the caller's. Refused: more than
- * VGPU_DOMAIN_BYTES_MAX, a DOCTYPE (so no entities), anything that is not well-formed, a root
- * that is not <domain>. Nothing is fetched from anywhere. Returns 0 and *domain, which the caller
- * frees with vgpu_domain_free(); or -1 and err (EINVAL, EFBIG, ENOMEM).
+ * VGPU_DOMAIN_BYTES_MAX or more markup than a domain has (xml/limits.h), a DOCTYPE (so no
+ * entities), another encoding than UTF-8, anything that is not well-formed, a root that is not
+ * <domain>. Nothing is fetched from anywhere. Returns 0 and *domain, which the caller frees with
+ * vgpu_domain_free(); or -1 and err (EINVAL, EFBIG, ENOMEM).
  */
 int vgpu_domain_parse(struct vgpu_domain **domain, const char *xml, size_t length,
 		      struct vgpu_error **err);
@@ -46,7 +56,7 @@ void vgpu_domain_free(struct vgpu_domain **domain);
 #define VGPU_AUTO_DOMAIN VGPU_CLEANUP(vgpu_domain_free)
 
 /*
- * Writes the document out, in its own encoding. Returns 0 and *xml of *length bytes, which the
+ * Writes the document out, in UTF-8. Returns 0 and *xml of *length bytes, which the
  * caller frees with free(); or -1 and err (ENOMEM).
  */
 int vgpu_domain_format(const struct vgpu_domain *domain, char **xml, size_t *length,
@@ -96,6 +106,7 @@ struct vgpu_domain_info {
 	char *link;
 	char *bus;
 	int slot;	      /* or -1 */
+	int function;	      /* where there is a slot */
 	uint64_t window_size; /* bytes, or 0 */
 };
 
@@ -122,7 +133,8 @@ struct vgpu_domain_options {
 	const char *profile;  /* for a domain whose metadata does not ask for a vGPU */
 	const char *link_dir; /* absolute; default VGPU_LINK_DIR */
 	const char *emulator; /* absolute; default VGPU_EMULATOR */
-	uint64_t window_size; /* bytes, a power of two in VGPU_WINDOW_SIZE_MIN to _MAX */
+	uint64_t window_size; /* bytes, a power of two in VGPU_WINDOW_SIZE_MIN to _MAX; refused
+				 where the metadata asks for another */
 	const uint8_t *uuid;  /* 16 bytes, for a domain without one; NULL: refused */
 	bool uuid_must_match; /* a domain with another uuid is refused */
 };

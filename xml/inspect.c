@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a domain's document says about its vGPU, and whether it fits together. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "xml/address.h"
@@ -49,13 +50,14 @@ static int copy_device(const struct commandline *commandline, struct vgpu_domain
 		return 0;
 	option = &commandline->vgpu->option;
 	info->slot = option->slot;
+	info->function = option->function;
 	if (option->window_size && device_size_parse(option->window_size, &info->window_size) < 0)
 		info->window_size = 0;
 	return copy(&info->link, option->link, err) < 0 ? -1 : copy(&info->bus, option->bus, err);
 }
 
-int vgpu_domain_inspect(const struct vgpu_domain *domain, struct vgpu_domain_info *info,
-			struct vgpu_error **err)
+static int inspect(const struct vgpu_domain *domain, struct vgpu_domain_info *info,
+		   struct vgpu_error **err)
 {
 	METADATA_AUTO struct metadata metadata = { 0 };
 	COMMANDLINE_AUTO struct commandline commandline = { 0 };
@@ -82,6 +84,12 @@ int vgpu_domain_inspect(const struct vgpu_domain *domain, struct vgpu_domain_inf
 	    copy(&info->original_emulator, (const char *)metadata.emulator, err) < 0)
 		return -1;
 	return copy_device(&commandline, info, err);
+}
+
+int vgpu_domain_inspect(const struct vgpu_domain *domain, struct vgpu_domain_info *info,
+			struct vgpu_error **err)
+{
+	return document_result(inspect(domain, info, err), err);
 }
 
 #define ATTACH_AGAIN "; run vgpu-xml attach on it again"
@@ -117,11 +125,12 @@ static int check_address(const struct vgpu_domain *domain, const struct commandl
 			 struct vgpu_error **err)
 {
 	const struct device_option *option = &commandline->vgpu->option;
+	const struct address address = { option->slot, option->function };
+	struct addresses addresses;
 	struct machine machine;
-	uint32_t used;
 
 	if (document_machine(domain, &machine, err) < 0 ||
-	    address_used(domain, &machine, commandline, &used, err) < 0)
+	    address_used(domain, &machine, commandline, &addresses, err) < 0)
 		return -1;
 	if (!option->bus || option->slot < 0)
 		return vgpu_error_set(err, EINVAL, "the vGPU has no PCI address" ATTACH_AGAIN);
@@ -129,26 +138,30 @@ static int check_address(const struct vgpu_domain *domain, const struct commandl
 		return vgpu_error_set(err, EINVAL,
 				      "the vGPU is on bus %s, and this machine has %s" ATTACH_AGAIN,
 				      option->bus, machine.bus);
-	if (used >> option->slot & 1)
+	if (!address_fits(&addresses, &address))
 		return vgpu_error_set(err, EINVAL,
-				      "the vGPU's slot 0x%02x of %s is taken by another "
+				      "the vGPU's address %02x.%x on %s is taken by another "
 				      "device" ATTACH_AGAIN,
-				      (unsigned int)option->slot, option->bus);
+				      (unsigned int)address.slot, (unsigned int)address.function,
+				      option->bus);
 	return 0;
 }
 
-static int check_window(const struct device_option *option, struct vgpu_error **err)
+static int check_window(const struct device_option *option, const struct metadata *metadata,
+			struct vgpu_error **err)
 {
-	uint64_t size;
+	uint64_t size = VGPU_WINDOW_SIZE_DEFAULT;
 
-	if (!option->window_size)
-		return 0;
-	if (device_size_parse(option->window_size, &size) < 0 || size & (size - 1) ||
-	    size < VGPU_WINDOW_SIZE_MIN || size > VGPU_WINDOW_SIZE_MAX)
+	if (option->window_size &&
+	    (device_size_parse(option->window_size, &size) < 0 || !device_window_size(size)))
 		return vgpu_error_set(err, EINVAL,
-				      "the vGPU's window-size \"%s\" is not a power of two from "
-				      "1 MiB to 64 GiB",
+				      "the vGPU's window-size \"%s\" is not " DEVICE_WINDOW_SIZES,
 				      option->window_size);
+	if (metadata->window_size && metadata->window_size != size)
+		return vgpu_error_set(err, EINVAL,
+				      "the vGPU's window has %" PRIu64
+				      " bytes, and the metadata asks for %" PRIu64 ATTACH_AGAIN,
+				      size, metadata->window_size);
 	return 0;
 }
 
@@ -170,7 +183,7 @@ static int check_emulator(const struct vgpu_domain *domain, const struct metadat
 	return 0;
 }
 
-int vgpu_domain_check(const struct vgpu_domain *domain, struct vgpu_error **err)
+static int check(const struct vgpu_domain *domain, struct vgpu_error **err)
 {
 	METADATA_AUTO struct metadata metadata = { 0 };
 	COMMANDLINE_AUTO struct commandline commandline = { 0 };
@@ -194,7 +207,12 @@ int vgpu_domain_check(const struct vgpu_domain *domain, struct vgpu_error **err)
 	}
 	if (check_link(domain, &commandline.vgpu->option, err) < 0 ||
 	    check_address(domain, &commandline, err) < 0 ||
-	    check_window(&commandline.vgpu->option, err) < 0)
+	    check_window(&commandline.vgpu->option, &metadata, err) < 0)
 		return -1;
 	return check_emulator(domain, &metadata, err);
+}
+
+int vgpu_domain_check(const struct vgpu_domain *domain, struct vgpu_error **err)
+{
+	return document_result(check(domain, err), err);
 }

@@ -34,6 +34,8 @@ xml_libvgpuxml_la_SOURCES = \
 	xml/document.h \
 	xml/domain.h \
 	xml/inspect.c \
+	xml/limits.c \
+	xml/limits.h \
 	xml/metadata.c \
 	xml/metadata.h \
 	xml/quotas.c \

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "xml/device_option.h"
 #include "xml/quotas.h"
 
 static const struct {
@@ -74,6 +75,23 @@ static int read_word(const xmlNode *element, const char *attribute, const char *
 		}
 	return vgpu_error_set(err, EINVAL, "vGPU metadata: %s \"%s\" is not %s", attribute,
 			      (const char *)value, choice);
+}
+
+/* 0 where there is none. */
+static int read_window_size(const xmlNode *element, uint64_t *bytes, struct vgpu_error **err)
+{
+	TREE_AUTO_STRING xmlChar *value = NULL;
+
+	*bytes = 0;
+	if (tree_attribute(element, "window-size", &value, err) < 0)
+		return -1;
+	if (value &&
+	    (device_size_parse((const char *)value, bytes) < 0 || !device_window_size(*bytes)))
+		return vgpu_error_set(
+			err, EINVAL,
+			"vGPU metadata: window-size \"%s\" is not " DEVICE_WINDOW_SIZES,
+			(const char *)value);
+	return 0;
 }
 
 /* Whether an element has attributes of these names only; libxml2 keeps xmlns apart. */
@@ -160,28 +178,22 @@ static int read_children(struct metadata *metadata, struct vgpu_error **err)
 
 static int find_element(const struct vgpu_domain *domain, xmlNode **found, struct vgpu_error **err)
 {
-	xmlNode *first = tree_child(domain->root, NULL, "metadata");
+	xmlNode *metadata = tree_child(domain->root, NULL, "metadata");
 
 	*found = NULL;
-	for (xmlNode *metadata = first; metadata;
-	     metadata = tree_next(metadata, NULL, "metadata")) {
-		for (xmlNode *node = metadata->children; node; node = node->next) {
-			if (!tree_in(node, VGPU_DOMAIN_NAMESPACE))
-				continue;
-			if (strcmp((const char *)node->name, "vgpu") != 0)
-				return vgpu_error_set(err, EINVAL,
-						      "vGPU metadata: unknown element <%s>",
-						      (const char *)node->name);
-			if (*found)
-				return vgpu_error_set(err, EINVAL,
-						      "vGPU metadata: more than one <vgpu>");
-			if (metadata != first)
-				return vgpu_error_set(err, EINVAL,
-						      "vGPU metadata: <vgpu> is in a second "
-						      "<metadata>, which libvirt drops: move it "
-						      "to the first");
-			*found = node;
-		}
+	if (metadata && tree_next(metadata, NULL, "metadata"))
+		return vgpu_error_set(err, EINVAL,
+				      "more than one <metadata>, of which libvirt keeps only the "
+				      "first: put everything into that");
+	for (xmlNode *node = metadata ? metadata->children : NULL; node; node = node->next) {
+		if (!tree_in(node, VGPU_DOMAIN_NAMESPACE))
+			continue;
+		if (strcmp((const char *)node->name, "vgpu") != 0)
+			return vgpu_error_set(err, EINVAL, "vGPU metadata: unknown element <%s>",
+					      (const char *)node->name);
+		if (*found)
+			return vgpu_error_set(err, EINVAL, "vGPU metadata: more than one <vgpu>");
+		*found = node;
 	}
 	return 0;
 }
@@ -189,7 +201,8 @@ static int find_element(const struct vgpu_domain *domain, xmlNode **found, struc
 int metadata_read(const struct vgpu_domain *domain, struct metadata *metadata,
 		  struct vgpu_error **err)
 {
-	static const char *const names[] = { "profile", "pool", "priority", "policy", NULL };
+	static const char *const names[] = { "profile", "pool",	       "priority",
+					     "policy",	"window-size", NULL };
 	static const char *const priorities[] = { "low", "medium", "high", NULL };
 	static const char *const policies[] = { "required", "best-effort", NULL };
 
@@ -205,7 +218,8 @@ int metadata_read(const struct vgpu_domain *domain, struct metadata *metadata,
 	    read_word(metadata->element, "priority", priorities, "low, medium or high",
 		      metadata->priority, err) < 0 ||
 	    read_word(metadata->element, "policy", policies, "required or best-effort",
-		      metadata->policy, err) < 0)
+		      metadata->policy, err) < 0 ||
+	    read_window_size(metadata->element, &metadata->window_size, err) < 0)
 		return -1;
 	return read_children(metadata, err);
 }

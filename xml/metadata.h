@@ -30,6 +30,7 @@ struct metadata {
 	char pool[VGPU_DOMAIN_POOL_BYTES];
 	char priority[VGPU_DOMAIN_PRIORITY_BYTES];
 	char policy[VGPU_DOMAIN_POLICY_BYTES];
+	uint64_t window_size; /* of the device, in bytes; or 0 */
 	struct vgpu_domain_quotas quotas;
 	xmlNode *quotas_element; /* <quotas>, or NULL */
 	xmlNode *attached;	 /* <attached>, or NULL */
@@ -43,7 +44,7 @@ void metadata_clear(struct metadata *metadata);
 
 /*
  * Reads a domain's metadata. The caller clears *metadata in either case. Returns 0, or -1 and err
- * (EINVAL: an unknown attribute or element, a bad value, several <vgpu>; ENOMEM).
+ * (EINVAL: an unknown attribute or element, a bad value, several <vgpu> or <metadata>; ENOMEM).
  */
 int metadata_read(const struct vgpu_domain *domain, struct metadata *metadata,
 		  struct vgpu_error **err);

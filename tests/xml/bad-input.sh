@@ -22,8 +22,11 @@ echo '<network/>' | bad network 'the root element is <network>, not <domain>'
 echo '<domain xmlns="urn:x"/>' | bad namespace 'the root element is <domain>, not <domain>'
 echo '<domain><x:y/></domain>' | bad prefix 'not well-formed XML: line 1: Namespace prefix x'
 printf '<domain>\xff</domain>' | bad utf-8 'not well-formed XML: line 1'
-printf '<domain>\0</domain>' | bad nul 'not well-formed XML: line 1'
-printf '<?xml version="1.0" encoding="no-such"?><domain/>' | bad encoding 'not well-formed XML'
+printf '<domain>\0</domain>' | bad nul 'holds a NUL byte'
+printf '<?xml version="1.0" encoding="no-such"?><domain/>' | bad encoding 'the encoding is "no-such"'
+printf '<?xml version="1.0" encoding = '"'iso-8859-1'"'?><domain>\xe4</domain>' |
+	bad latin-1 'the encoding is "iso-8859-1": write it in UTF-8'
+iconv -f UTF-8 -t UTF-16 "$data/q35.xml" | bad utf-16 'holds a NUL byte'
 printf '<!DOCTYPE domain><domain/>' | bad doctype 'has a DOCTYPE'
 printf '<!DOCTYPE d SYSTEM "http://127.0.0.1:1/x.dtd"><domain/>' | bad dtd 'has a DOCTYPE'
 echo secret >"$tmp/secret"

@@ -44,5 +44,5 @@ golden bare --profile gold --uuid 6f1f2c3d-0a1b-4c5d-8e9f-0011223344ff
 golden two-devices --profile gold
 golden wrapper --emulator /opt/vgpu/qemu-system-x86_64-vgpu
 golden live
-golden utf-16
+golden cloudstack --profile gold
 finish

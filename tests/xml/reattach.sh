@@ -29,12 +29,13 @@ changed clone 's|<uuid>.*</uuid>|<uuid>6f1f2c3d-0a1b-4c5d-8e9f-00112233aaaa</uui
 
 changed collision \
 	's|</devices>|<rng><address type="pci" bus="0" slot="0x1c"/></rng></devices>|' \
-	"the vGPU's slot 0x1c of pcie.0 is taken by another device"
+	"the vGPU's address 1c.0 on pcie.0 is taken by another device"
 [ "$(value "$tmp/collision.again.xml" slot)" = 0x19 ] || failed "collision: slot"
 
 changed machine 's/machine="q35"/machine="pc"/' \
 	'the vGPU is on bus pcie.0, and this machine has pci.0'
-[ "$(value "$tmp/machine.again.xml" slot)" = 0x1f ] || failed "machine: slot"
+[ "$(value "$tmp/machine.again.xml" slot)" = 0x01 ] || failed "machine: slot"
+[ "$(value "$tmp/machine.again.xml" function)" = 7 ] || failed "machine: function"
 [ "$(value "$tmp/machine.again.xml" bus)" = pci.0 ] || failed "machine: bus"
 
 changed emulator 's|<emulator>.*</emulator>|<emulator>/usr/bin/kvm</emulator>|' \

@@ -23,7 +23,7 @@ refused no-metadata 'the metadata does not ask for a vGPU.*--profile NAME' '/vgp
 refused other-namespace 'the metadata does not ask' 's/urn:vgpu-toolkit:domain:1/urn:other/'
 refused aarch64 'architecture is "aarch64": a vGPU needs x86_64' "s/arch='x86_64'/arch='aarch64'/"
 refused microvm 'machine type is "microvm"' "s/machine='q35'/machine='microvm'/"
-refused no-machine 'no machine type' "s/ machine='q35'//"
+refused isapc 'machine type is "isapc"' "s/machine='q35'/machine='isapc'/"
 refused xen 'domain type is "xen"' "s/type='kvm'/type='xen'/"
 refused no-type 'domain type is ""' "s/ type='kvm'//"
 refused exe 'os type is "exe"' 's/>hvm</>exe</'
@@ -38,8 +38,6 @@ refused invalid-profile 'profile ".*" is not UTF-8' '/vgpu:vgpu/d' --profile $'\
 refused empty-name 'vGPU metadata: profile "" is empty' 's/profile="gold"/profile=""/'
 refused priority 'vGPU metadata: priority "urgent" is not low, medium or high' \
 	's/profile="gold"/priority="urgent"/'
-refused policy 'vGPU metadata: policy "maybe" is not required or best-effort' \
-	's/profile="gold"/policy="maybe"/'
 # refused_quotas NAME PATTERN CONTENT: in <vgpu>.
 refused_quotas() {
 	refused "$1" "vGPU metadata: $2" "s|<vgpu:vgpu\(.*\)/>|<vgpu:vgpu\1>$3</vgpu:vgpu>|"
@@ -68,8 +66,16 @@ refused child 'vGPU metadata: unexpected <quota> in <vgpu>' \
 	's|<vgpu:vgpu\(.*\)/>|<vgpu:vgpu\1><vgpu:quota/></vgpu:vgpu>|'
 refused two 'vGPU metadata: more than one <vgpu>' 's|\(<vgpu:vgpu.*/>\)|\1\1|'
 refused unknown-element 'vGPU metadata: unknown element <gpu>' 's|vgpu:vgpu |vgpu:gpu |'
-refused second-metadata 'vGPU metadata: <vgpu> is in a second <metadata>' \
+refused second-metadata 'more than one <metadata>, of which libvirt keeps only the first' \
 	's|<metadata>|<metadata/><metadata>|'
+refused policy 'vGPU metadata: policy "maybe" is not required or best-effort' \
+	's/profile="gold"/policy="maybe"/'
+refused metadata-window 'vGPU metadata: window-size "3MiB" is not a power of two from 1 MiB' \
+	's/profile="gold"/window-size="3MiB"/'
+refused other-window 'the metadata asks for a window of 1073741824 bytes, not 2097152' \
+	's/profile="gold"/window-size="1GiB"/' --window-size 2MiB
+refused long-value 'vGPU metadata: profile "x{300,}\.\.\.$' \
+	"s/profile=\"gold\"/profile=\"$(head -c 100000 /dev/zero | tr '\0' x)\"/"
 refused two-notes 'vGPU metadata: more than one <attached>' \
 	's|<vgpu:vgpu\(.*\)/>|<vgpu:vgpu\1><vgpu:attached/><vgpu:attached/></vgpu:vgpu>|'
 refused note-word 'vGPU metadata: unknown word "everything" in created' \
@@ -97,10 +103,12 @@ refused long-link 'link ".*" is longer than a socket' '' --link-dir "/$(printf '
 refused window 'window size 3145728 is not a power of two from 1 MiB' '' --window-size 3MiB
 refused small-window 'window size 524288 is not' '' --window-size 512KiB
 refused large-window 'window size 137438953472 is not' '' --window-size 128G
-slots=$(for slot in {2..30}; do
-	echo "<hub><address type=\"pci\" bus=\"0\" slot=\"$slot\"/></hub>"
+slots=$(for slot in {2..30} 31.4 31.5 31.6 31.7; do
+	function=0
+	[ "$slot" = "${slot#*.}" ] || function=${slot#*.}
+	echo "<hub><address type=\"pci\" slot=\"${slot%.*}\" function=\"$function\"/></hub>"
 done | tr -d '\n')
-refused full-bus 'no free slot for the vGPU on pcie.0' "s|</devices>|$slots</devices>|"
+refused full-bus 'no free address for the vGPU on pcie.0' "s|</devices>|$slots</devices>|"
 
 # A value that the options allow at its limit is not refused.
 attach --link-dir "/$(printf 'x%.0s' {1..64})" --window-size 64GiB "$data/q35.xml" >"$tmp/limits.xml"

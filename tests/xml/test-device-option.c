@@ -31,6 +31,11 @@ static void reads_the_plain_form(void **state)
 	expect("vgpu,addr=1c.0", "vgpu", "", 0x1c, "");
 	expect("vgpu,addr=1f.7,addr=2", "vgpu", "", 2, "");
 	expect("vgpu,addr=20", "vgpu", "", -1, "");
+	expect("vgpu,addr=1.8", "vgpu", "", -1, "");
+	expect("vgpu,addr=1.", "vgpu", "", -1, "");
+	expect("vgpu,addr=1.7.0", "vgpu", "", -1, "");
+	expect("vgpu,addr= 1", "vgpu", "", -1, "");
+	expect("vgpu,addr=-1", "vgpu", "", -1, "");
 	expect("vgpu,addr=zz", "vgpu", "", -1, "");
 	expect("vgpu,addr=", "vgpu", "", -1, "");
 	expect("addr=3,driver=vgpu", "vgpu", "", 3, "");
@@ -65,10 +70,34 @@ static void reads_the_json_form(void **state)
 	expect("{\"x\\", "", "", -1, "");
 }
 
+static void reads_functions(void **state)
+{
+	static const struct {
+		const char *text;
+		int slot, function;
+	} cases[] = {
+		{ "vgpu,addr=1.7", 1, 7 },
+		{ "vgpu,addr=0x1f.0x5", 0x1f, 5 },
+		{ "vgpu,addr=1f", 0x1f, 0 },
+		{ "{\"driver\":\"vgpu\",\"addr\":15}", 1, 7 },
+		{ "{\"driver\":\"vgpu\",\"addr\":\"1.7\"}", 1, 7 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		DEVICE_OPTION_AUTO struct device_option option = { .slot = -1 };
+
+		assert_int_equal(device_option_parse(cases[i].text, &option), 0);
+		assert_int_equal(option.slot, cases[i].slot);
+		assert_int_equal(option.function, cases[i].function);
+	}
+}
+
 static void writes_what_it_reads(void **state)
 {
 	static const char link[] = "/run/a,b,,c/x.sock";
-	VGPU_AUTO_FREE char *text = device_option_format(link, UINT64_C(1) << 28, "pci.0", 0x1f);
+	VGPU_AUTO_FREE char *text = device_option_format(link, UINT64_C(1) << 28, "pci.0", 0x1f, 0);
+	VGPU_AUTO_FREE char *function = device_option_format("/x", 1, "pci.0", 1, 7);
 	DEVICE_OPTION_AUTO struct device_option option = { .slot = -1 };
 	uint64_t size;
 
@@ -81,6 +110,7 @@ static void writes_what_it_reads(void **state)
 	assert_int_equal(option.slot, 0x1f);
 	assert_int_equal(device_size_parse(option.window_size, &size), 0);
 	assert_true(size == UINT64_C(1) << 28);
+	assert_string_equal(function, "vgpu,id=vgpu0,link=/x,window-size=1,bus=pci.0,addr=0x1.0x7");
 }
 
 static void sizes_are_read_strictly(void **state)
@@ -106,9 +136,9 @@ static void sizes_are_read_strictly(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(reads_the_plain_form),	   cmocka_unit_test(double_commas_are_one),
-		cmocka_unit_test(reads_the_json_form),	   cmocka_unit_test(writes_what_it_reads),
-		cmocka_unit_test(sizes_are_read_strictly),
+		cmocka_unit_test(reads_the_plain_form), cmocka_unit_test(double_commas_are_one),
+		cmocka_unit_test(reads_the_json_form),	cmocka_unit_test(writes_what_it_reads),
+		cmocka_unit_test(reads_functions),	cmocka_unit_test(sizes_are_read_strictly),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
