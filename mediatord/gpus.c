@@ -2,25 +2,18 @@
 #include "mediatord/gpus.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "mediatord/gpus_ask.h"
 #include "mediatord/software_gpu.h"
 #include "mediatord/ticker.h"
 
-#define LOOK_EVERY_NS	 (5 * VGPU_NS_PER_SECOND)
-#define LOOK_DEADLINE_NS (15 * VGPU_NS_PER_SECOND)
-#define OUTPUT_BYTES_MAX (1u << 20)
+#define LOOK_EVERY_NS (5 * VGPU_NS_PER_SECOND)
 
 struct gpus {
 	const struct config *config;
@@ -31,108 +24,9 @@ struct gpus {
 	pthread_mutex_t lock;	   /* of what follows */
 	struct gpu_report *report; /* the latest */
 	/* Of who looks, one thread at a time. */
-	pid_t stuck; /* a vgpu-gpuinfo that was killed and has not ended; or 0 */
+	struct gpus_asker asker;
 	char problem[GPU_TEXT_BYTES];
 };
-
-/* Starts vgpu-gpuinfo with its output in a pipe. Returns 0, or -1 and err. */
-static int start_program(const char *program, pid_t *pid, int *output, struct vgpu_error **err)
-{
-	char *const arguments[] = { (char *)"vgpu-gpuinfo", NULL };
-	char *const environment[] = { NULL };
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t none;
-	int pair[2], failed;
-
-	if (pipe2(pair, O_CLOEXEC | O_NONBLOCK) < 0)
-		return vgpu_error_errno(err, errno, "cannot make a pipe");
-	sigemptyset(&none);
-	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_adddup2(&actions, pair[1], STDOUT_FILENO);
-	failed = posix_spawn(pid, program, &actions, &attributes, arguments, environment);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attributes);
-	close(pair[1]);
-	if (failed) {
-		close(pair[0]);
-		return vgpu_error_errno(err, failed, "cannot start %s", program);
-	}
-	*output = pair[0];
-	return 0;
-}
-
-/* Reads until the end of the output. Returns its length, or -1 and err (ETIMEDOUT, E2BIG...). */
-static ssize_t read_output(struct gpus *gpus, int output, char *text, struct vgpu_error **err)
-{
-	int64_t deadline = vgpu_now_ns() + LOOK_DEADLINE_NS;
-	size_t length = 0;
-
-	while (vgpu_now_ns() < deadline && !atomic_load(&gpus->closing)) {
-		struct pollfd poll_fd = { .fd = output, .events = POLLIN };
-		ssize_t got;
-
-		if (poll(&poll_fd, 1, 100) <= 0)
-			continue;
-		got = read(output, text + length, OUTPUT_BYTES_MAX - length);
-		if (got == 0)
-			return (ssize_t)length;
-		if (got < 0 && errno != EAGAIN && errno != EINTR)
-			return vgpu_error_errno(err, errno, "cannot read vgpu-gpuinfo's output");
-		length += got > 0 ? (size_t)got : 0;
-		if (length == OUTPUT_BYTES_MAX)
-			return vgpu_error_set(err, E2BIG, "vgpu-gpuinfo prints without an end");
-	}
-	return vgpu_error_set(err, ETIMEDOUT, "NVIDIA's driver did not answer in 15 s");
-}
-
-/* Waits for a process that has closed its output or was killed; a wedged one is left behind. */
-static int reap(struct gpus *gpus, pid_t pid, int *status)
-{
-	for (int i = 0; i < 100; i++) {
-		if (waitpid(pid, status, WNOHANG) == pid)
-			return 0;
-		poll(NULL, 0, 10);
-	}
-	kill(pid, SIGKILL);
-	if (waitpid(pid, status, WNOHANG) != pid)
-		gpus->stuck = pid;
-	return -1;
-}
-
-static int run_program(struct gpus *gpus, struct gpu_report *report, struct vgpu_error **err)
-{
-	VGPU_AUTO_FREE char *text = malloc(OUTPUT_BYTES_MAX);
-	VGPU_AUTO_CLOSE int output = -1;
-	int status = 0;
-	ssize_t length;
-	pid_t pid;
-
-	if (gpus->stuck && waitpid(gpus->stuck, NULL, WNOHANG) == 0)
-		return vgpu_error_set(err, ETIMEDOUT,
-				      "NVIDIA's driver holds process %d, which asked it",
-				      (int)gpus->stuck);
-	gpus->stuck = 0;
-	if (!text)
-		return vgpu_error_set(err, ENOMEM, "out of memory");
-	if (start_program(gpus->config->gpuinfo, &pid, &output, err) < 0)
-		return -1;
-	length = read_output(gpus, output, text, err);
-	if (length < 0)
-		kill(pid, SIGKILL);
-	if (reap(gpus, pid, &status) < 0 && length >= 0)
-		return vgpu_error_set(err, ETIMEDOUT, "vgpu-gpuinfo does not end");
-	if (length < 0)
-		return -1;
-	if (status != 0)
-		return vgpu_error_set(err, ENODEV, "vgpu-gpuinfo found no driver (status 0x%x)",
-				      (unsigned int)status);
-	return gpu_report_parse(text, (size_t)length, report, err);
-}
 
 /* Appends a GPU of the configuration that the report lacks. */
 static void add_configured(struct gpu_report *report, uint32_t index, enum gpu_state state,
@@ -173,7 +67,20 @@ static void look_software(const struct config *config, struct gpu_report *report
 	}
 }
 
-/* What a GPU was keeps standing while its driver does not answer. */
+/* What a GPU was keeps standing while its driver does not answer for it. */
+static void keep_what_it_was(struct gpus *gpus, struct gpu *gpu)
+{
+	const struct gpu *last = gpus->report ? gpu_report_find(gpus->report, gpu->index) : NULL;
+	const struct gpu now = *gpu;
+
+	if (!last || (now.state != GPU_HUNG && now.state != GPU_UNKNOWN))
+		return;
+	*gpu = *last;
+	gpu->state = now.state;
+	memcpy(gpu->problem, now.problem, sizeof(gpu->problem));
+}
+
+/* The same of all of them. */
 static void look_failed(struct gpus *gpus, const struct vgpu_error *err, struct gpu_report *report)
 {
 	enum gpu_state state = err->status == ETIMEDOUT ? GPU_HUNG : GPU_UNKNOWN;
@@ -194,7 +101,9 @@ static void look_driver(struct gpus *gpus, struct gpu_report *report)
 {
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
 
-	if (run_program(gpus, report, &err) == 0) {
+	if (gpus_ask(&gpus->asker, report, &err) == 0) {
+		for (size_t i = 0; i < report->count; i++)
+			keep_what_it_was(gpus, &report->gpus[i]);
 		add_all_configured(gpus->config, report, GPU_LOST,
 				   "NVIDIA's driver does not list it");
 		gpus->problem[0] = '\0';
@@ -242,6 +151,7 @@ int gpus_open(const struct config *config, struct gpus **gpus, struct vgpu_error
 	if (!made)
 		return vgpu_error_set(err, ENOMEM, "out of memory");
 	made->config = config;
+	made->asker = (struct gpus_asker){ .program = config->gpuinfo, .closing = &made->closing };
 	pthread_mutex_init(&made->lock, NULL);
 	if (look(made) < 0) {
 		gpus_close(&made);

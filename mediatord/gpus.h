@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The host's GPUs as its driver describes them. A wedged driver can hold a process up for ever, so
- * a program of its own, vgpu-gpuinfo, asks it, with a deadline, and a thread here reads the answer:
- * nothing else waits for either.
+ * a program of its own, vgpu-gpuinfo, asks it, with a deadline and for each GPU by itself, and a
+ * thread here reads the answers: nothing else waits for either.
  */
 #ifndef VGPU_MEDIATORD_GPUS_H
 #define VGPU_MEDIATORD_GPUS_H
@@ -13,8 +13,9 @@
 struct gpus;
 
 /*
- * Looks once, which may take up to 15 s. A driver that does not answer is no error: the GPUs that
- * the configuration's pools name are then GPU_HUNG or GPU_UNKNOWN. The cpu backend's GPUs are those
+ * Looks once, which may take up to 30 s. A driver that does not answer is no error: the GPU, or
+ * where it does not even list them those that the configuration's pools name, is then GPU_HUNG or
+ * GPU_UNKNOWN. The cpu backend's GPUs are those
  * of the pools, always GPU_OK. config stays the caller's. Returns 0 and *gpus, which gpus_close()
  * ends, or -1 and err.
  */

@@ -155,6 +155,8 @@ mediatord_libplane_la_SOURCES = \
 	mediatord/gpu_report.h \
 	mediatord/gpus.c \
 	mediatord/gpus.h \
+	mediatord/gpus_ask.c \
+	mediatord/gpus_ask.h \
 	mediatord/layers.c \
 	mediatord/layers.h \
 	mediatord/layers_patch.c \

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vgpu-gpuinfo: asks NVIDIA's driver about the host's GPUs, once, and prints one JSON object. A
- * program of its own because a wedged driver keeps whoever asks it for ever.
+ * vgpu-gpuinfo: asks NVIDIA's driver about the host's GPUs, or one of them, once, and prints one
+ * JSON object. A program of its own because a wedged driver keeps whoever asks it for ever.
  */
 #include "config.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <getopt.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,9 +24,11 @@
 
 static void usage(FILE *stream)
 {
-	fputs("Usage: vgpu-gpuinfo\n"
-	      "Prints what NVIDIA's driver says of this host's GPUs, as one JSON object.\n"
+	fputs("Usage: vgpu-gpuinfo [INDEX | --list]\n"
+	      "Prints what NVIDIA's driver says of this host's GPUs, or of one, as one JSON "
+	      "object.\n"
 	      "\n"
+	      "  --list     say which GPUs there are, and ask none of them\n"
 	      "  --help     print this text and exit\n"
 	      "  --version  print the version and exit\n"
 	      "\n"
@@ -141,23 +145,40 @@ static json_t *gpu_to_json(const struct nvml_api *api, unsigned int index)
 	return gpu;
 }
 
-static int report(const struct nvml_api *api)
+/* Which GPUs are to be told of. */
+struct choice {
+	bool list; /* their indices alone */
+	bool one;
+	unsigned int index;
+};
+
+static json_t *gpus_to_json(const struct nvml_api *api, const struct choice *choice,
+			    unsigned int count)
 {
 	json_t *gpus = json_array();
-	json_t *root = json_pack("{s:o}", "gpus", gpus);
+
+	for (unsigned int index = 0; index < count; index++)
+		if (choice->list)
+			json_array_append_new(gpus, json_pack("{s:i}", "index", (int)index));
+		else if (!choice->one || index == choice->index)
+			json_array_append_new(gpus, gpu_to_json(api, index));
+	return gpus;
+}
+
+static int report(const struct nvml_api *api, const struct choice *choice)
+{
 	unsigned int count = 0;
 	nvml_return result = api->init();
+	json_t *root;
 	int failed;
 
 	if (result == NVML_SUCCESS)
 		result = api->count(&count);
 	if (result != NVML_SUCCESS) {
 		fprintf(stderr, "vgpu-gpuinfo: NVIDIA's driver refuses: NVML error %d\n", result);
-		json_decref(root);
 		return EX_UNAVAILABLE;
 	}
-	for (unsigned int index = 0; index < count; index++)
-		json_array_append_new(gpus, gpu_to_json(api, index));
+	root = json_pack("{s:o}", "gpus", gpus_to_json(api, choice, count));
 	failed = json_dumpf(root, stdout, JSON_INDENT(2)) < 0 || putchar('\n') < 0 ||
 		 fflush(stdout) != 0;
 	json_decref(root);
@@ -165,13 +186,26 @@ static int report(const struct nvml_api *api)
 	return failed ? EX_IOERR : EXIT_SUCCESS;
 }
 
+/* Returns 0, or -1 where the text is no index. */
+static int parse_index(const char *text, struct choice *choice)
+{
+	char *end;
+
+	errno = 0;
+	choice->index = (unsigned int)strtoul(text, &end, 10);
+	choice->one = true;
+	return text[0] < '0' || text[0] > '9' || *end || errno || strlen(text) > 9 ? -1 : 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
+		{ "list", no_argument, NULL, 'l' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
 	};
+	struct choice choice = { .list = false };
 	struct nvml_api api;
 
 	switch (getopt_long(argc, argv, "", options, NULL)) {
@@ -181,15 +215,20 @@ int main(int argc, char **argv)
 	case 'V':
 		puts("vgpu-gpuinfo " PACKAGE_VERSION);
 		return EXIT_SUCCESS;
+	case 'l':
+		choice.list = true;
+		break;
 	case -1:
 		break;
 	default:
 		usage(stderr);
 		return EX_USAGE;
 	}
-	if (optind < argc) {
-		fprintf(stderr, "vgpu-gpuinfo: %s: it takes no arguments\n", argv[optind]);
+	if (argc - optind > (choice.list ? 0 : 1) ||
+	    (optind < argc && parse_index(argv[optind], &choice) < 0)) {
+		fprintf(stderr, "vgpu-gpuinfo: %s: it takes one GPU's index, or --list\n",
+			argv[optind]);
 		return EX_USAGE;
 	}
-	return load(&api) < 0 ? EX_UNAVAILABLE : report(&api);
+	return load(&api) < 0 ? EX_UNAVAILABLE : report(&api, &choice);
 }

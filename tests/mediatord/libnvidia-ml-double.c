@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A stand-in for NVIDIA's management library: two GPUs, of which VGPU_DOUBLE=broken makes the
- * second give an error, =refuse makes the library not start, and =hang never answer.
+ * second give an error and =hang-one never answer, =refuse makes the library not start, and =hang
+ * never answer.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,8 @@ nvml_return nvmlDeviceGetCount_v2(unsigned int *count)
 
 nvml_return nvmlDeviceGetHandleByIndex_v2(unsigned int index, nvml_device *device)
 {
+	while (index == 1 && is("hang-one"))
+		pause();
 	if (index > 1 || (index == 1 && is("broken")))
 		return UNKNOWN_ERROR;
 	*device = &devices[index];
@@ -72,7 +75,7 @@ nvml_return nvmlDeviceGetUUID(nvml_device device, char *uuid, unsigned int size)
 
 nvml_return nvmlDeviceGetMemoryInfo(nvml_device device, struct nvml_memory *memory)
 {
-	*memory = (struct nvml_memory){ .total = 1000u << (device->index + 10), .used = 4096 };
+	*memory = (struct nvml_memory){ .total = 1000u << (device->index + 20), .used = 4096 };
 	return NVML_SUCCESS;
 }
 

@@ -4,6 +4,7 @@
  * driver's library, and from programs that misbehave in its place.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,19 +23,26 @@
 
 static char folder[] = "/tmp/vgpu-gpus-XXXXXX";
 
-/* A program that does what the shell commands say. Returns its path. */
-static const char *make_program(const char *commands)
+/* A program that does what the shell commands say. */
+static void make_program_at(const char *path, const char *commands)
 {
-	static char path[64];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/gpuinfo", folder);
 	unlink(path);
 	file = fopen(path, "we");
 	assert_non_null(file);
 	fprintf(file, "#!/bin/sh\n%s\n", commands);
 	assert_int_equal(fclose(file), 0);
 	assert_int_equal(chmod(path, 0755), 0);
+}
+
+/* Returns its path. */
+static const char *make_program(const char *commands)
+{
+	static char path[64];
+
+	snprintf(path, sizeof(path), "%s/gpuinfo", folder);
+	make_program_at(path, commands);
 	return path;
 }
 
@@ -53,16 +61,20 @@ static struct config *make_config(const char *program, const char *gpus)
 /* vgpu-gpuinfo itself, over the double, which misbehaves as `how` says. */
 static struct gpu_report *look(const char *how, const char *configured)
 {
-	char commands[1024];
+	char commands[1024], path[64];
 	struct gpu_report *report;
 	struct config *config;
 	struct gpus *gpus;
 
 	snprintf(commands, sizeof(commands),
-		 "LD_LIBRARY_PATH=%s/tests/mediatord/.libs VGPU_DOUBLE=%s exec %s/vgpu-gpuinfo",
+		 "LD_LIBRARY_PATH=%s/tests/mediatord/.libs VGPU_DOUBLE=%s exec %s/vgpu-gpuinfo "
+		 "\"$@\"",
 		 getenv("top_builddir"), how, getenv("top_builddir"));
-	config = make_config(make_program(commands), configured);
+	snprintf(path, sizeof(path), "%s/%s", folder, how);
+	make_program_at(path, commands);
+	config = make_config(path, configured);
 	assert_int_equal(gpus_open(config, &gpus, NULL), 0);
+	unlink(path);
 	report = gpus_snapshot(gpus);
 	assert_non_null(report);
 	gpus_close(&gpus);
@@ -81,7 +93,7 @@ static void the_driver_describes_its_gpus(void **state)
 	assert_memory_equal(gpu->name, "Double ??", 9);
 	assert_string_equal(gpu->uuid, "GPU-0");
 	assert_string_equal(gpu->pci_address, "00000000:09:00.0");
-	assert_int_equal(gpu->memory_bytes, 1000 << 10);
+	assert_int_equal(gpu->memory_bytes, 1000u << 20);
 	assert_int_equal(gpu->memory_used_bytes, 4096);
 	assert_int_equal(gpu->utilization_percent, 40);
 	assert_int_equal(gpu->temperature_celsius, 50);
@@ -116,12 +128,31 @@ static void a_driver_that_refuses_leaves_them_unknown(void **state)
 	assert_non_null(strstr(report->gpus[0].problem, "no driver"));
 }
 
-static void a_driver_that_hangs_is_given_up(void **state)
+static void *look_at_one_that_hangs(void *unused)
 {
-	VGPU_AUTO_FREE struct gpu_report *report = look("hang", "0");
+	(void)unused;
+	return look("hang-one", "0, 1");
+}
+
+/* Both of them at once: each takes the 15 s until the driver is given up. */
+static void a_driver_that_hangs_is_given_up_for_what_it_hangs_for(void **state)
+{
+	VGPU_AUTO_FREE struct gpu_report *all = NULL;
+	VGPU_AUTO_FREE struct gpu_report *one = NULL;
+	pthread_t thread;
+	void *report;
 
 	(void)state;
-	assert_int_equal(report->gpus[0].state, GPU_HUNG);
+	assert_int_equal(pthread_create(&thread, NULL, look_at_one_that_hangs, NULL), 0);
+	all = look("hang", "0");
+	assert_int_equal(pthread_join(thread, &report), 0);
+	one = report;
+	assert_int_equal(all->count, 1);
+	assert_int_equal(all->gpus[0].state, GPU_HUNG);
+	assert_int_equal(one->count, 2);
+	assert_int_equal(one->gpus[0].state, GPU_OK);
+	assert_int_equal(one->gpus[0].memory_bytes, 1000u << 20);
+	assert_int_equal(one->gpus[1].state, GPU_HUNG);
 }
 
 static void nonsense_is_no_report(void **state)
@@ -242,7 +273,7 @@ int main(void)
 		cmocka_unit_test(the_driver_describes_its_gpus),
 		cmocka_unit_test(a_gpu_that_fails_is_lost_and_the_others_are_not),
 		cmocka_unit_test(a_driver_that_refuses_leaves_them_unknown),
-		cmocka_unit_test(a_driver_that_hangs_is_given_up),
+		cmocka_unit_test(a_driver_that_hangs_is_given_up_for_what_it_hangs_for),
 		cmocka_unit_test(nonsense_is_no_report),
 		cmocka_unit_test(values_of_a_wrong_kind_are_lacking_ones),
 		cmocka_unit_test(what_a_gpu_was_stands_while_its_driver_is_silent),
