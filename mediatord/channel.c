@@ -11,6 +11,7 @@
 #include "common/ring.h"
 #include "mediatord/channel_turn.h"
 #include "mediatord/link.h"
+#include "mediatord/placement.h"
 #include "mediatord/vm.h"
 #include "mediatord/worker.h"
 
@@ -151,6 +152,8 @@ int channel_schedule(struct channel *channel, uint32_t *gpu, bool there)
 	uint32_t vm_id = channel->vm->config.vm_id;
 	int rc;
 
+	if (!there)
+		placement_prepare(channel->vm);
 	do {
 		if (mediator->last_channel < SCHED_CHANNEL_FIRST - 1)
 			mediator->last_channel = SCHED_CHANNEL_FIRST - 1;

@@ -128,6 +128,7 @@ uint32_t channels_status(const struct vm *vm, struct vm_channel_status status[VG
 			entry->worker_pid = worker_pid(channel->worker);
 			entry->memory_used_bytes = channel->worker->memory.used;
 			entry->context = channel->worker->context;
+			entry->gpu = channel->worker->gpu;
 			memcpy(entry->gpu_name, channel->worker->gpu_name, sizeof(entry->gpu_name));
 		}
 		count++;

@@ -57,6 +57,8 @@ mediatord_libmediator_la_SOURCES = \
 	mediatord/pace.h \
 	mediatord/peer.c \
 	mediatord/peer.h \
+	mediatord/placement.c \
+	mediatord/placement.h \
 	mediatord/pools.c \
 	mediatord/pools.h \
 	mediatord/record.c \

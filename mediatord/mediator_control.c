@@ -9,6 +9,7 @@
 #include "mediatord/event_feed.h"
 #include "mediatord/mediator.h"
 #include "mediatord/vm.h"
+#include "mediatord/warm.h"
 
 static void tell(struct mediator *mediator, enum event_type type, uint32_t gpu, const char *text)
 {
@@ -24,13 +25,14 @@ static void tell(struct mediator *mediator, enum event_type type, uint32_t gpu, 
 static void change_gpu(struct mediator *mediator, struct pool_gpu *gpu, const struct gpu *report)
 {
 	bool failed = report->state == GPU_LOST || report->state == GPU_HUNG;
-	bool was_failed = gpu->state == GPU_LOST || gpu->state == GPU_HUNG;
 
-	gpu->state = report->state;
 	if (report->memory_bytes)
 		gpu->memory_bytes = report->memory_bytes;
-	if (failed == was_failed)
+	/* Where the driver cannot be asked, it is as it was. */
+	if (report->state == GPU_UNKNOWN || failed == gpu->failed)
 		return;
+	gpu->failed = failed;
+	warm_gpu_failed(mediator->warm, gpu->index, failed);
 	if (failed) {
 		vgpu_log_error("GPU %u: %s; its work is ended, and the pool goes on without it",
 			       gpu->index, report->problem);

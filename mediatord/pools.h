@@ -11,13 +11,14 @@
 #ifndef VGPU_MEDIATORD_POOLS_H
 #define VGPU_MEDIATORD_POOLS_H
 
+#include <stdbool.h>
+
 #include "mediatord/config.h"
-#include "mediatord/gpus.h"
 
 struct pool_gpu {
 	uint32_t index;
-	size_t pool; /* the configuration's */
-	enum gpu_state state;
+	size_t pool;	       /* the configuration's */
+	bool failed;	       /* as last known: nothing is placed on it */
 	uint64_t memory_bytes; /* 0: not known */
 	uint32_t contexts;     /* that workers have, warm ones included */
 };

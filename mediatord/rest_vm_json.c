@@ -79,6 +79,10 @@ void rest_channels_write(struct json_text *text, const struct vm_status *status)
 		add_number(text, ",\"memory_used_bytes\":", channel->memory_used_bytes);
 		add_text(text, channel->context ? ",\"context\":true" : ",\"context\":false");
 		add_name(text, ",\"gpu\":", channel->gpu_name);
+		if (channel->worker_pid)
+			add_number(text, ",\"gpu_index\":", channel->gpu);
+		else
+			JSON_TEXT_ADD(text, ",\"gpu_index\":null");
 		JSON_TEXT_ADD(text, "}");
 	}
 	JSON_TEXT_ADD(text, "]");

@@ -138,6 +138,12 @@ int sched_gpu_add(struct sched *sched, uint32_t gpu, uint32_t pool);
 int sched_gpu_fail(struct sched *sched, uint32_t gpu, int64_t now_ns);
 int sched_gpu_restore(struct sched *sched, uint32_t gpu);
 
+/*
+ * Whether the GPU's memory has no room for what is placed next; the scheduler does not know it. At
+ * first none is full. Returns 0, or -1 with ENOENT.
+ */
+int sched_gpu_set_full(struct sched *sched, uint32_t gpu, bool full);
+
 struct sched_gpu_status {
 	bool failed;
 	bool owned;
@@ -187,8 +193,9 @@ void sched_tenant_remove(struct sched *sched, uint32_t tenant, int64_t now_ns);
 
 /*
  * Adds a channel of a tenant, on the GPU of its pool that has the fewest, among those that work and
- * where its guarantee fits. Returns 0 and *gpu, or -1 with ENOENT (no such tenant), EEXIST, ENODEV
- * (all GPUs of the pool have failed), ERANGE (the tenant's guarantee fits on none) or ENOMEM.
+ * where its guarantee fits; one that is full is taken where all of these are. Returns 0 and *gpu,
+ * or -1 with ENOENT (no such tenant), EEXIST, ENODEV (all GPUs of the pool have failed), ERANGE
+ * (the tenant's guarantee fits on none) or ENOMEM.
  */
 int sched_channel_add(struct sched *sched, uint32_t channel, uint32_t tenant, uint32_t *gpu);
 

@@ -98,6 +98,16 @@ int sched_gpu_restore(struct sched *sched, uint32_t gpu)
 	return 0;
 }
 
+int sched_gpu_set_full(struct sched *sched, uint32_t gpu, bool full)
+{
+	struct gpu *g = gpu_find(sched, gpu);
+
+	if (!g)
+		return -1;
+	g->full = full;
+	return 0;
+}
+
 int sched_gpu_status(const struct sched *sched, uint32_t gpu, struct sched_gpu_status *status)
 {
 	const struct gpu *g = gpu_find(sched, gpu);
@@ -126,9 +136,14 @@ static bool guarantee_fits(const struct tenant *tenant, const struct gpu *gpu)
 	return gpu->guaranteed_percent + tenant->config.time_guaranteed_percent <= PERCENT_MAX;
 }
 
+static bool goes_before(const struct gpu *gpu, const struct gpu *other)
+{
+	return gpu->full == other->full ? gpu->channels < other->channels : other->full;
+}
+
 struct gpu *gpu_place(const struct sched *sched, const struct tenant *tenant)
 {
-	struct gpu *fewest = NULL;
+	struct gpu *best = NULL;
 
 	errno = ENODEV;
 	for (size_t i = 0; i < sched->gpu_count; i++) {
@@ -138,8 +153,8 @@ struct gpu *gpu_place(const struct sched *sched, const struct tenant *tenant)
 			continue;
 		if (!guarantee_fits(tenant, gpu))
 			errno = ERANGE;
-		else if (!fewest || gpu->channels < fewest->channels)
-			fewest = gpu;
+		else if (!best || goes_before(gpu, best))
+			best = gpu;
 	}
-	return fewest;
+	return best;
 }

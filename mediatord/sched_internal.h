@@ -148,6 +148,7 @@ struct gpu {
 	uint32_t id;
 	struct pool *pool;
 	bool failed;
+	bool full;
 	uint32_t channels; /* placed here */
 	uint32_t guaranteed_percent;
 	struct seat *seats;

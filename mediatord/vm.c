@@ -13,6 +13,7 @@
 #include "mediatord/adopt.h"
 #include "mediatord/channel_turn.h"
 #include "mediatord/link.h"
+#include "mediatord/placement.h"
 #include "mediatord/request.h"
 #include "mediatord/worker.h"
 
@@ -220,9 +221,10 @@ void vm_want_worker(struct vm *vm)
 		return;
 	}
 	pace_start(&vm->pace, now);
+	placement_prepare(vm);
 	if (sched_channel_add(sched, vm->config.vm_id, vm->config.vm_id, &gpu) < 0) {
 		vgpu_log_error("%s: cannot schedule its worker: %s", vm->label, strerror(errno));
-		refuse_pending(vm, VGPU_ERR_UNAVAILABLE, "the mediator is out of memory");
+		refuse_pending(vm, VGPU_ERR_UNAVAILABLE, "no GPU of the VM's pool can be used");
 		return;
 	}
 	vm->start_failed = worker_start(vm, gpu, NULL, NULL, &vm->worker, &err) < 0;

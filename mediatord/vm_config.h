@@ -64,6 +64,7 @@ struct vm_channel_status {
 	uint64_t memory_used_bytes;
 	bool context; /* it has one on the GPU */
 	char gpu_name[VGPU_GPU_NAME_BYTES];
+	uint32_t gpu; /* its index, where there is a worker_pid */
 };
 
 /* What a VM is doing. */

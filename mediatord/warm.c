@@ -29,6 +29,7 @@ struct warm_gpu {
 	unsigned int there;  /* prepared, or being so */
 	unsigned int ending; /* killed, not yet reaped */
 	bool preparing;
+	bool failed;	     /* the GPU */
 	int64_t earliest_ns; /* of the next start */
 	struct backoff backoff;
 };
@@ -106,7 +107,7 @@ static void end(struct warm_gpu *gpu, struct worker *worker)
 
 static unsigned int wanted(const struct warm_gpu *gpu)
 {
-	return gpu->vms ? gpu->warm->mediator->config->warm_workers : 0;
+	return gpu->vms && !gpu->failed ? gpu->warm->mediator->config->warm_workers : 0;
 }
 
 /* When this GPU is to be looked at next, or INT64_MAX: when something changes. */
@@ -154,6 +155,16 @@ void warm_join(struct warm *warm, uint32_t pool)
 void warm_leave(struct warm *warm, uint32_t pool)
 {
 	count_vms(warm, pool, -1);
+}
+
+void warm_gpu_failed(struct warm *warm, uint32_t index, bool failed)
+{
+	struct warm_gpu *gpu = find(warm, index);
+
+	if (!gpu)
+		return;
+	gpu->failed = failed;
+	plan(warm);
 }
 
 void warm_free(struct warm **warm)

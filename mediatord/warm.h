@@ -31,6 +31,12 @@ void warm_free(struct warm **warm);
 void warm_join(struct warm *warm, uint32_t pool);
 void warm_leave(struct warm *warm, uint32_t pool);
 
+/*
+ * A GPU failed: what is warm there is to end, and nothing to be started; or it works again. Starts
+ * and ends nothing itself.
+ */
+void warm_gpu_failed(struct warm *warm, uint32_t gpu, bool failed);
+
 /* TIMER_WARM: something may have to be started or ended. */
 void warm_due(struct warm *warm);
 

@@ -91,8 +91,8 @@ mediator_answers() {
 }
 
 # start_mediator [LINES]: with these lines at the end of its configuration, with $mediatord_lines in
-# its first section, and with $worker_program as its worker, where that is set. The state stays in $dir,
-# so that starting it again is a restart.
+# its first section, with $pool_gpus (0) in its pool, and with $worker_program as its worker, where that is
+# set. The state stays in $dir, so that starting it again is a restart.
 start_mediator() {
 	[ -x "$top_builddir/mediatord/vgpu-mediatord" ] ||
 		skip "vgpu-mediatord is not built: configure says what it lacks"
@@ -110,7 +110,7 @@ start_mediator() {
 	default-pool = A
 	${mediatord_lines-}
 	[pool A]
-	gpus = 0
+	gpus = ${pool_gpus-0}
 	${1-}
 	CONF
 	"$top_builddir/mediatord/vgpu-mediatord" --config "$dir/mediatord.conf" \

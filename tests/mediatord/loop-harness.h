@@ -23,6 +23,8 @@ struct harness {
 
 /* For cmocka's setup and teardown: *state is a struct harness. */
 int harness_setup(void **state);
+/* The same with these lines at the end of the configuration's section [mediatord], and more. */
+int harness_setup_with(void **state, const char *lines);
 int harness_teardown(void **state);
 
 /* Puts harness->vm in force. */

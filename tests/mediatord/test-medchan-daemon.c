@@ -92,9 +92,9 @@ static struct vgpu_completion call(struct guest_ring *ring, uint16_t opcode, uin
 
 static void rest_shows_every_channel_as_its_description_says(void **state)
 {
-	static const char *const numbers[] = { "channel",	   "worker_pid", "region_bytes",
-					       "submissions",	   "errors",	 "gpu_time_ns",
-					       "memory_used_bytes" };
+	static const char *const numbers[] = { "channel",	    "worker_pid", "region_bytes",
+					       "submissions",	    "errors",	  "gpu_time_ns",
+					       "memory_used_bytes", "gpu_index" };
 	struct daemon *daemon = *state;
 	struct guest_ring ring;
 	struct device device;
