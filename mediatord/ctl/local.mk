@@ -67,8 +67,8 @@ mediatord_vgpuctl_SOURCES = mediatord/ctl/main.c
 mediatord_vgpuctl_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 mediatord_vgpuctl_LDADD = mediatord/ctl/libctl.la
 
-# bash completes by what vgpuctl itself says.
-EXTRA_DIST += mediatord/ctl/completion.bash
+# bash and zsh complete by what vgpuctl itself says.
+EXTRA_DIST += mediatord/ctl/completion.sh
 if BUILD_CTL
 bashcompletiondir = $(datadir)/bash-completion/completions
 INSTALL_EXEC_HOOKS += install-vgpuctl-completion
@@ -76,7 +76,8 @@ UNINSTALL_HOOKS += uninstall-vgpuctl-completion
 endif
 .PHONY: install-vgpuctl-completion uninstall-vgpuctl-completion
 install-vgpuctl-completion:
-	$(MKDIR_P) '$(DESTDIR)$(bashcompletiondir)'
-	$(INSTALL_DATA) '$(srcdir)/mediatord/ctl/completion.bash' '$(DESTDIR)$(bashcompletiondir)/vgpuctl'
+	$(MKDIR_P) '$(DESTDIR)$(bashcompletiondir)' '$(DESTDIR)$(zshcompletiondir)'
+	$(INSTALL_DATA) '$(srcdir)/mediatord/ctl/completion.sh' '$(DESTDIR)$(bashcompletiondir)/vgpuctl'
+	$(INSTALL_DATA) '$(srcdir)/mediatord/ctl/completion.sh' '$(DESTDIR)$(zshcompletiondir)/_vgpuctl'
 uninstall-vgpuctl-completion:
-	rm -f '$(DESTDIR)$(bashcompletiondir)/vgpuctl'
+	rm -f '$(DESTDIR)$(bashcompletiondir)/vgpuctl' '$(DESTDIR)$(zshcompletiondir)/_vgpuctl'

@@ -2,6 +2,7 @@
 # vgpuctl: against a real mediator, against one that lies, and its parts.
 ctl_tests = \
 	tests/ctl/admin.sh \
+	tests/ctl/completion-zsh.sh \
 	tests/ctl/completion.sh \
 	tests/ctl/day.sh \
 	tests/ctl/doctor.sh \
