@@ -2,7 +2,7 @@
 // The dashboard: asks the REST interface every second, and draws what it says. What comes from
 // there, names of VMs above all, is text for people and never markup.
 
-import { Meter, Plot, bytes, duration, element, number, percent, say, setState } from "./widgets.js";
+import { Meter, Plot, bytes, count, duration, element, number, percent, say, setState } from "./widgets.js";
 
 const POLL_MS = 1000;
 const TOKEN = "vgpu-token"; // in sessionStorage: it ends with the tab
@@ -173,12 +173,13 @@ class Buttons {
 
 /* The list of VMs. */
 
-function vmState(vm) {
+// busy: it has done something since the last look, whatever it does at this moment.
+function vmState(vm, busy) {
   if (vm.problem) return ["not in force", "bad"];
   if (vm.quarantined || vm.hold === "quarantined") return ["quarantined", "bad"];
   if (vm.hold !== "none") return [vm.hold, "warn"];
   if (vm.link.state !== "up") return ["no device", ""];
-  return vm.idle ? ["idle", ""] : ["working", "good"];
+  return vm.idle && !busy ? ["idle", ""] : ["working", "good"];
 }
 
 const rows = new Map(); // by uuid
@@ -186,6 +187,7 @@ let chosen = null; // the uuid of the VM whose details are shown
 
 class Row {
   constructor() {
+    this.busy = false;
     this.name = element("button", { type: "button", className: "name" });
     this.name.addEventListener("click", () => choose(this.vm.uuid, true));
     this.state = element("span", { className: "state" });
@@ -222,7 +224,7 @@ class Row {
     const quotas = vm.quotas ?? {};
     this.vm = vm;
     say(this.name, nameOf(vm));
-    setState(this.state, ...vmState(vm));
+    setState(this.state, ...vmState(vm, this.busy));
     this.state.title = vm.problem ?? "";
     say(this.priority, vm.priority ?? "–");
     say(this.weight, vm.weight ? `weight ${vm.weight}` : "");
@@ -237,6 +239,8 @@ class Row {
     const bounds = [least && `at least ${least}`, most && `at most ${most}`].filter(Boolean).join(", ");
     this.time.set(rate.gpuPercent, 100, percent(rate.gpuPercent) + (bounds ? ` (${bounds})` : ""), [least, most]);
     say(this.rate, `${number(rate.requests)}/s`);
+    this.busy = rate.requests > 0;
+    setState(this.state, ...vmState(vm, this.busy));
   }
 }
 
@@ -334,7 +338,7 @@ function quotaWords(vm) {
     ["Queue depth", limited(quotas.queue_depth, String)],
     ["Channels", `${vm.channels.length}, ${limited(quotas.channels, (value) => `at most ${value}`)}`],
     ["Longest job", limited(quotas.longest_job_ms, (value) => duration(value * 1e6))],
-    ["Faults", `${vm.counters.faults}, ${vm.counters.workers_lost} workers lost`],
+    ["Faults", `${vm.counters.faults}, ${count(vm.counters.workers_lost, "worker")} lost`],
     ["UUID", vm.uuid],
     ...(vm.quarantine ? [["Quarantine", quarantineWords(vm.quarantine)]] : []),
   ];
@@ -350,8 +354,8 @@ function fill(list, tags, texts) {
 }
 
 function channelWords(channel) {
-  const errors = channel.errors ? `, ${channel.errors} errors` : "";
-  return `${channel.channel}: ${channel.state}, ${bytes(channel.memory_used_bytes)} on ${channel.gpu ?? "no GPU"}, ${channel.submissions.toLocaleString("en")} submissions${errors}`;
+  const errors = channel.errors ? `, ${count(channel.errors, "error")}` : "";
+  return `${channel.channel}: ${channel.state}, ${bytes(channel.memory_used_bytes)} on ${channel.gpu ?? "no GPU"}, ${count(channel.submissions, "submission")}${errors}`;
 }
 
 function showDetail() {
@@ -399,7 +403,7 @@ class PoolCard {
 
   show(pool, gpus) {
     say(this.name, pool ? `Pool ${pool.name}` : "In no pool");
-    say(this.words, pool ? `${pool.vms} VMs, ${pool.contexts} contexts, letter ${pool.letter}` : "");
+    say(this.words, pool ? `${count(pool.vms, "VM")}, ${count(pool.contexts, "context")}, letter ${pool.letter}` : "");
     this.committed.node.hidden = !pool;
     if (pool) {
       const limit = pool.limit_bytes ?? pool.memory_bytes;

@@ -45,6 +45,9 @@ export function number(value) {
   return value >= 100 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(2)));
 }
 
+// "1 VM", "2 VMs".
+export const count = (value, what) => `${value.toLocaleString("en")} ${what}${value === 1 ? "" : "s"}`;
+
 export const percent = (value) => (value === null ? "–" : `${Math.round(value)} %`);
 
 /* Bars. */

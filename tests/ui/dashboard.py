@@ -41,6 +41,11 @@ def check(what, holds):
         raise AssertionError(what)
 
 
+def picture(browser, name):
+    if PICTURES:
+        browser.picture(os.path.join(PICTURES, f"{name}.png"))
+
+
 def sign_in(browser, token):
     browser.wait("sign in", "document.getElementById('login').open")
     browser.type("#token", token)
@@ -53,6 +58,7 @@ def check_login(browser):
     check("shown without a token", not browser.script("return document.querySelector('#rows tr')"))
     sign_in(browser, f"wrong.{64 * '0'}")
     browser.wait("a wrong token", "document.getElementById('login-error').textContent.includes('there is no such token')")
+    picture(browser, "login")
     sign_in(browser, os.environ["VGPU_READER"])
     browser.wait("live", "document.getElementById('connection').textContent === 'live'")
     check("the token is kept for longer", browser.script("return localStorage.length + document.cookie.length") == 0)
@@ -82,6 +88,7 @@ def check_plots(browser):
                      "document.querySelector(`svg[aria-label^='${arguments[0]}'] path`).getAttribute('d').includes('L')", title)
         label = browser.script("return document.querySelector(`svg[aria-label^='${arguments[0]}']`).ariaLabel", title)
         check(f"no times in {label}", "s" in label.split("p99 ")[1])
+    browser.wait("working", f"{ROW}.querySelector('.state').textContent === 'working'", HOSTILE)
     browser.wait("requests", f"parseFloat({ROW}.children[5].textContent) > 0", HOSTILE)
 
 
@@ -118,6 +125,7 @@ def check_keyboard(browser):
     check("the focus is not visible", browser.script(f"return getComputedStyle({FOCUS}).outlineStyle") == "solid")
     browser.press(ENTER)
     browser.wait("the question", "document.getElementById('confirm').open")
+    picture(browser, "question")
     check("the focus is not on Cancel", browser.script(f"return {FOCUS}.id") == "confirm-no")
     browser.press(ESCAPE)
     check("the focus is lost", browser.script(f"return {FOCUS}.ariaLabel") == "Pause web1")
@@ -142,6 +150,7 @@ def check_quarantine(browser):
                      "web1", held == "quarantined")
         browser.wait(f"why, at {action}", "document.getElementById('quotas').textContent.includes('by the operator') === arguments[0]",
                      held == "quarantined")
+        picture(browser, held)
 
 
 def check_filter(browser):
@@ -170,8 +179,7 @@ def check_layout(browser):
                     .map((node) => node.outerHTML)""")
             check(f"at {width}, outside: {outside}", not outside)
             grounds.add(browser.script("return getComputedStyle(document.body).backgroundColor"))
-            if PICTURES:
-                browser.picture(os.path.join(PICTURES, f"{width}-{scheme}.png"))
+            picture(browser, f"{width}-{scheme}")
         browser.script("""
             window.jumps = [];
             new PerformanceObserver((list) => {
@@ -207,8 +215,7 @@ def main():
                 step(browser)
             except AssertionError:
                 print("\n".join(browser.complaints()))
-                if PICTURES:
-                    browser.picture(os.path.join(PICTURES, "failed.png"))
+                picture(browser, "failed")
                 raise
             print(f"{step.__name__}: {time.monotonic() - began:.1f} s")
 

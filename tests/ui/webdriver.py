@@ -71,7 +71,7 @@ class Browser:
 
     def wait(self, what, text, *arguments):
         """Until the expression is true."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while not (value := self.script(f"return {text}", *arguments)):
             if time.monotonic() > end:
                 raise AssertionError(f"{what}: never {text} {arguments}")
