@@ -7,14 +7,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/text.h"
 
+#ifndef VGPU_JOURNAL_SOCKET /* a test has one of its own */
+#define VGPU_JOURNAL_SOCKET "/run/systemd/journal/socket"
+#endif
+
+#define TEXT_BYTES   1024
+#define PACKET_BYTES 4096
+
 static const char *log_program = "vgpu";
 static atomic_int log_level = VGPU_LOG_INFO;
 static bool log_to_journal;
+static int journal_fd = -1;
 
 /* JOURNAL_STREAM holds "device:inode" of the stream that systemd connected (systemd.exec(5)). */
 static bool stderr_is_journal(void)
@@ -54,33 +64,87 @@ static const char *level_name(int level)
 	}
 }
 
-void vgpu_log(int level, const char *format, ...)
+void vgpu_log_open_journal(void)
+{
+	const struct sockaddr_un address = { .sun_family = AF_UNIX,
+					     .sun_path = VGPU_JOURNAL_SOCKET };
+	int fd;
+
+	if (!log_to_journal || journal_fd >= 0)
+		return;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+		close(fd);
+		fd = -1;
+	}
+	journal_fd = fd;
+}
+
+/* Adds "NAME=value" as a line, if there is room for all of it. */
+static void add_field(char packet[PACKET_BYTES], size_t *length, const char *name,
+		      const char *value)
+{
+	int n = snprintf(packet + *length, PACKET_BYTES - *length, "%s=%s", name, value);
+
+	if (n < 0 || (size_t)n + 1 >= PACKET_BYTES - *length) {
+		packet[*length] = '\0';
+		return;
+	}
+	vgpu_text_one_line(packet + *length);
+	*length += (size_t)n;
+	packet[(*length)++] = '\n';
+}
+
+/* systemd's native journal protocol. Returns whether the journal has taken it. */
+static bool send_to_journal(int level, const struct vgpu_log_field *fields, const char *text)
+{
+	char packet[PACKET_BYTES];
+	char priority[16];
+	size_t length = 0;
+
+	if (journal_fd < 0)
+		return false;
+	snprintf(priority, sizeof(priority), "%d", level);
+	add_field(packet, &length, "MESSAGE", text);
+	add_field(packet, &length, "PRIORITY", priority);
+	add_field(packet, &length, "SYSLOG_IDENTIFIER", log_program);
+	for (; fields && fields->name; fields++)
+		add_field(packet, &length, fields->name, fields->value);
+	/* A journal that is full or gone must not stop us: its stream takes the line, or nobody. */
+	return send(journal_fd, packet, length, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)length;
+}
+
+static void write_to_stderr(int level, const char *text)
+{
+	char line[TEXT_BYTES + 64];
+	ssize_t written;
+	int n;
+
+	if (log_to_journal)
+		n = snprintf(line, sizeof(line), "<%d>%s\n", level, text);
+	else
+		n = snprintf(line, sizeof(line), "%s: %s: %s\n", log_program, level_name(level),
+			     text);
+	/* A log line that cannot be written has nowhere to be reported. */
+	written = write(STDERR_FILENO, line, n < (int)sizeof(line) ? (size_t)n : sizeof(line) - 1);
+	(void)written;
+}
+
+void vgpu_log_fields(int level, const struct vgpu_log_field *fields, const char *format, ...)
 {
 	int saved = errno;
-	char line[1024];
-	size_t prefix, length;
-	ssize_t written;
+	char text[TEXT_BYTES];
 	va_list args;
-	int n;
 
 	if (level > log_level)
 		return;
-	if (log_to_journal)
-		n = snprintf(line, sizeof(line), "<%d>", level);
-	else
-		n = snprintf(line, sizeof(line), "%s: %s: ", log_program, level_name(level));
-	prefix = (size_t)n;
 	va_start(args, format);
-	n = vsnprintf(line + prefix, sizeof(line) - prefix - 1, format, args);
+	if (vsnprintf(text, sizeof(text), format, args) < 0)
+		text[0] = '\0';
 	va_end(args);
-	if (n < 0)
-		line[prefix] = '\0';
-	vgpu_text_one_line(line + prefix);
-	length = strlen(line);
-	line[length++] = '\n';
-	/* A log line that cannot be written has nowhere to be reported. */
-	written = write(STDERR_FILENO, line, length);
-	(void)written;
+	vgpu_text_one_line(text);
+	if (!send_to_journal(level, fields, text))
+		write_to_stderr(level, text);
 	errno = saved;
 }
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-or-later */
 /*
- * Log lines to standard error, one write(2) each, in the form that systemd's journal reads
- * ("<3>text") where standard error is the journal, and as "PROGRAM: level: text" elsewhere.
+ * Log lines. Where standard error is systemd's journal they go there: with their fields, by its
+ * native protocol, where the program asked for that, and as "<3>text" otherwise. Elsewhere they are
+ * written to standard error as "PROGRAM: level: text", without fields.
  */
 #ifndef VGPU_COMMON_LOG_H
 #define VGPU_COMMON_LOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* syslog(3)'s levels, those that are used here. */
 #define VGPU_LOG_ERROR	 3
@@ -21,11 +23,26 @@ void vgpu_log_init(const char *program, int level);
 void vgpu_log_set_level(int level);
 
 /*
- * Prints one line; control characters in the text are replaced by '?', so that a hostile name
- * cannot forge a second line. Callable from any thread; keeps errno.
+ * From now on lines that go to the journal have fields: for programs that are not confined, and
+ * before any thread starts. Nothing happens where standard error is not the journal, or where its
+ * socket cannot be opened.
  */
-void vgpu_log(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void vgpu_log_open_journal(void);
 
+/* What a line in the journal can be found by: a name of A-Z, 0-9 and '_', and a text. */
+struct vgpu_log_field {
+	const char *name; /* NULL: the end of a list */
+	const char *value;
+};
+
+/*
+ * Logs one line, with fields or NULL. Control characters in texts are replaced by '?', so that a
+ * hostile name cannot forge a second line or another field. Callable from any thread; keeps errno.
+ */
+void vgpu_log_fields(int level, const struct vgpu_log_field *fields, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#define vgpu_log(level, ...)  vgpu_log_fields(level, NULL, __VA_ARGS__)
 #define vgpu_log_error(...)   vgpu_log(VGPU_LOG_ERROR, __VA_ARGS__)
 #define vgpu_log_warning(...) vgpu_log(VGPU_LOG_WARNING, __VA_ARGS__)
 #define vgpu_log_info(...)    vgpu_log(VGPU_LOG_INFO, __VA_ARGS__)

@@ -499,7 +499,8 @@ void channel_worker_lost(struct channel *channel, const char *text)
 	}
 	if (channel->state != CHANNEL_STARTING && channel->state != CHANNEL_OPEN)
 		return;
-	worker_log(worker, VGPU_LOG_WARNING, "lost worker %d: %s", (int)worker_pid(worker), text);
+	worker_log_event(worker, VGPU_LOG_WARNING, event_type_name(EVENT_WORKER_LOST),
+			 "lost worker %d: %s", (int)worker_pid(worker), text);
 	vm_tell(channel->vm, EVENT_WORKER_LOST, worker_pid(worker), text);
 	channel_sample(channel);
 	if (channel->grant.seen.submissions > 0 || worker->memory.used > 0)

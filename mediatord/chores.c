@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "mediatord/actions.h"
+#include "mediatord/events.h"
 #include "mediatord/mediator.h"
 
 #define IDLE_MS 10000 /* where there is no watchdog */
@@ -131,7 +132,9 @@ static void reload(struct chores *chores)
 		return;
 	}
 	vgpu_log_set_level(new->log_level);
-	vgpu_log_info("%s was read anew", parts->path);
+	vgpu_log_fields(VGPU_LOG_INFO,
+			(const struct vgpu_log_field[])LOG_EVENT(EVENT_CONFIGURATION),
+			"%s was read anew", parts->path);
 }
 
 /* A loop that hangs does not answer, and then the service manager hears nothing. */

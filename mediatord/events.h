@@ -69,6 +69,15 @@ uint64_t events_last(struct events *events);
 /* The name of a type, as "vm.registered". */
 const char *event_type_name(enum event_type type);
 
+/* The fields (common/log.h) of a log line about an event. */
+#define LOG_EVENT(type)                                                                            \
+	{                                                                                          \
+		{ "VGPU_EVENT", event_type_name(type) },                                           \
+		{                                                                                  \
+			NULL, NULL                                                                 \
+		}                                                                                  \
+	}
+
 /* Milliseconds since 1970. */
 int64_t event_now_ms(void);
 

@@ -44,8 +44,8 @@ static void log_refused(struct vm *vm, const struct peer *peer, const char *why)
 {
 	vm->usage.links_refused++;
 	if (vgpu_log_allowed(&vm->refusal_log, vgpu_now_ns()))
-		vgpu_log_warning("%s: refused the device of pid %d, uid %u: %s", vm->label,
-				 (int)peer->pid, (unsigned int)peer->uid, why);
+		vm_log_always(vm, VGPU_LOG_WARNING, "refused the device of pid %d, uid %u: %s",
+			      (int)peer->pid, (unsigned int)peer->uid, why);
 }
 
 int link_send(struct link *link, const struct vgpu_link_header *message)
@@ -90,10 +90,11 @@ void link_drop(struct link *link, const char *why)
 	vm->link = NULL;
 	vm_tell(vm, EVENT_LINK_DOWN, link->peer.pid, why ? why : "");
 	if (why)
-		vm_log(vm, VGPU_LOG_WARNING, "dropped the device of pid %d: %s",
-		       (int)link->peer.pid, why);
+		vm_log_event(vm, VGPU_LOG_WARNING, EVENT_LINK_DOWN,
+			     "dropped the device of pid %d: %s", (int)link->peer.pid, why);
 	else
-		vm_log(vm, VGPU_LOG_INFO, "the device of pid %d is gone", (int)link->peer.pid);
+		vm_log_event(vm, VGPU_LOG_INFO, EVENT_LINK_DOWN, "the device of pid %d is gone",
+			     (int)link->peer.pid);
 	free_link(link);
 	vm_reset(vm);
 }
@@ -193,8 +194,9 @@ static void welcome(struct link *link, const struct vgpu_link_hello *hello, int 
 	link->window_bytes = hello->window_bytes;
 	vm->link = link;
 	channels_attach(vm, link->window_bytes);
-	vm_log(vm, VGPU_LOG_INFO, "the device of pid %d, uid %u connected: %s", (int)link->peer.pid,
-	       (unsigned int)link->peer.uid, peer_verdict_text(link->verdict));
+	vm_log_event(vm, VGPU_LOG_INFO, EVENT_LINK_UP, "the device of pid %d, uid %u connected: %s",
+		     (int)link->peer.pid, (unsigned int)link->peer.uid,
+		     peer_verdict_text(link->verdict));
 	vm_tell(vm, EVENT_LINK_UP, link->peer.pid, "");
 	if (link_send(link, &message.header) < 0) {
 		link_drop(link, "it did not take its welcome");
@@ -323,7 +325,7 @@ static const char *handle_message(struct link *link, const union vgpu_link_messa
 	case VGPU_MSG_RESET:
 		if (length != sizeof(message->reset))
 			return "a RESET of a wrong length";
-		vgpu_log_debug("%s: reset by its device", link->vm->label);
+		vm_log_always(link->vm, VGPU_LOG_DEBUG, "reset by its device");
 		link->outstanding = false;
 		link->resuming = false;
 		for (uint32_t i = 0; i < VGPU_CHANNELS_MAX; i++)

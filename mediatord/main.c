@@ -262,6 +262,7 @@ int main(int argc, char **argv)
 	const char *path = config_path(&options);
 
 	vgpu_log_init("vgpu-mediatord", VGPU_LOG_INFO);
+	vgpu_log_open_journal();
 	if (config_load(path, !options.config, &config, &err) < 0) {
 		vgpu_log_error("%s", err->message);
 		return EX_CONFIG;

@@ -11,13 +11,23 @@
 #include "mediatord/vm.h"
 #include "mediatord/warm.h"
 
-static void tell(struct mediator *mediator, enum event_type type, uint32_t gpu, const char *text)
+/* Logs what became of a GPU, and tells those who follow the events. */
+static void tell(struct mediator *mediator, enum event_type type, int level, uint32_t gpu,
+		 const char *text, const char *line)
 {
+	char number[16];
+	const struct vgpu_log_field fields[] = {
+		{ "VGPU_GPU", number },
+		{ "VGPU_EVENT", event_type_name(type) },
+		{ NULL, NULL },
+	};
 	struct event event = {
 		.time_ms = event_now_ms(), .type = type, .has_number = true, .number = gpu
 	};
 
 	vgpu_text_cut(event.text, sizeof(event.text), text);
+	snprintf(number, sizeof(number), "%u", gpu);
+	vgpu_log_fields(level, fields, "GPU %u%s%s%s", gpu, *text ? ": " : "", text, line);
 	event_feed_post(mediator->feed, &event);
 }
 
@@ -34,13 +44,11 @@ static void change_gpu(struct mediator *mediator, struct pool_gpu *gpu, const st
 	gpu->failed = failed;
 	warm_gpu_failed(mediator->warm, gpu->index, failed);
 	if (failed) {
-		vgpu_log_error("GPU %u: %s; its work is ended, and the pool goes on without it",
-			       gpu->index, report->problem);
-		tell(mediator, EVENT_GPU_FAILED, gpu->index, report->problem);
+		tell(mediator, EVENT_GPU_FAILED, VGPU_LOG_ERROR, gpu->index, report->problem,
+		     "; its work is ended, and the pool goes on without it");
 		sched_gpu_fail(mediator->sched, gpu->index, vgpu_now_ns());
 	} else {
-		vgpu_log_info("GPU %u works again", gpu->index);
-		tell(mediator, EVENT_GPU_RESTORED, gpu->index, "");
+		tell(mediator, EVENT_GPU_RESTORED, VGPU_LOG_INFO, gpu->index, "", " works again");
 		sched_gpu_restore(mediator->sched, gpu->index);
 	}
 }

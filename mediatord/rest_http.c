@@ -253,8 +253,8 @@ static enum MHD_Result answer(struct rest *rest, struct MHD_Connection *connecti
 	else
 		handle(rest, connection, exchange, &reply);
 	if (exchange->what && reply.status != MHD_HTTP_TOO_MANY_REQUESTS)
-		rest_who_write_down(rest, connection, &exchange->caller, exchange->what,
-				    reply.status);
+		rest_who_write_down(rest, connection, &exchange->caller, exchange->target.uuid,
+				    exchange->what, reply.status);
 	return send_reply(connection, &reply);
 }
 

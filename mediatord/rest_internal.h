@@ -142,7 +142,8 @@ unsigned int rest_who_check(const struct rest_face *face, struct MHD_Connection 
 			    enum rest_need need, struct rest_caller *caller);
 /* Who changed what, or tried to: in the log, and in the database. */
 void rest_who_write_down(struct rest *rest, struct MHD_Connection *connection,
-			 struct rest_caller *caller, const char *what, unsigned int status);
+			 struct rest_caller *caller, const uint8_t uuid[16], const char *what,
+			 unsigned int status);
 
 /* A moment, in seconds since 1970, as RFC 3339 has it. */
 json_t *rest_time_to_json(int64_t seconds);

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "common/log.h"
+#include "common/uuid.h"
 #include "mediatord/rest_internal.h"
 #include "mediatord/state.h"
 #include "mediatord/token.h"
@@ -79,15 +80,28 @@ static void name_peer(struct MHD_Connection *connection, struct rest_caller *cal
 }
 
 void rest_who_write_down(struct rest *rest, struct MHD_Connection *connection,
-			 struct rest_caller *caller, const char *what, unsigned int status)
+			 struct rest_caller *caller, const uint8_t uuid[16], const char *what,
+			 unsigned int status)
 {
+	static const uint8_t none[16];
+	char number[16], vm[VGPU_UUID_TEXT];
 	struct state_audit audit = { .time = (int64_t)time(NULL), .what = what, .status = status };
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
 
 	if (caller->local)
 		name_peer(connection, caller);
 	audit.who = caller->name[0] ? caller->name : "nobody";
-	vgpu_log_info("audit: who=%s status=%u what=%s", audit.who, status, what);
+	snprintf(number, sizeof(number), "%u", status);
+	vgpu_uuid_format(uuid, vm);
+	vgpu_log_fields(VGPU_LOG_INFO,
+			(const struct vgpu_log_field[]){
+				{ "VGPU_WHO", audit.who },
+				{ "VGPU_REQUEST", what },
+				{ "VGPU_STATUS", number },
+				/* Where the path names one. */
+				{ memcmp(uuid, none, sizeof(none)) ? "VGPU_VM" : NULL, vm },
+				{ NULL, NULL } },
+			"audit: who=%s status=%u what=%s", audit.who, status, what);
 	/* What was refused to nobody known is in the log alone: a flood would fill the table. */
 	if (!caller->name[0] || status == MHD_HTTP_UNAUTHORIZED)
 		return;

@@ -223,7 +223,8 @@ void vm_want_worker(struct vm *vm)
 	pace_start(&vm->pace, now);
 	placement_prepare(vm);
 	if (sched_channel_add(sched, vm->config.vm_id, vm->config.vm_id, &gpu) < 0) {
-		vgpu_log_error("%s: cannot schedule its worker: %s", vm->label, strerror(errno));
+		vm_log_always(vm, VGPU_LOG_ERROR, "cannot schedule its worker: %s",
+			      strerror(errno));
 		refuse_pending(vm, VGPU_ERR_UNAVAILABLE, "no GPU of the VM's pool can be used");
 		return;
 	}
@@ -517,7 +518,8 @@ void vm_worker_lost(struct vm *vm, const char *text)
 	if (worker->memory.used > 0 || (vm->queue && vm->queue->run_ns))
 		vm->usage.workers_lost++;
 	backoff_fail(&vm->backoff, vgpu_now_ns());
-	vm_log(vm, VGPU_LOG_WARNING, "lost worker %d: %s", (int)worker_pid(worker), text);
+	worker_log_event(worker, VGPU_LOG_WARNING, event_type_name(EVENT_WORKER_LOST),
+			 "lost worker %d: %s", (int)worker_pid(worker), text);
 	vm_tell(vm, EVENT_WORKER_LOST, worker_pid(worker), text);
 	snprintf(line, sizeof(line), "the VM's worker was lost: %s", text);
 	lost = !vm->start_failed;

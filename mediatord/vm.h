@@ -212,10 +212,18 @@ int vm_tenant_check(const struct vm *vm, const struct vm_config *config,
 /* vm_log.c */
 void vm_log_init(struct vm *vm);
 /*
- * One log line, begun with the VM's label, about what its device or its worker did. A tenant can
- * bring such events about without end, so only so many lines of each VM are written.
+ * One log line, begun with the VM's label and with fields that name the VM beside those given (or
+ * NULL), about what its device or its worker did. A tenant can bring such events about without end,
+ * so only so many lines of each VM are written.
  */
-void vm_log(struct vm *vm, int level, const char *format, ...)
+void vm_log_fields(struct vm *vm, int level, const struct vgpu_log_field *fields,
+		   const char *format, ...) __attribute__((format(printf, 4, 5)));
+#define vm_log(vm, level, ...) vm_log_fields(vm, level, NULL, __VA_ARGS__)
+/* Of what those who follow the events are told, too. */
+#define vm_log_event(vm, level, type, ...)                                                         \
+	vm_log_fields(vm, level, (const struct vgpu_log_field[])LOG_EVENT(type), __VA_ARGS__)
+/* Without that bound, for what has one of its own. */
+void vm_log_always(const struct vm *vm, int level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* Tells the device what changed: at once, or (usage) when 100 ms have passed since the last. */

@@ -3,9 +3,11 @@
 #include <stdio.h>
 
 #include "common/clock.h"
+#include "common/uuid.h"
 #include "mediatord/vm.h"
 
-#define PERIOD_S 10
+#define PERIOD_S   10
+#define FIELDS_MAX 8
 
 void vm_log_init(struct vm *vm)
 {
@@ -19,7 +21,25 @@ void vm_log_init(struct vm *vm)
 	vm->told_limit.burst = 200;
 }
 
-void vm_log(struct vm *vm, int level, const char *format, ...)
+static void say(const struct vm *vm, int level, const struct vgpu_log_field *more, const char *text)
+{
+	char uuid[VGPU_UUID_TEXT], id[16];
+	struct vgpu_log_field fields[FIELDS_MAX] = {
+		{ "VGPU_VM", uuid },
+		{ "VGPU_VM_ID", id },
+		{ "VGPU_VM_NAME", vm->config.name },
+	};
+	size_t count = 3;
+
+	vgpu_uuid_format(vm->config.uuid, uuid);
+	snprintf(id, sizeof(id), "%u", vm->config.vm_id);
+	for (; more && more->name && count < FIELDS_MAX - 1; more++)
+		fields[count++] = *more;
+	vgpu_log_fields(level, fields, "%s: %s", vm->label, text);
+}
+
+void vm_log_fields(struct vm *vm, int level, const struct vgpu_log_field *fields,
+		   const char *format, ...)
 {
 	struct vgpu_log_limit *limit = &vm->event_log;
 	char text[512];
@@ -30,8 +50,20 @@ void vm_log(struct vm *vm, int level, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	vgpu_log(level, "%s: %s", vm->label, text);
+	say(vm, level, fields, text);
 	if (limit->said == limit->burst)
-		vgpu_log_warning("%s: %u events within %d s; those that follow are not logged",
-				 vm->label, limit->burst, PERIOD_S);
+		vm_log_always(vm, VGPU_LOG_WARNING,
+			      "%u events within %d s; those that follow are not logged",
+			      limit->burst, PERIOD_S);
+}
+
+void vm_log_always(const struct vm *vm, int level, const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	say(vm, level, NULL, text);
 }

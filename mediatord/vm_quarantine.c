@@ -33,7 +33,7 @@ static void begin(struct vm *vm, int64_t until_ns, const char *why)
 		vm->quarantine_kept.until_s = wall_clock_s() + left_ns / VGPU_NS_PER_SECOND + 1;
 		timer_set(loop_timers(vm->mediator->loop), &vm->release, until_ns);
 	}
-	vm_log(vm, VGPU_LOG_WARNING, "is in quarantine: %s", why);
+	vm_log_event(vm, VGPU_LOG_WARNING, EVENT_VM_QUARANTINED, "is in quarantine: %s", why);
 	vm_tell(vm, EVENT_VM_QUARANTINED, 0, why);
 	vm_end(vm, VGPU_ERR_QUARANTINED, VM_QUARANTINE_TEXT);
 }
@@ -49,7 +49,7 @@ static void end(struct vm *vm, const char *text)
 {
 	vm->quarantine_kept = (struct usage_quarantine){ .until_s = 0 };
 	timer_cancel(loop_timers(vm->mediator->loop), &vm->release);
-	vm_log(vm, VGPU_LOG_INFO, "%s", text);
+	vm_log_event(vm, VGPU_LOG_INFO, EVENT_VM_RELEASED, "%s", text);
 	vm_tell(vm, EVENT_VM_RELEASED, 0, "");
 	vm_report(vm);
 }

@@ -16,9 +16,16 @@
 /* What one wake-up takes of one worker, so that one that floods does not hold up the others. */
 #define PACKETS_AT_ONCE 16
 
-void worker_log(const struct worker *worker, int level, const char *format, ...)
+void worker_log_event(const struct worker *worker, int level, const char *event, const char *format,
+		      ...)
 {
-	char text[384];
+	const struct channel *channel = worker->channel;
+	char text[384], pid[16], gpu[16], number[16];
+	struct vgpu_log_field fields[] = {
+		{ "VGPU_WORKER", pid }, { "VGPU_GPU", gpu }, { NULL, NULL },
+		{ NULL, NULL },		{ NULL, NULL },
+	};
+	size_t count = 2;
 	va_list args;
 
 	va_start(args, format);
@@ -26,12 +33,20 @@ void worker_log(const struct worker *worker, int level, const char *format, ...)
 	va_end(args);
 	if (worker->warm && !warm_may_log(worker))
 		return;
+	snprintf(pid, sizeof(pid), "%d", (int)worker_pid(worker));
+	snprintf(gpu, sizeof(gpu), "%u", worker->gpu);
+	if (channel) {
+		snprintf(number, sizeof(number), "%u", channel->number);
+		fields[count++] = (struct vgpu_log_field){ "VGPU_CHANNEL", number };
+	}
+	if (event)
+		fields[count] = (struct vgpu_log_field){ "VGPU_EVENT", event };
 	if (!worker->vm)
-		vgpu_log(level, "%s: %s", worker->warm ? "warm" : "no VM", text);
-	else if (worker->channel)
-		vm_log(worker->vm, level, "channel %u: %s", worker->channel->number, text);
+		vgpu_log_fields(level, fields, "%s: %s", worker->warm ? "warm" : "no VM", text);
+	else if (channel)
+		vm_log_fields(worker->vm, level, fields, "channel %u: %s", channel->number, text);
 	else
-		vm_log(worker->vm, level, "%s", text);
+		vm_log_fields(worker->vm, level, fields, "%s", text);
 }
 
 pid_t worker_pid(const struct worker *worker)
@@ -531,8 +546,8 @@ void worker_spawned(void *owner)
 {
 	struct worker *worker = owner;
 
-	worker_log(worker, VGPU_LOG_INFO, "started worker %d for GPU %u", (int)worker_pid(worker),
-		   worker->gpu);
+	worker_log_event(worker, VGPU_LOG_INFO, event_type_name(EVENT_WORKER_STARTED),
+			 "started worker %d for GPU %u", (int)worker_pid(worker), worker->gpu);
 	/* Not before: whoever hears that it is ready may ask for its pid. */
 	if ((worker->state == WORKER_STARTING || worker->state == WORKER_WARM) &&
 	    worker_listen(worker) < 0)

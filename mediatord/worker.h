@@ -117,9 +117,13 @@ void worker_leave(struct worker *worker);
 /* For the log; 0 before it is running. */
 pid_t worker_pid(const struct worker *worker);
 
-/* As vm_log(), about a worker; also of a VM that was deleted. */
-void worker_log(const struct worker *worker, int level, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+/*
+ * As vm_log(), about a worker, also of a VM that was deleted, and with fields that name it, its
+ * channel and its GPU, and the event (or NULL).
+ */
+void worker_log_event(const struct worker *worker, int level, const char *event, const char *format,
+		      ...) __attribute__((format(printf, 4, 5)));
+#define worker_log(worker, level, ...) worker_log_event(worker, level, NULL, __VA_ARGS__)
 
 /* Watches its control socket. Returns 0, or -1 with errno. */
 int worker_listen(struct worker *worker);

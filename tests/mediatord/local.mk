@@ -139,6 +139,7 @@ mediatord_loop_tests = \
 	tests/mediatord/test-peer-decision \
 	tests/mediatord/test-loop-requests \
 	tests/mediatord/test-loop-handshake \
+	tests/mediatord/test-loop-log \
 	tests/mediatord/test-loop-workers \
 	tests/mediatord/test-loop-devices
 if BUILD_TESTS
@@ -171,6 +172,14 @@ tests_mediatord_test_loop_requests_LDADD = tests/mediatord/libloopharness.la
 tests_mediatord_test_loop_handshake_SOURCES = tests/mediatord/test-loop-handshake.c
 tests_mediatord_test_loop_handshake_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_loop_handshake_LDADD = tests/mediatord/libloopharness.la
+
+# With log lines that go to this test's own journal.
+tests_mediatord_test_loop_log_SOURCES = \
+	common/log.c \
+	tests/mediatord/test-loop-log.c
+tests_mediatord_test_loop_log_CPPFLAGS = $(AM_CPPFLAGS) -DVGPU_JOURNAL_SOCKET='"journal.sock"'
+tests_mediatord_test_loop_log_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_loop_log_LDADD = tests/mediatord/libloopharness.la
 
 tests_mediatord_test_loop_workers_SOURCES = tests/mediatord/test-loop-workers.c
 tests_mediatord_test_loop_workers_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
