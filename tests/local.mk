@@ -41,6 +41,10 @@ check-valgrind: all $(check_PROGRAMS) tests/libpidfd.la
 		TEST_SUITE_LOG=valgrind-tests.log LOG_COMPILER='$(top_builddir)/libtool --mode=execute \
 		env LD_PRELOAD=$(abs_top_builddir)/tests/.libs/libpidfd.so $(VALGRIND)'
 
+# Help and manual pages, of every program that is built.
+TESTS += tests/help.sh
+dist_check_SCRIPTS += tests/help.sh
+
 # In place of a mediator, for the tests of what asks one.
 check_PROGRAMS += tests/fake-server
 tests_fake_server_SOURCES = tests/fake-server.c

@@ -14,7 +14,9 @@ static const char common_options[] =
 	"      --cacert=FILE      certificates to trust there, instead of the system's\n"
 	"  -t, --timeout=SECONDS  how long an answer may take (default: 10)\n"
 	"  -j, --json             print the API's JSON, errors as an object too\n"
-	"  -h, --help             print this help\n"
+	"  -h, --help             print this help\n";
+
+static const char environment[] =
 	"\n"
 	"VGPUCTL_SOCKET, VGPUCTL_URL, VGPUCTL_TOKEN_FILE and VGPUCTL_CACERT in the environment\n"
 	"stand for the options that are not given.\n";
@@ -39,11 +41,13 @@ void help_print_overview(void)
 	printf("\n"
 	       "Options, before or after the command:\n"
 	       "%s"
+	       "      --version          the same as the command version\n"
+	       "%s"
 	       "\n"
 	       "'vgpuctl help COMMAND' tells more of a command; 'vgpuctl doctor' looks for what "
 	       "is\n"
 	       "wrong on this host.\n",
-	       common_options);
+	       common_options, environment);
 }
 
 void help_print_group(const char *group)
@@ -54,7 +58,7 @@ void help_print_group(const char *group)
 
 void help_print_command(const struct command *command)
 {
-	printf("%s\nOptions of every command:\n%s", command->usage, common_options);
+	printf("%s\nOptions of every command:\n%s%s", command->usage, common_options, environment);
 }
 
 static int help_run(struct ctl *ctl, int count, char **operands)

@@ -97,7 +97,6 @@ tests_guest_agent_library_client_LDADD = guest-agent/libvgpu.la -lpthread
 
 guest_agent_scripts = \
 	tests/guest-agent/file-commands.sh \
-	tests/guest-agent/help.sh \
 	tests/guest-agent/local-channels.sh \
 	tests/guest-agent/local-commands.sh \
 	tests/guest-agent/local-context.sh \

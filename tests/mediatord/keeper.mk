@@ -14,8 +14,8 @@ TESTS += $(mediatord_keeper_tests)
 check_LTLIBRARIES += tests/mediatord/libkeeperdriver.la
 endif
 endif
-TESTS += tests/mediatord/keeper-help.sh tests/mediatord/units.sh
-dist_check_SCRIPTS += tests/mediatord/keeper-help.sh tests/mediatord/units.sh
+TESTS += tests/mediatord/units.sh
+dist_check_SCRIPTS += tests/mediatord/units.sh
 
 tests_mediatord_keeper_stand_in_SOURCES = tests/mediatord/keeper-stand-in.c
 

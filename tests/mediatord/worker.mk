@@ -17,9 +17,6 @@ check_LTLIBRARIES += tests/mediatord/libworkerdriver.la
 endif
 endif
 
-TESTS += tests/mediatord/worker-help.sh
-dist_check_SCRIPTS += tests/mediatord/worker-help.sh
-
 tests_mediatord_libworkerdriver_la_SOURCES = \
 	tests/mediatord/request-maker.h \
 	tests/mediatord/worker-driver.c \
