@@ -186,8 +186,12 @@ int document_machine(const struct vgpu_domain *domain, struct machine *machine,
 	if (!os || strcmp((const char *)os, "hvm") != 0)
 		return vgpu_error_set(err, EINVAL, "os type is \"%s\": a vGPU needs hvm",
 				      os ? (const char *)os : "");
-	if (arch && strcmp((const char *)arch, "x86_64") != 0)
-		return vgpu_error_set(err, EINVAL, "architecture is \"%s\": a vGPU needs x86_64",
+	/* Libvirt runs an i686 domain in the wrapper too: its QEMU is a 64-bit one with 32-bit
+	 * guests. */
+	if (arch && strcmp((const char *)arch, "x86_64") != 0 &&
+	    strcmp((const char *)arch, "i686") != 0)
+		return vgpu_error_set(err, EINVAL,
+				      "architecture is \"%s\": a vGPU needs x86_64 or i686",
 				      (const char *)arch);
 	/* Libvirt makes a domain without a machine type a pc. */
 	name = model ? (const char *)model : "pc";

@@ -227,7 +227,7 @@ int metadata_read(const struct vgpu_domain *domain, struct metadata *metadata,
 /* The element of a domain behind which libvirt prints <metadata>. */
 static xmlNode *before_metadata(const struct vgpu_domain *domain)
 {
-	static const char *const names[] = { "name", "uuid", "title", "description" };
+	static const char *const names[] = { "name", "uuid", "genid", "title", "description" };
 	xmlNode *last = NULL;
 
 	for (xmlNode *node = domain->root->children; node; node = node->next)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 xml_tests = \
 	tests/xml/bad-input.sh \
+	tests/xml/corpus.sh \
 	tests/xml/golden.sh \
 	tests/xml/help.sh \
 	tests/xml/in-place.sh \
@@ -15,7 +16,7 @@ EXTRA_DIST += \
 if BUILD_XML
 TESTS += $(xml_tests)
 if BUILD_TESTS
-check_PROGRAMS += tests/xml/test-device-option
+check_PROGRAMS += tests/xml/corpus tests/xml/test-device-option
 TESTS += tests/xml/test-device-option
 endif
 if FUZZING
@@ -31,3 +32,7 @@ tests_xml_test_device_option_LDADD = xml/libvgpuxml.la common/libcommon.la $(CMO
 tests_xml_fuzz_xml_SOURCES = tests/xml/fuzz-xml.c
 tests_xml_fuzz_xml_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_xml_fuzz_xml_LDADD = xml/libvgpuxml.la common/libcommon.la
+
+tests_xml_corpus_SOURCES = tests/xml/corpus.c xml/file.c
+tests_xml_corpus_CFLAGS = $(AM_CFLAGS) $(LIBXML2_CFLAGS)
+tests_xml_corpus_LDADD = xml/libvgpuxml.la common/libcommon.la $(LIBXML2_LIBS)
