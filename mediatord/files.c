@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -12,13 +11,13 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <time.h>
 
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "mediatord/files_folder.h"
+#include "mediatord/files_watch.h"
 #include "mediatord/vm_call.h"
 
 /*
@@ -36,12 +35,11 @@
 /* An answer that cannot be written is tried again after so long. */
 #define RETRY_NS (200 * VGPU_NS_PER_MS)
 
+/* What an operator has to mend is said so often. */
+#define COMPLAIN_NS (60 * VGPU_NS_PER_SECOND)
+
 /* For a file system that hangs. */
 #define STOP_S 5
-
-/* What linux/magic.h lacks. */
-#define CIFS_MAGIC   0xff534d42u
-#define LUSTRE_MAGIC 0x0bd00bd0u
 
 struct folder {
 	struct folder *next;
@@ -54,6 +52,7 @@ struct folder {
 	int64_t last_request_ns;
 	int64_t last_fruitless_ns;
 	bool failing; /* to write its answer; said in the log */
+	bool stale;   /* what the descriptor stood for is gone on its server */
 	enum {
 		FOLDER_IDLE,
 		FOLDER_ASKED,	 /* the loop has its call */
@@ -77,7 +76,9 @@ struct files {
 	int root_watch;
 	struct stat root_status;
 	int64_t scan_ns;
-	bool failing; /* the tree cannot be read; said in the log */
+	int64_t complain_ns; /* when folders that cannot be served may be named in the log again */
+	bool complaining;    /* in this scan they are */
+	bool failing;	     /* the tree cannot be read; said in the log */
 	struct folder *folders;
 
 	pthread_mutex_t lock; /* of what follows */
@@ -116,41 +117,10 @@ static void call_dropped(struct vm_call *call)
 	free(folder_of(call));
 }
 
-/* Whether others than this host's processes can change files there, of which inotify tells nothing.
- */
-static bool is_remote(int fd)
-{
-	struct statfs status;
-
-	if (fstatfs(fd, &status) < 0)
-		return true;
-	switch ((uint32_t)status.f_type) {
-	case NFS_SUPER_MAGIC:
-	case SMB_SUPER_MAGIC:
-	case SMB2_SUPER_MAGIC:
-	case CIFS_MAGIC:
-	case V9FS_MAGIC:
-	case FUSE_SUPER_MAGIC:
-	case CEPH_SUPER_MAGIC:
-	case AFS_SUPER_MAGIC:
-	case OCFS2_SUPER_MAGIC:
-	case LUSTRE_MAGIC:
-		return true;
-	default:
-		return false;
-	}
-}
-
 /* Returns the watch's number, or -1 where the folder has to be looked at. */
 static int watch_folder(const struct files *files, int fd, uint32_t events)
 {
-	char path[64];
-
-	if (files->inotify_fd < 0 || !files->config->files_notify || is_remote(fd))
-		return -1;
-	/* By descriptor: what a name leads to may have changed. */
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return inotify_add_watch(files->inotify_fd, path, events | IN_ONLYDIR);
+	return files->config->files_notify ? files_watch(files->inotify_fd, fd, events) : -1;
 }
 
 static void drop_folder(struct folder *folder)
@@ -176,6 +146,15 @@ static int64_t longest_period(const struct files *files)
 	return poll > RARE_NS ? poll : RARE_NS;
 }
 
+/* A folder that cannot be served, which only an operator can mend. */
+static void complain(struct files *files, const char *name, int64_t now)
+{
+	if (!files->complaining)
+		return;
+	vgpu_log_warning("files-dir: %s: %s", name, strerror(errno));
+	files->complain_ns = now + COMPLAIN_NS;
+}
+
 static void add_folder(struct files *files, const char *name, uint32_t vm_id)
 {
 	struct folder *folder = calloc(1, sizeof(*folder));
@@ -183,7 +162,7 @@ static void add_folder(struct files *files, const char *name, uint32_t vm_id)
 
 	if (!folder || files_folder_open(files->root, name, &folder->disk) < 0) {
 		if (folder && errno != ENOENT)
-			vgpu_log_warning("files-dir: %s: %s", name, strerror(errno));
+			complain(files, name, now);
 		free(folder);
 		return;
 	}
@@ -227,7 +206,10 @@ static struct folder *find_folder(const struct files *files, uint32_t vm_id)
 	return folder;
 }
 
-/* Removes the folders that are not what their names stand for any more: unmounted, or made anew. */
+/*
+ * Removes the folders that are not what their names stand for any more: unmounted, or made anew. A
+ * server may give the number of a folder that is gone to a new one.
+ */
 static void drop_stale(struct files *files)
 {
 	struct folder **place = &files->folders;
@@ -236,7 +218,7 @@ static void drop_stale(struct files *files)
 		struct folder *folder = *place;
 		struct stat status;
 
-		if (files->root >= 0 &&
+		if (files->root >= 0 && !folder->stale &&
 		    fstatat(files->root, folder->name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    status.st_dev == folder->disk.device && status.st_ino == folder->disk.inode) {
 			place = &folder->next;
@@ -305,18 +287,23 @@ static int add_new(struct files *files)
 /* Finds what is new and what has gone, and lives with a tree that is not there. */
 static void scan(struct files *files)
 {
-	int failed = open_root(files);
+	int64_t now = vgpu_now_ns();
+	int failed = open_root(files), error;
 
+	files->complaining = now >= files->complain_ns;
 	drop_stale(files);
 	if (!failed)
 		failed = add_new(files);
+	error = errno;
+	if (failed && error == ESTALE)
+		close_root(files);
 	if (failed && !files->failing)
 		vgpu_log_warning("files-dir: %s: %s; trying again every second",
-				 files->config->files_dir, strerror(errno));
+				 files->config->files_dir, strerror(error));
 	if (!failed && files->failing)
 		vgpu_log_info("files-dir: %s is there again", files->config->files_dir);
 	files->failing = failed;
-	files->scan_ns = vgpu_now_ns() + RARE_NS;
+	files->scan_ns = now + RARE_NS;
 }
 
 static void publish(struct folder *folder)
@@ -324,6 +311,7 @@ static void publish(struct folder *folder)
 	int64_t now = vgpu_now_ns();
 
 	if (files_folder_answer(&folder->disk, folder->answer, folder->answer_length) < 0) {
+		folder->stale = errno == ESTALE;
 		if (!folder->failing)
 			vgpu_log_warning("files-dir: cannot answer in %s: %s; trying again",
 					 folder->name, strerror(errno));
@@ -394,7 +382,8 @@ static void look(struct folder *folder)
 	enum files_look look;
 
 	if (files_folder_look(&folder->disk, now, &folder->found, &look) < 0) {
-		/* A stale handle, say. The next scan shows whether the folder is still there. */
+		/* The next scan shows whether the folder is still there. */
+		folder->stale = errno == ESTALE;
 		vgpu_log_debug("files-dir: %s: %s", folder->name, strerror(errno));
 		found_nothing(folder, now);
 	} else if (look == FILES_LINE || look == FILES_FAULT) {

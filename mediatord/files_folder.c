@@ -66,6 +66,17 @@ void files_folder_close(struct files_folder *folder)
 }
 
 /*
+ * NFS remembers for half a minute what is and is not in a folder, and asks its server only when the
+ * folder is opened. Returns 0, or -1 with errno, which is ESTALE where the server has it no more.
+ */
+static int refresh(const struct files_folder *folder)
+{
+	VGPU_AUTO_CLOSE int fd = openat(folder->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -1 : 0;
+}
+
+/*
  * Opens request.txt for reading and writing. A path first: to open a device or a FIFO may do
  * something, and between a look by name and the opening by name the guest can put one there.
  * Returns 0 with *fd, which is -1 where *fault says why not; or -1 with errno.
@@ -142,8 +153,11 @@ int files_folder_look(struct files_folder *folder, int64_t now_ns, struct files_
 	ssize_t length;
 
 	*look = FILES_NOTHING;
+	if (refresh(folder) < 0)
+		return -1;
+	/* ESTALE: over NFS, another took its place just now. */
 	if (open_request(folder, &status, &fd, &found->fault) < 0)
-		return errno == ENOENT ? 0 : -1;
+		return errno == ENOENT || errno == ESTALE ? 0 : -1;
 	found->stamp = stamp_of(&status);
 	if (same(&found->stamp, &folder->refused))
 		return 0;
@@ -153,7 +167,7 @@ int files_folder_look(struct files_folder *folder, int64_t now_ns, struct files_
 	}
 	length = read_whole(fd, bytes, sizeof(bytes));
 	if (length < 0 || fstat(fd, &status) < 0)
-		return -1;
+		return errno == ESTALE ? 0 : -1;
 	/* Written to meanwhile: the stamp has to be of what was read, or it is answered twice. */
 	after = stamp_of(&status);
 	if (length == 0 || !same(&found->stamp, &after))

@@ -35,6 +35,8 @@ mediatord_libmediator_la_SOURCES = \
 	mediatord/files.h \
 	mediatord/files_folder.c \
 	mediatord/files_folder.h \
+	mediatord/files_watch.c \
+	mediatord/files_watch.h \
 	mediatord/grant.c \
 	mediatord/grant.h \
 	mediatord/histogram.h \

@@ -21,7 +21,8 @@ give_network guest
 rest PUT "/v1/vms/$guest_uuid" '{"name": "guest", "vm_id": 1, "priority": "high"}' >/dev/null
 boot_guest
 guest_network
-guest_mounts vm1 /mnt/vgpu
+# What NFS may remember, it remembers for longer than anybody waits here.
+guest_mounts vm1 /mnt/vgpu actimeo=600
 
 # The device is taken where there is one, and the folder where there is none.
 in_guest '
@@ -39,7 +40,7 @@ in_guest '
 	[ $? = 69 ] && grep -q "no vGPU" /tmp/said || { cat /tmp/said; exit 1; }
 	echo 1 >$pci/rescan
 	took pci:0000:00:1c.0' || fail "the agent took another way than it should"
-guest_mounts vm1 /mnt/vgpu
+guest_mounts vm1 /mnt/vgpu actimeo=600
 
 # The checks of vector-add.sh.
 for count in 1 1000; do
@@ -74,7 +75,7 @@ done
 echo "$answer"
 END
 guest_put "$work/old-client" /tmp/old-client
-guest_mounts vm1 /mnt/old lookupcache=positive
+guest_mounts vm1 /mnt/old actimeo=600,lookupcache=positive
 # answers PLACE BEFORE, and on standard input lines: a request, a tab, and a pattern of its answer.
 answers() {
 	local request pattern got

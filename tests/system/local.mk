@@ -4,6 +4,7 @@ SYSTEM_TESTS += \
 	tests/system/agents-share.sh \
 	tests/system/channel-owner.sh \
 	tests/system/files-nfs.sh \
+	tests/system/files-stale.sh \
 	tests/system/pci-address.sh \
 	tests/system/guest-reboot.sh \
 	tests/system/head-to-head.sh \

@@ -15,6 +15,7 @@ export_folder() {
 	EXPORT {
 		Export_Id = $1; Path = "$2"; Pseudo = "/$3"; Access_Type = RW;
 		Squash = No_Root_Squash; Protocols = 4; SecType = sys;
+		Attr_Expiration_Time = 0; # others change the folder, too, as a kernel's server sees
 		FSAL { Name = VFS; }
 	}
 	EOF
