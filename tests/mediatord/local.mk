@@ -240,7 +240,8 @@ mediatord_rest_tests = \
 mediatord_files_tests = \
 	tests/mediatord/files-hostile.sh \
 	tests/mediatord/files-polling.sh \
-	tests/mediatord/files-protocol.sh
+	tests/mediatord/files-protocol.sh \
+	tests/mediatord/files-storm.sh
 EXTRA_DIST += tests/mediatord/files-lib.bash
 dist_check_SCRIPTS += $(mediatord_rest_tests) $(mediatord_files_tests)
 if BUILD_MEDIATORD
