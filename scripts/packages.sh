@@ -14,7 +14,7 @@ packages_run="qemu-system-x86 libvirt-daemon-system libvirt-daemon-driver-qemu l
 
 # To run every test and every check of the source.
 packages_test="g++ xz-utils libcmocka-dev clang clang-format libclang-rt-14-dev cppcheck shellcheck valgrind jq
-	libxml2-utils man-db openssl socat zsh chromium chromium-driver apparmor"
+	libxml2-utils ovmf man-db openssl socat zsh chromium chromium-driver apparmor"
 
 # What scripts/qemu-headers needs.
 packages_qemu() {

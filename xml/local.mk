@@ -8,7 +8,8 @@ dist_vgpudata_DATA = xml/vgpu-metadata.rng
 vgputemplatesdir = $(vgpudatadir)/templates
 vgputemplates_DATA = \
 	xml/templates/i440fx-bios.xml \
-	xml/templates/q35-bios.xml
+	xml/templates/q35-bios.xml \
+	xml/templates/q35-uefi.xml
 CLEANFILES += $(vgputemplates_DATA)
 else
 if BUILD_HOOK
@@ -62,7 +63,8 @@ xml_vgpu_xml_LDADD = xml/libvgpuxml.la common/libcommon.la
 # The templates name the wrapper and the link where this configuration has them.
 EXTRA_DIST += \
 	xml/templates/i440fx-bios.xml.in \
-	xml/templates/q35-bios.xml.in
+	xml/templates/q35-bios.xml.in \
+	xml/templates/q35-uefi.xml.in
 xml_make_template = \
 	$(AM_V_GEN)$(MKDIR_P) xml/templates && \
 	$(SED) -e 's|@bindir''@|$(bindir)|g' -e 's|@runstatedir''@|$(runstatedir)|g' \
@@ -70,4 +72,6 @@ xml_make_template = \
 xml/templates/i440fx-bios.xml: xml/templates/i440fx-bios.xml.in Makefile
 	$(xml_make_template)
 xml/templates/q35-bios.xml: xml/templates/q35-bios.xml.in Makefile
+	$(xml_make_template)
+xml/templates/q35-uefi.xml: xml/templates/q35-uefi.xml.in Makefile
 	$(xml_make_template)

@@ -9,12 +9,12 @@ SYSTEM_TESTS += \
 	tests/system/guest-reboot.sh \
 	tests/system/head-to-head.sh \
 	tests/system/hook.sh \
-	tests/system/i440fx.sh \
 	tests/system/kill-mediator.sh \
 	tests/system/kill-qemu.sh \
 	tests/system/kill-worker.sh \
 	tests/system/latency.sh \
 	tests/system/second-qemu.sh \
+	tests/system/templates.sh \
 	tests/system/vector-add.sh
 
 EXTRA_DIST += tests/system/lib.sh tests/system/nfs.bash

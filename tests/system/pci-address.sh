@@ -103,15 +103,6 @@ check_machine() {
 check_machine q35 6f0f6c1e-5d0b-4f8f-9a57-3f0f9d7c0011 0x1c 0 1
 check_machine pc 6f0f6c1e-5d0b-4f8f-9a57-3f0f9d7c0012 0x01 7 20
 
-say "the templates"
-for template in "$VGPU_PREFIX"/share/vgpu/templates/*.xml; do
-	sed 's/<domain type="kvm">/<domain type="qemu">/' "$template" >"$work/template.xml"
-	virsh_ define --validate "$work/template.xml" || fail "$template: cannot be defined"
-	name=$("$vgpu_xml" inspect "$template" | sed -n 's/^name: //p')
-	definition "$name" | "$vgpu_xml" validate || fail "$template: does not validate"
-	virsh_ undefine "$name"
-done
-
 say "a domain without a uuid"
 "$vgpu_xml" attach --profile default "$top_srcdir/tests/xml/data/bare.xml" |
 	sed 's/type="kvm"/type="qemu"/' >"$work/bare.xml"
