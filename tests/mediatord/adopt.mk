@@ -8,6 +8,7 @@ mediatord_adopt_tests = \
 	tests/mediatord/test-adopt-serve \
 	tests/mediatord/test-adopt-turns \
 	tests/mediatord/test-adopt-version \
+	tests/mediatord/test-quotas-change \
 	tests/mediatord/test-ring-actions
 if BUILD_TESTS
 if BUILD_MEDIATORD
@@ -31,6 +32,10 @@ tests_mediatord_test_adopt_serve_LDADD = tests/mediatord/libadoptdriver.la
 tests_mediatord_test_adopt_turns_SOURCES = tests/mediatord/test-adopt-turns.c
 tests_mediatord_test_adopt_turns_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_adopt_turns_LDADD = tests/mediatord/libadoptdriver.la
+
+tests_mediatord_test_quotas_change_SOURCES = tests/mediatord/test-quotas-change.c
+tests_mediatord_test_quotas_change_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_quotas_change_LDADD = tests/mediatord/libadoptdriver.la
 
 tests_mediatord_test_adopt_resume_SOURCES = tests/mediatord/test-adopt-resume.c
 tests_mediatord_test_adopt_resume_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

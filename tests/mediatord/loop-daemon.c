@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +76,7 @@ int daemon_end(struct daemon *daemon, int sig)
 int daemon_http(struct daemon *daemon, const char *method, const char *path, const char *body,
 		char *answer, size_t size)
 {
+	bool patch = strcmp(method, "PATCH") == 0;
 	char request[1024];
 	int fd = connect_control(daemon);
 	size_t length = 0;
@@ -82,9 +84,10 @@ int daemon_http(struct daemon *daemon, const char *method, const char *path, con
 	int status = 0;
 
 	snprintf(request, sizeof(request),
-		 "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-		 "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
-		 method, path, strlen(body), body);
+		 "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s"
+		 "Content-Type: application/%s\r\nContent-Length: %zu\r\n\r\n%s",
+		 method, path, patch ? "If-Match: *\r\n" : "", patch ? "merge-patch+json" : "json",
+		 strlen(body), body);
 	assert_int_equal(write(fd, request, strlen(request)), strlen(request));
 	while (length < size - 1 && (got = read(fd, answer + length, size - 1 - length)) > 0)
 		length += (size_t)got;

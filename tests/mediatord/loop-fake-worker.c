@@ -267,6 +267,17 @@ static void yielded(void)
 	transmit(&message, sizeof(message));
 }
 
+_Noreturn static void flood(struct order *order, uint32_t what)
+{
+	for (;;) {
+		if (what)
+			want(what);
+		else
+			yielded();
+		__atomic_add_fetch(&order->flooded, 1, __ATOMIC_RELAXED);
+	}
+}
+
 static uint64_t carry_out(struct rings *rings, uint32_t kind, uint64_t argument)
 {
 	struct vgpu_grant_page *grant = rings->grant;
@@ -307,6 +318,8 @@ static uint64_t carry_out(struct rings *rings, uint32_t kind, uint64_t argument)
 		return __atomic_load_n(&grant->used_bytes, __ATOMIC_ACQUIRE);
 	case ORDER_QUOTA:
 		return grant->quota_bytes;
+	case ORDER_DEPTH:
+		return __atomic_load_n(&grant->queue_depth, __ATOMIC_RELAXED);
 	case ORDER_ECHO:
 		return argument;
 	case ORDER_DESCRIPTORS:
@@ -328,6 +341,8 @@ static uint64_t carry_out(struct rings *rings, uint32_t kind, uint64_t argument)
 	case ORDER_JOB_SINCE:
 		__atomic_store_n(&grant->job_since_ns, argument, __ATOMIC_SEQ_CST);
 		return 0;
+	case ORDER_FLOOD:
+		flood(rings->order, (uint32_t)argument);
 	case ORDER_SHRINK:
 		return ftruncate(rings->fds[3], 0) == 0;
 	default:

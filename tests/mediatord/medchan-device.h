@@ -33,6 +33,8 @@
 #define ORDER_GRANT	  18u /* answers with `grant` */
 #define ORDER_TOKENS	  19u /* answers with `tokens` */
 #define ORDER_JOB_SINCE	  20u /* sets `job_since_ns` to the argument */
+#define ORDER_DEPTH	  21u /* answers with `queue_depth` */
+#define ORDER_FLOOD	  22u /* sends WANT of the argument, or with 0 YIELDED, and never stops */
 #define ORDER_FAIL_AT_END 13u /* at the end sends FAILED, and a while later answers with 13 */
 
 /* At the start of a channel's region. */
@@ -42,6 +44,8 @@ struct order {
 	uint64_t argument;
 	uint64_t answer;
 	uint32_t answered;
+	uint32_t reserved;
+	uint64_t flooded; /* messages that ORDER_FLOOD has sent */
 };
 
 struct device {

@@ -330,6 +330,22 @@ static void a_deleted_vm_leaves_no_worker(void **state)
 	device_close(&device);
 }
 
+static void a_rings_queue_depth_changes_under_it(void **state)
+{
+	struct harness *harness = *state;
+	struct device device;
+
+	harness->vm.quotas.queue_depth = 7;
+	harness_put(harness);
+	device_open(&device, harness->link_path);
+	device_open_channel(&device, 0);
+	assert_int_equal(device_ask(&device, 0, ORDER_DEPTH, 0), 7);
+	harness->vm.quotas.queue_depth = 2;
+	harness_put(harness);
+	assert_int_equal(device_ask(&device, 0, ORDER_DEPTH, 0), 2);
+	device_close(&device);
+}
+
 /* The host has room for one window: the next has it when the worker of the last is gone. */
 static void room_on_the_host_comes_back(void **state)
 {
@@ -429,6 +445,7 @@ int main(void)
 		TEST(a_context_counts_while_it_is_there),
 		TEST(one_context_is_all_that_a_worker_has),
 		TEST(a_deleted_vm_leaves_no_worker),
+		TEST(a_rings_queue_depth_changes_under_it),
 		TEST(room_on_the_host_comes_back),
 		TEST(contexts_that_are_being_made_count),
 		TEST(contexts_that_are_gone_are_room_for_another_vm),
