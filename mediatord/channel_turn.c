@@ -46,10 +46,14 @@ static void take_back(struct channel *channel)
 		worker_wake(channel->worker);
 }
 
-/* Others wait: who has no work gives the GPU up at once, also while it sleeps. */
+/*
+ * Others wait: who has no work gives the GPU up at once, also while it sleeps. Who was granted it a
+ * moment ago has work, and its slice to begin it: who wants again and again could otherwise keep it
+ * from others for ever.
+ */
 static void contend(struct channel *channel)
 {
-	if (grant_revoke(&channel->grant))
+	if (!grant_is_fresh(&channel->grant) && grant_revoke(&channel->grant))
 		yield(channel);
 	else
 		allow(channel, true);

@@ -116,10 +116,19 @@ void grant_bound(struct grant *grant, uint32_t queue_depth, uint64_t inflight_ns
 	__atomic_store_n(&grant->page->inflight_ns, inflight_ns, __ATOMIC_RELAXED);
 }
 
+static uint64_t load(const uint64_t *place)
+{
+	return __atomic_load_n(place, __ATOMIC_RELAXED);
+}
+
 void grant_allow(struct grant *grant, bool contended)
 {
 	uint32_t bits = VGPU_GRANT_RUN | (contended ? VGPU_GRANT_CONTENDED : 0);
 
+	if (!grant_is_allowed(grant)) {
+		grant->granted_jobs = load(&grant->page->jobs);
+		grant->granted_ns = load(&grant->page->gpu_time_ns);
+	}
 	__atomic_store_n(&grant->page->grant, bits, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
@@ -130,6 +139,12 @@ bool grant_revoke(struct grant *grant)
 	/* Pairs with the worker's, between its storing `holding` and loading `grant`. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return !grant_is_held(grant);
+}
+
+bool grant_is_fresh(const struct grant *grant)
+{
+	return !grant_is_held(grant) && load(&grant->page->jobs) == grant->granted_jobs &&
+	       load(&grant->page->gpu_time_ns) == grant->granted_ns;
 }
 
 bool grant_is_allowed(const struct grant *grant)

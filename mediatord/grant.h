@@ -34,6 +34,8 @@ struct grant {
 	struct vgpu_grant_page *page; /* NULL: none */
 	struct grant_counters seen;
 	struct grant_times times;
+	/* What it said that it had done when it was granted last. */
+	uint64_t granted_jobs, granted_ns;
 };
 
 /*
@@ -62,6 +64,11 @@ void grant_allow(struct grant *grant, bool contended);
  * say YIELDED.
  */
 bool grant_revoke(struct grant *grant);
+/*
+ * Whether it has started nothing on the GPU since it was granted, as far as it says: it may be that
+ * it does not know yet.
+ */
+bool grant_is_fresh(const struct grant *grant);
 /* Whether it may start work: what this mediator, or the one before it, said last. */
 bool grant_is_allowed(const struct grant *grant);
 /* Whether it has something on the GPU, as it says; it may have been revoked since it began. */

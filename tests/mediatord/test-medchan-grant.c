@@ -76,6 +76,27 @@ static void the_worker_sees_what_is_published(void **state)
 	assert_int_equal(fixture.worker->tokens, 12);
 }
 
+static void a_grant_is_fresh_until_something_was_started_under_it(void **state)
+{
+	(void)state;
+	fixture.worker->jobs = 5;
+	grant_allow(&fixture.grant, false);
+	assert_true(grant_is_fresh(&fixture.grant));
+	fixture.worker->holding = 1;
+	assert_false(grant_is_fresh(&fixture.grant));
+	fixture.worker->jobs = 6;
+	fixture.worker->holding = 0;
+	assert_false(grant_is_fresh(&fixture.grant));
+	/* Others wait now: that is no new grant. */
+	grant_allow(&fixture.grant, true);
+	assert_false(grant_is_fresh(&fixture.grant));
+	assert_true(grant_revoke(&fixture.grant));
+	grant_allow(&fixture.grant, true);
+	assert_true(grant_is_fresh(&fixture.grant));
+	fixture.worker->gpu_time_ns = 1;
+	assert_false(grant_is_fresh(&fixture.grant));
+}
+
 static void who_holds_the_gpu_keeps_it_after_a_revocation(void **state)
 {
 	(void)state;
@@ -204,6 +225,7 @@ int main(void)
 		TEST(times_are_counted_once_and_over_a_wrap),
 		TEST(the_sums_of_times_grow_no_faster_than_time),
 		TEST(a_job_cannot_have_begun_in_the_future),
+		TEST(a_grant_is_fresh_until_something_was_started_under_it),
 		TEST(who_holds_the_gpu_keeps_it_after_a_revocation),
 		TEST(nobody_can_change_its_size),
 		TEST(the_worker_sees_what_is_published),
