@@ -244,7 +244,7 @@ static uint32_t check_quotas(const struct vm *vm, uint64_t bytes, bool *wait)
 /* Whether a worker may be started now, as far as their number in a time goes. */
 static bool start_allowed(struct vm *vm, int64_t now)
 {
-	int64_t earliest = pace_earliest(&vm->channels.pace);
+	int64_t earliest = pace_earliest(&vm->channels.pace, &pace_starts);
 
 	if (earliest <= now)
 		return true;
@@ -308,7 +308,7 @@ static uint32_t try_start(struct channel *channel)
 		return VGPU_ERR_WINDOW_LIMIT;
 	}
 	ledger_reserve(&vm->channels.window, channel->region.bytes, 0);
-	pace_start(&vm->channels.pace, now);
+	pace_count(&vm->channels.pace, &pace_starts, now);
 	if (start_worker(channel, &err) < 0) {
 		vm_log(vm, VGPU_LOG_ERROR, "channel %u: %s", channel->number, err->message);
 		channel_unschedule(channel);

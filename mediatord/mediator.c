@@ -205,6 +205,9 @@ static void due(void *opaque, struct timer *timer)
 	case TIMER_WORKER_END:
 		worker_due(timer->owner);
 		break;
+	case TIMER_WORKER_LISTEN:
+		worker_listen_due(timer->owner);
+		break;
 	case TIMER_KEEPER:
 		keeper_due(timer->owner);
 		break;

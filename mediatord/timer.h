@@ -19,6 +19,7 @@ enum timer_kind {
 	TIMER_WARM,	       /* struct warm: a warm worker may have to be started or ended */
 	TIMER_WORKER_START,    /* struct worker: it has not become ready */
 	TIMER_WORKER_END,      /* struct worker: it was killed and is still there */
+	TIMER_WORKER_LISTEN,   /* struct worker: what it sends may be read again */
 	TIMER_KEEPER,	       /* struct keeper_client: connect, or send what is owed */
 };
 

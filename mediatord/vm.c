@@ -216,11 +216,12 @@ void vm_want_worker(struct vm *vm)
 			       "it starts another");
 		return;
 	}
-	if (pace_earliest(&vm->pace) > now) {
-		timer_set(loop_timers(vm->mediator->loop), &vm->start, pace_earliest(&vm->pace));
+	if (pace_earliest(&vm->pace, &pace_starts) > now) {
+		timer_set(loop_timers(vm->mediator->loop), &vm->start,
+			  pace_earliest(&vm->pace, &pace_starts));
 		return;
 	}
-	pace_start(&vm->pace, now);
+	pace_count(&vm->pace, &pace_starts, now);
 	placement_prepare(vm);
 	if (sched_channel_add(sched, vm->config.vm_id, vm->config.vm_id, &gpu) < 0) {
 		vm_log_always(vm, VGPU_LOG_ERROR, "cannot schedule its worker: %s",

@@ -76,6 +76,7 @@ struct vm {
 	bool start_failed;	/* the last could not be started */
 	struct pace pace;	/* of starts: a reset ends the worker, and a guest can have many */
 	struct timer start;	/* one that is wanted may be started */
+	struct pace messages;	/* of all its workers */
 	uint64_t context;
 	char gpu_name[VGPU_GPU_NAME_BYTES]; /* of the last ready worker */
 

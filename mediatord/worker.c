@@ -16,6 +16,9 @@
 /* What one wake-up takes of one worker, so that one that floods does not hold up the others. */
 #define PACKETS_AT_ONCE 16
 
+/* For how long nobody listens to one whose VM's workers sent too much: 50 messages' worth. */
+#define HUSH_NS VGPU_NS_PER_MS
+
 void worker_log_event(const struct worker *worker, int level, const char *event, const char *format,
 		      ...)
 {
@@ -91,6 +94,7 @@ void worker_kill(struct worker *worker)
 	if (worker->state == WORKER_ENDING)
 		return;
 	loop_remove(worker->mediator->loop, &worker->source);
+	timer_cancel(loop_timers(worker->mediator->loop), &worker->listen);
 	worker->state = WORKER_ENDING;
 	worker->timer.kind = TIMER_WORKER_END;
 	timer_set(loop_timers(worker->mediator->loop), &worker->timer,
@@ -457,13 +461,36 @@ static const char *handle(struct worker *worker, const union vgpu_worker_message
 	}
 }
 
+/*
+ * Whether what it sends waits, since its VM's workers have sent too much. What it does not get rid
+ * of holds up nobody but itself; what is to be taken from it is taken through its grant page.
+ */
+static bool is_hushed(struct worker *worker, int64_t now_ns)
+{
+	if (!worker->vm || pace_earliest(&worker->vm->messages, &pace_messages) <= now_ns)
+		return false;
+	loop_remove(worker->mediator->loop, &worker->source);
+	timer_set(loop_timers(worker->mediator->loop), &worker->listen, now_ns + HUSH_NS);
+	return true;
+}
+
+void worker_listen_due(struct worker *worker)
+{
+	if (worker_listen(worker) < 0)
+		tell_lost(worker, strerror(errno));
+}
+
 void worker_readable(struct worker *worker)
 {
+	int64_t now_ns = vgpu_now_ns();
+
 	for (int i = 0; i < PACKETS_AT_ONCE && worker->state != WORKER_ENDING; i++) {
 		union vgpu_worker_message message;
 		const char *fault;
 		ssize_t length;
 
+		if (is_hushed(worker, now_ns))
+			return;
 		length = vgpu_packet_receive(control_socket(worker), &message, sizeof(message),
 					     NULL, 0, NULL);
 		if (length < 0 && errno == EAGAIN)
@@ -472,6 +499,8 @@ void worker_readable(struct worker *worker)
 			tell_lost(worker, "it ended");
 			return;
 		}
+		if (worker->vm)
+			pace_count(&worker->vm->messages, &pace_messages, now_ns);
 		fault = length < 0 ? "a message that is too long"
 				   : handle(worker, &message, (size_t)length);
 		if (fault) {

@@ -57,6 +57,7 @@ struct worker {
 	uint32_t gpu;
 	struct source *source; /* of the control socket; NULL where nobody listens any more */
 	struct timer timer;    /* of the start, then of the end */
+	struct timer listen;   /* it sent too much: nobody listens until then */
 	int64_t start_ns;
 	char gpu_name[VGPU_GPU_NAME_BYTES]; /* once it is prepared */
 	struct ledger memory;		    /* its part of what the VM holds */
@@ -130,6 +131,7 @@ int worker_listen(struct worker *worker);
 /* Its control socket has packets, or it closed it. */
 void worker_readable(struct worker *worker);
 void worker_due(struct worker *worker);
+void worker_listen_due(struct worker *worker);
 
 /* From keeper_client.h. */
 void worker_spawned(void *owner);

@@ -11,6 +11,8 @@
 #include "mediatord/warm.h"
 #include "mediatord/worker.h"
 
+#define WORKER_TIMERS 2
+
 /* Closes what is still there: what the keeper was given is -1. */
 static void close_all(int (*fds)[VGPU_KEEPER_FDS])
 {
@@ -114,7 +116,7 @@ static void free_worker(struct worker **worker)
 	if ((*worker)->context)
 		pools_context_release(&(*worker)->mediator->pools, (*worker)->gpu);
 	loop_remove((*worker)->mediator->loop, &(*worker)->source);
-	timers_unreserve(loop_timers((*worker)->mediator->loop), 1);
+	timers_unreserve(loop_timers((*worker)->mediator->loop), WORKER_TIMERS);
 	record_free(&(*worker)->record);
 	grant_free(&(*worker)->grant);
 	free(*worker);
@@ -126,12 +128,13 @@ static struct worker *new_worker(struct mediator *mediator)
 {
 	struct worker *made = calloc(1, sizeof(*made));
 
-	if (!made || timers_reserve(loop_timers(mediator->loop), 1) < 0) {
+	if (!made || timers_reserve(loop_timers(mediator->loop), WORKER_TIMERS) < 0) {
 		free(made);
 		return NULL;
 	}
 	made->mediator = mediator;
 	made->timer = (struct timer){ .kind = TIMER_WORKER_START, .owner = made };
+	made->listen = (struct timer){ .kind = TIMER_WORKER_LISTEN, .owner = made };
 	return made;
 }
 
@@ -270,5 +273,6 @@ void worker_leave(struct worker *worker)
 	*place = worker->next;
 	worker->process->owner = NULL;
 	timer_cancel(loop_timers(worker->mediator->loop), &worker->timer);
+	timer_cancel(loop_timers(worker->mediator->loop), &worker->listen);
 	free_worker(&worker);
 }
