@@ -92,6 +92,7 @@ mediatord_libmediator_la_SOURCES = \
 	mediatord/worker.c \
 	mediatord/worker.h \
 	mediatord/worker_protocol.h \
+	mediatord/worker_log.c \
 	mediatord/worker_start.c
 mediatord_libmediator_la_CPPFLAGS = $(AM_CPPFLAGS) $(mediatord_paths)
 mediatord_libmediator_la_LIBADD = \
