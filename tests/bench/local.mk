@@ -35,7 +35,7 @@ tests_bench_rest_client_LDADD = guest-agent/libagent.la common/libcommon.la
 
 EXTRA_DIST += tests/bench/rest tests/bench/rings
 EXTRA_DIST += tests/bench/native.jq
-EXTRA_DIST += tests/bench/contention_plot.py tests/bench/pin.bash tests/bench/svg.py
+EXTRA_DIST += tests/bench/contention_client.py tests/bench/contention_plot.py tests/bench/pin.bash tests/bench/svg.py
 dist_check_SCRIPTS += \
 	tests/bench/contention \
 	tests/bench/head-to-head \

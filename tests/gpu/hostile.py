@@ -6,7 +6,7 @@ import os
 import signal
 import time
 
-from stack import (GIB, MIB, Background, Job, check, say, skipped, stable, wait_for)
+from stack import (GIB, MIB, Background, Job, check, driver_gpus, say, skipped, stable, wait_for)
 
 # A dead process's channel: found by its guest's daemon within 2 s, and its worker, which a kernel
 # may keep from ending by itself, killed 2 s later.
@@ -189,21 +189,53 @@ def measure_opening(stack, uuid, figures):
             ", ".join(f"{value:.1f}" for value in times) + " ms")
 
 
-def check_placement(stack, uuids, gpus):
-    """Two channels that hold memory are on two GPUs, where there are two."""
-    if len(gpus.devices) < 2:
-        skipped.append("placement over several GPUs: this host has one")
-        return
-    before = [gpus.used_of(index) for index in range(2)]
-    tenants = [stack.tenant(uuid, "hold", str(GIB)) for uuid in uuids]
-    for tenant in tenants:
-        tenant.stdout.readline()
-    rise = [gpus.used_of(index) - old for index, old in enumerate(before)]
-    check(all(value >= GIB for value in rise), "two channels are on two GPUs",
-          f"{rise[0] // MIB} and {rise[1] // MIB} MiB more in use")
-    for tenant in tenants:
+# What is charged comes in blocks of so much (docs/device-spec.md, Memory).
+GRANULE = 2 * MIB
+# What a context is taken to cost where mediatord.conf does not say (context-memory).
+STATED_CONTEXT = 526 * MIB
+
+
+def charged_and_taken(stack, uuid, arguments):
+    """What the VM is charged with for a tenant that waits, and its worker's memory by the driver; None
+    where the driver does not say."""
+    tenant = stack.tenant(uuid, *arguments)
+    try:
+        line = tenant.stdout.readline()
+        if line.strip() != "ready":
+            raise RuntimeError(f"tenant {arguments[0]}: {line}")
+        channel = stack.rest("GET", f"/v1/vms/{uuid}")["channels"][0]
+        taken = [process["memory_bytes"]
+                 for gpu in driver_gpus(f"{stack.folder}/bin/vgpu-gpuinfo").values()
+                 for process in gpu["processes"] or [] if process["pid"] == channel["worker_pid"]]
+        return channel["memory_used_bytes"], taken[0] if taken else None
+    finally:
         tenant.send_signal(signal.SIGKILL)
         tenant.wait()
+        wait_for("its channel is gone",
+                 lambda: not stack.rest("GET", f"/v1/vms/{uuid}")["channels"], 30)
+
+
+def check_charges(stack, uuid):
+    """No tenant has more of a GPU than it is charged with, beside its context."""
+    rows = [("1 byte", ("hold", "1")), ("3 MiB", ("hold", str(3 * MIB))),
+            ("512 MiB and a byte", ("hold", str(512 * MIB + 1))), ("2 GiB", ("hold", str(2 * GIB))),
+            ("a module", ("poke", f"{stack.work}/guest.ptx", f"{stack.work}/never"))]
+    context = None
+    print(f"{'what is held':<22}{'charged':>10}{'NVML':>10}{'difference':>12}  MiB")
+    for what, arguments in rows:
+        charged, taken = charged_and_taken(stack, uuid, arguments)
+        if taken is None:
+            skipped.append("charges beside NVML's figures: it has none of our processes")
+            return
+        print(f"{what:<22}{charged / MIB:>10.2f}{taken / MIB:>10.2f}"
+              f"{(taken - charged) / MIB:>12.2f}", flush=True)
+        if context is None:
+            context = taken - charged
+            check(context <= STATED_CONTEXT, "a context takes no more than is stated",
+                  f"{context / MIB:.2f} of {STATED_CONTEXT // MIB} MiB")
+            continue
+        check(taken - context <= charged + GRANULE, f"{what}: NVML says no more than was charged",
+              f"{(taken - context - charged) / MIB:.2f} MiB more, beside the context")
 
 
 def start_daemon(guest):

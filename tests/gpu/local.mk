@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# For a host with an NVIDIA GPU: tests/gpu/run, and with guests tests/gpu/guest. Built by
-# `make check` everywhere, run by nobody there.
+# For a host with an NVIDIA GPU: tests/gpu/run, and with guests tests/gpu/guest; with several GPUs
+# tests/gpu/several. Built by `make check` everywhere; only the last is run there, on software GPUs.
 if BUILD_TESTS
 if BUILD_MEDIATORD
 check_PROGRAMS += tests/gpu/backend-check tests/gpu/worker-check
@@ -11,7 +11,10 @@ dist_check_SCRIPTS += \
 	tests/gpu/all \
 	tests/gpu/guest \
 	tests/gpu/pack \
-	tests/gpu/run
+	tests/gpu/run \
+	tests/gpu/several \
+	tests/gpu/several.sh
+TESTS += tests/gpu/several.sh
 EXTRA_DIST += \
 	tests/host.py \
 	tests/gpu/guest.cu \

@@ -3,6 +3,7 @@
 
 import array
 import ctypes
+import json
 import os
 import random
 import subprocess
@@ -41,6 +42,12 @@ def output(result, what):
     if result.returncode != 0:
         raise RuntimeError(f"{what}: {result.returncode} {result.stderr}{result.stdout}")
     return result.stdout
+
+
+def driver_gpus(gpuinfo):
+    """What the driver says of each GPU, by the program that the mediator asks it with."""
+    result = subprocess.run([gpuinfo], capture_output=True, text=True, timeout=60)
+    return {gpu["index"]: gpu for gpu in json.loads(output(result, gpuinfo))["gpus"]}
 
 
 class Gpus:
