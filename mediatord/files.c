@@ -35,7 +35,7 @@
 /* An answer that cannot be written is tried again after so long. */
 #define RETRY_NS (200 * VGPU_NS_PER_MS)
 
-/* What an operator has to mend is said so often. */
+/* What an operator has to mend is said so often: a guest can make some of it happen. */
 #define COMPLAIN_NS (60 * VGPU_NS_PER_SECOND)
 
 /* For a file system that hangs. */
@@ -51,8 +51,8 @@ struct folder {
 	int64_t period_ns;
 	int64_t last_request_ns;
 	int64_t last_fruitless_ns;
-	bool failing; /* to write its answer; said in the log */
-	bool stale;   /* what the descriptor stood for is gone on its server */
+	int64_t complain_ns; /* when a failure to answer may be said in the log again */
+	bool stale;	     /* what the descriptor stood for is gone on its server */
 	enum {
 		FOLDER_IDLE,
 		FOLDER_ASKED,	 /* the loop has its call */
@@ -312,14 +312,14 @@ static void publish(struct folder *folder)
 
 	if (files_folder_answer(&folder->disk, folder->answer, folder->answer_length) < 0) {
 		folder->stale = errno == ESTALE;
-		if (!folder->failing)
+		if (now >= folder->complain_ns) {
 			vgpu_log_warning("files-dir: cannot answer in %s: %s; trying again",
 					 folder->name, strerror(errno));
-		folder->failing = true;
+			folder->complain_ns = now + COMPLAIN_NS;
+		}
 		folder->due_ns = now + RETRY_NS;
 		return;
 	}
-	folder->failing = false;
 	files_folder_settle(&folder->disk, &folder->found.stamp);
 	folder->state = FOLDER_IDLE;
 	/* Where changes are told, another request shows by itself. */

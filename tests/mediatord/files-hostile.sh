@@ -17,6 +17,12 @@ still_serves() {
 	rm -rf "${folder:?}"/*
 }
 
+# Whether all requests so far were answered, though not in the folder.
+taken_by_vm() {
+	[ "$(vm '.counters | .requests == .completed + .failed')" = true ] &&
+		[ "$(vm .counters.requests)" -gt "$requests_before" ]
+}
+
 # is_refused WORD: what is in request.txt is refused, and the reason holds this word.
 is_refused() {
 	wait_for 60 test -s "$folder/response.txt" || { fail "no answer that says '$1'"; return; }
@@ -87,6 +93,18 @@ rm -r "$folder/response.txt" "$folder/.response.new"
 wait_for 60 test -s "$folder/response.txt" || fail "the answer did not come after all"
 [ "$(cat "$folder/response.txt")" = 3 ] || fail "1 + 2 is $(cat "$folder/response.txt")"
 still_serves
+
+# A guest cannot fill the log by that.
+for _ in 1 2 3 4 5; do
+	requests_before=$(vm .counters.requests)
+	mkdir -p "$folder/.response.new/in the way"
+	echo A:2:7:1:2 >"$folder/request.txt"
+	wait_for 60 taken_by_vm || fail "the request was not taken"
+	rm -r "$folder/.response.new"
+	wait_for 60 test -s "$folder/response.txt" || fail "the answer did not come after all"
+	rm "$folder/response.txt"
+done
+[ "$(grep -c "cannot answer in vm7" "$dir/mediator.log")" -lt 5 ] || fail "each failure is logged"
 
 # No room for the answer: it waits until there is some.
 if command -v prlimit >/dev/null; then
