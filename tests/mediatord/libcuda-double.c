@@ -199,8 +199,8 @@ cuda_error cuDeviceGetCount(int *count)
 	const char *visible = getenv("CUDA_VISIBLE_DEVICES");
 
 	ENTER();
-	/* One of the host's, which has many. */
-	*count = visible && *visible && visible[strspn(visible, "0123456789")] == '\0';
+	/* One of the host's, which has ten. */
+	*count = visible && strlen(visible) == 1 && strspn(visible, "0123456789") == 1;
 	return CUDA_ERROR_NONE;
 }
 
