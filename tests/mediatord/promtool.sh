@@ -25,6 +25,12 @@ done
 expect 0 "" promtool check metrics <"$dir/metrics"
 [ -z "$said" ] || fail "promtool: $said"
 expect 0 "SUCCESS" promtool check rules "$top_srcdir/data/vgpu-alerts.yaml"
+# The Grafana dashboard's questions are PromQL: they are looked at as rules.
+jq '[.. | .expr? // empty] | to_entries |
+	{groups: [{name: "dashboard", rules: map({alert: "panel\(.key)", expr: .value})}]}' \
+	"$top_srcdir/data/vgpu-dashboard.json" >"$dir/dashboard.yaml"
+expect 0 "SUCCESS: " promtool check rules "$dir/dashboard.yaml"
+[[ $said != *": 0 rules"* ]] || fail "the dashboard asks nothing"
 cp "$top_srcdir/data/vgpu-alerts.yaml" "$top_srcdir/tests/mediatord/alerts.yaml" "$dir"
 expect 0 "SUCCESS" promtool test rules "$dir/alerts.yaml"
 finish
