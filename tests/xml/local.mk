@@ -3,7 +3,6 @@ xml_tests = \
 	tests/xml/bad-input.sh \
 	tests/xml/corpus.sh \
 	tests/xml/golden.sh \
-	tests/xml/help.sh \
 	tests/xml/in-place.sh \
 	tests/xml/reattach.sh \
 	tests/xml/refusals.sh \
