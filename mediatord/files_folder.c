@@ -77,11 +77,11 @@ static int refresh(const struct files_folder *folder)
 }
 
 /*
- * Opens request.txt for reading and writing. A path first: to open a device or a FIFO may do
- * something, and between a look by name and the opening by name the guest can put one there.
- * Returns 0 with *fd, which is -1 where *fault says why not; or -1 with errno.
+ * Opens request.txt to read or to write (O_RDONLY, O_WRONLY). A path first: to open a device or a
+ * FIFO may do something, and between a look by name and the opening by name the guest can put one
+ * there. Returns 0 with *fd, which is -1 where *fault says why not; or -1 with errno.
  */
-static int open_request(const struct files_folder *folder, struct stat *status, int *fd,
+static int open_request(const struct files_folder *folder, int access, struct stat *status, int *fd,
 			const char **fault)
 {
 	VGPU_AUTO_CLOSE int path = open_beneath(folder->fd, VGPU_FILE_REQUEST, O_PATH);
@@ -104,7 +104,7 @@ static int open_request(const struct files_folder *folder, struct stat *status, 
 	if (*fault)
 		return 0;
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", path);
-	*fd = open(name, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	*fd = open(name, access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	return *fd < 0 ? -1 : 0;
 }
 
@@ -155,8 +155,11 @@ int files_folder_look(struct files_folder *folder, int64_t now_ns, struct files_
 	*look = FILES_NOTHING;
 	if (refresh(folder) < 0)
 		return -1;
-	/* ESTALE: over NFS, another took its place just now. */
-	if (open_request(folder, &status, &fd, &found->fault) < 0)
+	/*
+	 * Not for writing: the kernel would tell of its closing, and one look would lead to the
+	 * next. ESTALE: over NFS, another took its place just now.
+	 */
+	if (open_request(folder, O_RDONLY, &status, &fd, &found->fault) < 0)
 		return errno == ENOENT || errno == ESTALE ? 0 : -1;
 	found->stamp = stamp_of(&status);
 	if (same(&found->stamp, &folder->refused))
@@ -244,7 +247,7 @@ void files_folder_settle(struct files_folder *folder, const struct files_stamp *
 	struct stat status;
 	const char *fault;
 
-	if (open_request(folder, &status, &fd, &fault) < 0 || fault) {
+	if (open_request(folder, O_WRONLY, &status, &fd, &fault) < 0 || fault) {
 		folder->refused = *stamp;
 		return;
 	}

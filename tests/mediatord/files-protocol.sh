@@ -88,6 +88,16 @@ mv "$folder/new" "$folder/request.txt"
 wait_for 60 test -s "$folder/response.txt" || fail "a request that was renamed was not seen"
 [ "$(cat "$folder/response.txt")" = 42 ] || fail "20 + 22 is $(cat "$folder/response.txt")"
 
+# With nothing to do it does nothing: what it does to a folder wakes it no more than once.
+woken() {
+	cat /proc/"$mediator_pid"/task/*/status | awk '/^voluntary_ctxt/ { sum += $2 } END { print sum }'
+}
+sleep 0.2
+before=$(woken)
+sleep 2 # the time that is looked at
+after=$(woken)
+[ $((after - before)) -lt 500 ] || fail "woken $((after - before)) times in 2 s without requests"
+
 # The VM's limits hold here, too.
 put_vm "$uuid" '{"vm_id":7,"priority":"high","quotas":{"requests_per_second":1,"burst":1}}'
 says() {
