@@ -13,8 +13,8 @@ packages_run="qemu-system-x86 libvirt-daemon-system libvirt-daemon-driver-qemu l
 	busybox-static python3 curl iproute2 util-linux procps"
 
 # To run every test and every check of the source.
-packages_test="g++ xz-utils libcmocka-dev clang clang-format libclang-rt-14-dev cppcheck shellcheck valgrind jq
-	libxml2-utils ovmf man-db openssl socat zsh chromium chromium-driver apparmor"
+packages_test="git g++ xz-utils libcmocka-dev clang clang-format libclang-rt-14-dev cppcheck shellcheck valgrind jq
+	libxml2-utils ovmf man-db openssl socat zsh chromium chromium-driver apparmor debhelper dh-apparmor"
 
 # What scripts/qemu-headers needs.
 packages_qemu() {

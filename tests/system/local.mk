@@ -36,7 +36,8 @@ SYSTEM_ENVIRONMENT = \
 	VGPU_BINDIR='$(bindir)' \
 	VGPU_SBINDIR='$(sbindir)' \
 	VGPU_PKGLIBEXECDIR='$(pkglibexecdir)' \
-	VGPU_HOOKSDIR='$(libvirthooksdir)'
+	VGPU_HOOKSDIR='$(libvirthooksdir)' \
+	VGPU_QEMU_HEADERS='$(QEMU_HEADERS)'
 
 .PHONY: system-setup
 system-setup: all tests/system/channel-holder$(EXEEXT) tests/bench/head-to-head-client$(EXEEXT)
