@@ -194,13 +194,34 @@ cuda_error cuGetErrorName(cuda_error error, const char **name)
 	return CUDA_ERROR_NONE;
 }
 
+/* What no worker may load the driver without: MPS and the cache of kernels are shared by tenants.
+ */
+static bool environment_is_right(void)
+{
+	static const char *const variables[][2] = {
+		{ "CUDA_MPS_PIPE_DIRECTORY", "/nonexistent/vgpu" },
+		{ "CUDA_CACHE_DISABLE", "1" },
+		{ "CUDA_DEVICE_ORDER", "PCI_BUS_ID" },
+		{ "CUDA_MODULE_LOADING", "EAGER" },
+	};
+
+	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
+		const char *value = getenv(variables[i][0]);
+
+		if (!value || strcmp(value, variables[i][1]) != 0)
+			return false;
+	}
+	return true;
+}
+
 cuda_error cuDeviceGetCount(int *count)
 {
 	const char *visible = getenv("CUDA_VISIBLE_DEVICES");
 
 	ENTER();
 	/* One of the host's, which has ten. */
-	*count = visible && strlen(visible) == 1 && strspn(visible, "0123456789") == 1;
+	*count = environment_is_right() && visible && strlen(visible) == 1 &&
+		 strspn(visible, "0123456789") == 1;
 	return CUDA_ERROR_NONE;
 }
 
