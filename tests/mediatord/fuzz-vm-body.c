@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void fuzz_router(const uint8_t *data, size_t size)
 {
-	static const char *const methods[] = { "GET", "PUT", "DELETE", "POST" };
+	static const char *const methods[] = { "GET", "HEAD", "PUT", "PATCH", "DELETE", "POST" };
 	char *path = calloc(1, size + 1);
 	struct rest_target target;
 	int status;
@@ -27,7 +27,7 @@ static void fuzz_router(const uint8_t *data, size_t size)
 	if (!path)
 		return;
 	memcpy(path, data, size);
-	status = rest_route(methods[size % 4], path, &target);
+	status = rest_route(methods[size % 6], path, &target);
 	if (status == 0 ? target.route >= REST_ROUTES : (status == 405) != (target.allow != NULL))
 		abort();
 	free(path);
