@@ -160,6 +160,20 @@ int action_pools(struct control *control, struct pool_use *uses, size_t count,
 }
 
 /* On the loop. */
+static int end(struct mediator *mediator, void *argument, struct vgpu_error **err)
+{
+	(void)argument;
+	(void)err;
+	loop_stop(mediator->loop);
+	return 0;
+}
+
+int action_end(struct control *control, struct vgpu_error **err)
+{
+	return control_call(control, end, NULL, err);
+}
+
+/* On the loop. */
 static int answer(struct mediator *mediator, void *argument, struct vgpu_error **err)
 {
 	(void)mediator;

@@ -47,6 +47,9 @@ int action_release(struct control *control, const uint8_t uuid[16], struct vgpu_
 int action_pools(struct control *control, struct pool_use *uses, size_t count,
 		 struct vgpu_error **err);
 
+/* Has the loop end, as a signal does. Returns 0, or -1 and err (ESHUTDOWN: it has). */
+int action_end(struct control *control, struct vgpu_error **err);
+
 /* Returns 0 as soon as the loop answers, or -1 and err. */
 int action_ping(struct control *control, struct vgpu_error **err);
 

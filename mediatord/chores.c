@@ -137,6 +137,22 @@ static void reload(struct chores *chores)
 			"%s was read anew", parts->path);
 }
 
+/* Clients get their answers from a mediator that serves still. */
+static void end(struct chores *chores)
+{
+	if (chores->parts.notify)
+		chores->parts.notify("STOPPING=1\nSTATUS=Shutting down");
+	rest_drain(chores->parts.rest);
+	action_end(chores->parts.control, NULL);
+}
+
+static bool was_asked(int event_fd)
+{
+	uint64_t count;
+
+	return read(event_fd, &count, sizeof(count)) == sizeof(count);
+}
+
 /* A loop that hangs does not answer, and then the service manager hears nothing. */
 static void report_life(struct chores *chores)
 {
@@ -151,12 +167,17 @@ static void *run(void *opaque)
 	int timeout = half > 0 && half < IDLE_MS ? (int)half : IDLE_MS;
 
 	while (!atomic_load(&chores->stopping)) {
-		struct pollfd poll_fd = { .fd = chores->parts.reload_fd, .events = POLLIN };
-		uint64_t count;
+		struct pollfd poll_fds[] = {
+			{ .fd = chores->parts.reload_fd, .events = POLLIN },
+			{ .fd = chores->parts.end_fd, .events = POLLIN },
+		};
 
-		if (poll(&poll_fd, 1, timeout) > 0 &&
-		    read(chores->parts.reload_fd, &count, sizeof(count)) == sizeof(count) &&
-		    !atomic_load(&chores->stopping))
+		poll(poll_fds, 2, timeout);
+		if (atomic_load(&chores->stopping))
+			break;
+		if (was_asked(chores->parts.end_fd))
+			end(chores);
+		else if (was_asked(chores->parts.reload_fd))
 			reload(chores);
 		report_life(chores);
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the mediator does beside serving: it reads its configuration anew when it is told to, and
- * tells the service manager that its loop answers. A thread does it, which may wait for the disk.
+ * What the mediator does beside serving: it reads its configuration anew when it is told to, has
+ * clients answered before it ends, and tells the service manager that its loop answers. A thread
+ * does it, which may wait for the disk.
  */
 #ifndef VGPU_MEDIATORD_CHORES_H
 #define VGPU_MEDIATORD_CHORES_H
@@ -10,6 +11,7 @@
 #include "mediatord/config.h"
 #include "mediatord/control.h"
 #include "mediatord/registry.h"
+#include "mediatord/rest.h"
 
 struct chores;
 
@@ -20,7 +22,9 @@ struct chores_parts {
 	struct config *config; /* that is in force */
 	struct control *control;
 	struct registry *registry;
-	int reload_fd; /* an eventfd: the configuration is to be read anew */
+	struct rest *rest;
+	/* Eventfds: the configuration is to be read anew; the mediator is to end. */
+	int reload_fd, end_fd;
 	/* Tells the service manager; NULL: nobody. */
 	void (*notify)(const char *state);
 	int64_t watchdog_ns; /* within so long it wants to hear "WATCHDOG=1"; 0: it does not */

@@ -200,6 +200,7 @@ static int serve(struct config *config, const struct options *options, struct vg
 	VGPU_CLEANUP(gpus_close) struct gpus *gpus = NULL;
 	VGPU_CLEANUP(rest_stop) struct rest *rest = NULL;
 	VGPU_AUTO_CLOSE int reload_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	VGPU_AUTO_CLOSE int end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	VGPU_CLEANUP(chores_stop) struct chores *chores = NULL;
 	struct chores_parts chores_parts;
 	VGPU_CLEANUP(files_stop) struct files *files = NULL;
@@ -229,14 +230,16 @@ static int serve(struct config *config, const struct options *options, struct vg
 	};
 	if (rest_start(&parts, &rest, err) < 0)
 		return -1;
-	mediator_on_reload(mediator, reload_fd);
+	mediator_on_signals(mediator, reload_fd, end_fd);
 	chores_parts = (struct chores_parts){
 		.path = config_path(options),
 		.may_lack = !options->config,
 		.config = config,
 		.control = mediator_control(mediator),
 		.registry = registry,
+		.rest = rest,
 		.reload_fd = reload_fd,
+		.end_fd = end_fd,
 		.notify = notify,
 		.watchdog_ns = watchdog_ns(),
 	};
@@ -250,7 +253,6 @@ static int serve(struct config *config, const struct options *options, struct vg
 	notify("READY=1\nSTATUS=Serving links and REST");
 	vgpu_log_info("serving %s", config->control_socket);
 	rc = mediator_run(mediator, err);
-	notify("STOPPING=1\nSTATUS=Shutting down");
 	return rc;
 }
 

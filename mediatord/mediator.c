@@ -120,15 +120,25 @@ static void idle(void *opaque)
 	mediator_schedule(opaque);
 }
 
-/* Another thread reads the configuration: the disk may be slow. */
-static void ask_for_reload(const struct mediator *mediator)
+/* Another thread does what may take a while. Returns false where there is none. */
+static bool ask(int event_fd)
 {
 	const uint64_t one = 1;
 	/* Fails only where the counter is full: it was asked already. */
-	ssize_t written =
-		mediator->reload_fd < 0 ? 0 : write(mediator->reload_fd, &one, sizeof(one));
+	ssize_t written = event_fd < 0 ? 0 : write(event_fd, &one, sizeof(one));
 
 	(void)written;
+	return event_fd >= 0;
+}
+
+/* Who waits for an answer is to get it first, unless somebody is in a hurry. */
+static void end(struct mediator *mediator)
+{
+	bool asked = !mediator->ending && ask(mediator->end_fd);
+
+	mediator->ending = true;
+	if (!asked)
+		loop_stop(mediator->loop);
 }
 
 static void handle_signals(struct mediator *mediator)
@@ -138,12 +148,12 @@ static void handle_signals(struct mediator *mediator)
 	while (read(mediator->signal_fd, &info, sizeof(info)) == sizeof(info))
 		switch (info.ssi_signo) {
 		case SIGHUP:
-			ask_for_reload(mediator);
+			ask(mediator->reload_fd);
 			break;
 		default:
 			vgpu_log_info("%s: shutting down",
 				      info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
-			loop_stop(mediator->loop);
+			end(mediator);
 		}
 }
 
@@ -287,6 +297,7 @@ int mediator_new(const struct config *config, struct mediator **mediator, struct
 	made->config = config;
 	made->signal_fd = -1;
 	made->reload_fd = -1;
+	made->end_fd = -1;
 	made->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	made->privileged = geteuid() == 0;
 	/* More than any earlier mediator can have given since the host was booted. */
@@ -397,9 +408,10 @@ void mediator_tell(struct mediator *mediator, struct event_feed *feed)
 	mediator->feed = feed;
 }
 
-void mediator_on_reload(struct mediator *mediator, int reload_fd)
+void mediator_on_signals(struct mediator *mediator, int reload_fd, int end_fd)
 {
 	mediator->reload_fd = reload_fd;
+	mediator->end_fd = end_fd;
 }
 
 struct control *mediator_control(struct mediator *mediator)

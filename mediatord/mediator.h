@@ -27,7 +27,8 @@ struct mediator {
 	struct pools pools;
 	struct control *control;
 	struct event_feed *feed; /* or NULL */
-	int reload_fd;		 /* an eventfd that SIGHUP goes to; -1: none */
+	int reload_fd, end_fd;	 /* eventfds that signals go to; -1: none */
+	bool ending;		 /* one came that ends it */
 	struct keeper_client *keeper;
 	struct keeper_settings keeper_settings;
 	struct source *signals;
@@ -72,8 +73,11 @@ int mediator_run(struct mediator *mediator, struct vgpu_error **err);
 /* Where events go from now on; the caller's, to live as long. Before it runs. */
 void mediator_tell(struct mediator *mediator, struct event_feed *feed);
 
-/* An eventfd that is written to upon SIGHUP; the caller's. Before it runs. */
-void mediator_on_reload(struct mediator *mediator, int reload_fd);
+/*
+ * Eventfds that are written to upon SIGHUP, and upon the first SIGTERM or SIGINT: it serves then
+ * until action_end(), or the next of these. The caller's. Before it runs.
+ */
+void mediator_on_signals(struct mediator *mediator, int reload_fd, int end_fd);
 
 /* What other threads speak to. */
 struct control *mediator_control(struct mediator *mediator);

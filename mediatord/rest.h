@@ -34,6 +34,12 @@ struct rest_parts {
 int rest_start(const struct rest_parts *parts, struct rest **rest, struct vgpu_error **err);
 
 /*
+ * Removes the socket and waits until every request that came was answered, 2 s at most: for the end
+ * of a mediator whose loop still runs. Not from a thread that serves REST.
+ */
+void rest_drain(struct rest *rest);
+
+/*
  * Removes the socket, waits for the requests under way, and frees *rest. These wait for the loop:
  * it must still run, or have ended so that control.h's calls fail. NULL is fine.
  */

@@ -213,6 +213,8 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, struct rest
 					reply->authenticate);
 	if (reply->retry_after)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, reply->retry_after);
+	if (reply->is_last)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	if (reply->location[0])
 		MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, reply->location);
 	if (reply->etag[0])
@@ -246,7 +248,8 @@ static void handle(struct rest *rest, struct MHD_Connection *connection,
 static enum MHD_Result answer(struct rest *rest, struct MHD_Connection *connection,
 			      struct exchange *exchange)
 {
-	struct rest_reply reply = { .content_type = REST_JSON };
+	struct rest_reply reply = { .content_type = REST_JSON,
+				    .is_last = atomic_load(&rest->draining) };
 
 	if (exchange->refused)
 		reply_refused(exchange, &reply);
@@ -367,6 +370,7 @@ enum MHD_Result rest_access(void *opaque, struct MHD_Connection *connection, con
 		exchange = begin(face, connection, method, url);
 		if (!exchange)
 			return MHD_NO;
+		atomic_fetch_add(&face->rest->requests, 1);
 		*context = exchange;
 		bad_head = rest_head_refusal(connection, version, &exchange->bad_head);
 		if (bad_head)
@@ -393,14 +397,15 @@ enum MHD_Result rest_access(void *opaque, struct MHD_Connection *connection, con
 void rest_completed(void *opaque, struct MHD_Connection *connection, void **context,
 		    enum MHD_RequestTerminationCode why)
 {
+	const struct rest_face *face = opaque;
 	struct exchange *exchange = *context;
 
-	(void)opaque;
 	(void)connection;
 	(void)why;
 	*context = NULL;
 	if (!exchange)
 		return;
+	atomic_fetch_sub(&face->rest->requests, 1);
 	free(exchange->what);
 	free(exchange->body);
 	free(exchange);

@@ -17,6 +17,7 @@
 
 #include <microhttpd.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include <jansson.h>
@@ -51,6 +52,9 @@ struct rest {
 	struct rest_face local_face, remote_face;
 	struct MHD_Daemon *local;  /* on the control socket */
 	struct MHD_Daemon *remote; /* on TCP; or NULL */
+	int local_fd;		   /* that MHD listens on */
+	atomic_uint requests;	   /* that came and were not answered */
+	atomic_bool draining;	   /* no connection is kept */
 	char *socket_path;	   /* removed at the end, if it is still ours */
 	unsigned long long socket_device, socket_inode;
 	struct rest_streams *streams;
@@ -84,6 +88,7 @@ struct rest_reply {
 	const char *allow;	  /* for 405 */
 	const char *authenticate; /* for 401 */
 	const char *retry_after;  /* seconds, for 429 */
+	bool is_last;		  /* on its connection */
 	char location[96];	  /* for 201; or "" */
 	char etag[VM_ETAG_BYTES]; /* or "" */
 };

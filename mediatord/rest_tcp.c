@@ -91,8 +91,8 @@ int rest_start_tcp(struct rest *rest, struct vgpu_error **err)
 		MHD_OPTION_PER_IP_CONNECTION_LIMIT, PER_ADDRESS_MAX,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REST_CONNECTION_BYTES,
 		MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_NOTIFY_COMPLETED,
-		rest_completed, NULL, MHD_OPTION_UNESCAPE_CALLBACK, rest_keep_escapes, NULL,
-		MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+		rest_completed, &rest->remote_face, MHD_OPTION_UNESCAPE_CALLBACK, rest_keep_escapes,
+		NULL, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
 	if (!rest->remote)
 		return vgpu_error_set(err, errno ? errno : EIO,
 				      "cannot start the HTTP server on %s; are tls-certificate "
