@@ -232,6 +232,7 @@ mediatord_rest_tests = \
 	tests/mediatord/rest-heads.sh \
 	tests/mediatord/rest-idle-clients.sh \
 	tests/mediatord/rest-shutdown.sh \
+	tests/mediatord/service-notify.sh \
 	tests/mediatord/rest-openapi.sh \
 	tests/mediatord/rest-durable.sh \
 	tests/mediatord/rest-socket.sh \
