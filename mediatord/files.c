@@ -310,7 +310,8 @@ static void publish(struct folder *folder)
 {
 	int64_t now = vgpu_now_ns();
 
-	if (files_folder_answer(&folder->disk, folder->answer, folder->answer_length) < 0) {
+	if (files_folder_answer(&folder->disk, &folder->found.stamp, folder->answer,
+				folder->answer_length) < 0) {
 		folder->stale = errno == ESTALE;
 		if (now >= folder->complain_ns) {
 			vgpu_log_warning("files-dir: cannot answer in %s: %s; trying again",
@@ -320,7 +321,6 @@ static void publish(struct folder *folder)
 		folder->due_ns = now + RETRY_NS;
 		return;
 	}
-	files_folder_settle(&folder->disk, &folder->found.stamp);
 	folder->state = FOLDER_IDLE;
 	/* Where changes are told, another request shows by itself. */
 	folder->due_ns = now + folder->period_ns;

@@ -216,31 +216,12 @@ static int give(int folder, int fd)
 	return fchmod(fd, 0644);
 }
 
-int files_folder_answer(const struct files_folder *folder, const char *line, size_t length)
-{
-	VGPU_AUTO_CLOSE int fd = -1;
-
-	/* An earlier mediator's, or the guest's: not to be written through. */
-	if (unlinkat(folder->fd, NEW_RESPONSE, 0) < 0 && errno != ENOENT &&
-	    unlinkat(folder->fd, NEW_RESPONSE, AT_REMOVEDIR) < 0)
-		return -1;
-	fd = openat(folder->fd, NEW_RESPONSE, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-		    0600);
-	if (fd < 0)
-		return -1;
-	/* A file system over a network may tell only then that it is full. */
-	if (write_whole(fd, line, length) < 0 || give(folder->fd, fd) < 0 || fsync(fd) < 0 ||
-	    renameat(folder->fd, NEW_RESPONSE, folder->fd, VGPU_FILE_RESPONSE) < 0) {
-		int saved = errno;
-
-		unlinkat(folder->fd, NEW_RESPONSE, 0);
-		errno = saved;
-		return -1;
-	}
-	return 0;
-}
-
-void files_folder_settle(struct files_folder *folder, const struct files_stamp *stamp)
+/*
+ * Empties the request that was found, unless it is another by now. Before its answer is there:
+ * after it, the next one may be written at any moment, also in place, and would be lost with this
+ * one.
+ */
+static void empty_request(struct files_folder *folder, const struct files_stamp *stamp)
 {
 	VGPU_AUTO_CLOSE int fd = -1;
 	struct files_stamp now;
@@ -256,4 +237,36 @@ void files_folder_settle(struct files_folder *folder, const struct files_stamp *
 		return;
 	if (ftruncate(fd, 0) < 0)
 		folder->refused = *stamp;
+}
+
+/* Removes what cannot be the answer, and returns -1 with errno as it was. */
+static int discard(const struct files_folder *folder)
+{
+	int saved = errno;
+
+	unlinkat(folder->fd, NEW_RESPONSE, 0);
+	errno = saved;
+	return -1;
+}
+
+int files_folder_answer(struct files_folder *folder, const struct files_stamp *request,
+			const char *line, size_t length)
+{
+	VGPU_AUTO_CLOSE int fd = -1;
+
+	/* An earlier mediator's, or the guest's: not to be written through. */
+	if (unlinkat(folder->fd, NEW_RESPONSE, 0) < 0 && errno != ENOENT &&
+	    unlinkat(folder->fd, NEW_RESPONSE, AT_REMOVEDIR) < 0)
+		return -1;
+	fd = openat(folder->fd, NEW_RESPONSE, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		    0600);
+	if (fd < 0)
+		return -1;
+	/* A file system over a network may tell only then that it is full. */
+	if (write_whole(fd, line, length) < 0 || give(folder->fd, fd) < 0 || fsync(fd) < 0)
+		return discard(folder);
+	empty_request(folder, request);
+	if (renameat(folder->fd, NEW_RESPONSE, folder->fd, VGPU_FILE_RESPONSE) < 0)
+		return discard(folder);
+	return 0;
 }

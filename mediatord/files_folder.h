@@ -59,12 +59,11 @@ int files_folder_look(struct files_folder *folder, int64_t now_ns, struct files_
 		      enum files_look *look);
 
 /*
- * Puts an answer in place, whole: whoever reads it reads all of it. Returns 0, or -1 with errno and
- * an older answer as it was.
+ * Empties the request that was found, unless it is another by now, and puts its answer in place,
+ * whole: whoever reads it reads all of it. Returns 0, or -1 with errno and an older answer as it
+ * was.
  */
-int files_folder_answer(const struct files_folder *folder, const char *line, size_t length);
-
-/* Empties the request that was found, unless it is another by now. */
-void files_folder_settle(struct files_folder *folder, const struct files_stamp *stamp);
+int files_folder_answer(struct files_folder *folder, const struct files_stamp *request,
+			const char *line, size_t length);
 
 #endif

@@ -4,7 +4,7 @@
 # that all of it is counted and limited as any other request.
 # shellcheck source=tests/mediatord/files-lib.bash
 . "${top_srcdir:?see tests/README.md}/tests/mediatord/files-lib.bash"
-need curl jq
+need curl jq python3
 mkdir "$tree/vm8" "$tree/vm07" "$tree/vm" "$tree/other"
 start_files
 
@@ -87,6 +87,29 @@ echo A:2:7:20:22 >"$folder/new"
 mv "$folder/new" "$folder/request.txt"
 wait_for 60 test -s "$folder/response.txt" || fail "a request that was renamed was not seen"
 [ "$(cat "$folder/response.txt")" = 42 ] || fail "20 + 22 is $(cat "$folder/response.txt")"
+
+# A client that writes its next request in place the moment that the answer is there loses none.
+cat >"$dir/eager" <<'END'
+import os, sys, time
+
+os.chdir(sys.argv[1])
+for i in range(int(sys.argv[2])):
+    try:
+        os.unlink("response.txt")
+    except FileNotFoundError:
+        pass
+    with open("request.txt", "w") as file:
+        file.write(f"A:2:7:{i}:1\n")
+    end = time.monotonic() + 60
+    while not os.path.exists("response.txt"):
+        if time.monotonic() > end:
+            sys.exit(f"{i} + 1 is not answered: {open('request.txt').read()!r}")
+    with open("response.txt") as file:
+        answer = file.read()
+    if answer != f"{i + 1}\n":
+        sys.exit(f"{i} + 1 is {answer!r}")
+END
+said=$(python3 "$dir/eager" "$folder" 2000 2>&1) || fail "$said"
 
 # With nothing to do it does nothing: what it does to a folder wakes it no more than once.
 woken() {
