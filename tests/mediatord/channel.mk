@@ -83,6 +83,8 @@ tests_mediatord_test_channel_index_LDADD = mediatord/worker/libworker.la $(CMOCK
 
 tests_mediatord_test_channel_order_SOURCES = \
 	tests/mediatord/guest-ring.h \
+	tests/mediatord/served-channel.c \
+	tests/mediatord/served-channel.h \
 	tests/mediatord/test-channel-order.c
 tests_mediatord_test_channel_order_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_channel_order_LDADD = mediatord/worker/libworker.la $(CMOCKA_LIBS) -lpthread
@@ -93,6 +95,8 @@ tests_mediatord_test_channel_grant_LDADD = tests/mediatord/libchanneldriver.la
 
 tests_mediatord_test_channel_grant_gpu_SOURCES = \
 	tests/mediatord/guest-ring.h \
+	tests/mediatord/served-channel.c \
+	tests/mediatord/served-channel.h \
 	tests/mediatord/test-channel-grant-gpu.c
 tests_mediatord_test_channel_grant_gpu_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_channel_grant_gpu_LDADD = tests/mediatord/libcudafixture.la -lpthread
@@ -107,6 +111,8 @@ noinst_PROGRAMS += tests/mediatord/fuzz-channel
 FUZZ_TARGETS += tests/mediatord/fuzz-channel
 endif
 endif
-tests_mediatord_fuzz_channel_SOURCES = tests/mediatord/fuzz-channel.c
+tests_mediatord_fuzz_channel_SOURCES = \
+	tests/mediatord/fuzz-channel.c \
+	tests/mediatord/fuzz-input.h
 tests_mediatord_fuzz_channel_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_mediatord_fuzz_channel_LDADD = mediatord/worker/libworker.la

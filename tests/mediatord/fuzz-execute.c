@@ -12,53 +12,12 @@
 #include <string.h>
 
 #include "mediatord/worker/execute.h"
+#include "tests/mediatord/fuzz-input.h"
 #include "tests/mediatord/request-maker.h"
 
-#define QUOTA	     (UINT64_C(1) << 20)
 #define POINTERS_MAX 16
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct input {
-	const uint8_t *data;
-	size_t size;
-};
-
-static uint64_t take(struct input *input, size_t bytes)
-{
-	uint64_t value = 0;
-
-	if (bytes > input->size)
-		bytes = input->size;
-	memcpy(&value, input->data, bytes);
-	input->data += bytes;
-	input->size -= bytes;
-	return value;
-}
-
-static int reserve(void *opaque, uint64_t bytes, struct vgpu_error **err)
-{
-	uint64_t *held = opaque;
-
-	(void)err;
-	if (bytes == 0)
-		abort();
-	if (bytes > QUOTA - *held)
-		return 0;
-	*held += bytes;
-	return 1;
-}
-
-static int release(void *opaque, uint64_t bytes, struct vgpu_error **err)
-{
-	uint64_t *held = opaque;
-
-	(void)err;
-	if (bytes == 0 || bytes > *held)
-		abort();
-	*held -= bytes;
-	return 0;
-}
 
 static void check_response(const struct execution *execution)
 {

@@ -3,21 +3,17 @@
  * The grant where work stays on the GPU for a while: the loop of a worker in a thread, over the
  * cuda backend and a double of the driver whose work takes the time that a test says.
  */
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include <cmocka.h>
 
 #include "common/clock.h"
-#include "mediatord/worker/serve.h"
 #include "tests/mediatord/cuda-fixture.h"
-#include "tests/mediatord/guest-ring.h"
+#include "tests/mediatord/served-channel.h"
 
 #define ENTRIES	     VGPU_RING_ENTRIES_MIN
 #define WINDOW_BYTES (UINT64_C(64) << 20)
@@ -29,22 +25,10 @@
 static struct double_control *control;
 static struct fixture_ledger ledger;
 static struct backend *backend;
-static struct server server;
-static struct mediator_socket mediator;
-static struct guest_ring ring;
+static struct served_channel served;
 static struct vgpu_grant_page page;
-static int other_end;
 static unsigned int wants, yields;
-static pthread_t thread;
-static struct vgpu_error *reason;
 static uint64_t memory, function, tags, opened;
-
-static void *serve(void *unused)
-{
-	(void)unused;
-	server_run(&server, &reason);
-	return NULL;
-}
 
 static void await(bool (*condition)(void), const char *what)
 {
@@ -63,7 +47,7 @@ static struct vgpu_completion next(void)
 	int64_t deadline_ns = vgpu_now_ns() + PATIENCE_NS;
 	struct vgpu_completion completion;
 
-	while (!guest_ring_poll(&ring, &completion)) {
+	while (!guest_ring_poll(&served.ring, &completion)) {
 		if (vgpu_now_ns() > deadline_ns)
 			fail_msg("no completion in time");
 		usleep(10);
@@ -75,21 +59,21 @@ static struct vgpu_completion next(void)
 static void submit(struct vgpu_submission submission)
 {
 	submission.tag = ++tags;
-	while (!guest_ring_has_room(&ring))
+	while (!guest_ring_has_room(&served.ring))
 		usleep(10);
-	guest_ring_submit(&ring, &submission);
+	guest_ring_submit(&served.ring, &submission);
 }
 
 /* Stores the second first: a worker that sees the one sees both. */
 static void submit_together(const struct vgpu_submission *first,
 			    const struct vgpu_submission *second)
 {
-	ring.submitted++;
-	guest_ring_store(&ring, second);
-	ring.submitted -= 2;
-	guest_ring_store(&ring, first);
-	ring.submitted++;
-	guest_ring_notify(&ring);
+	served.ring.submitted++;
+	guest_ring_store(&served.ring, second);
+	served.ring.submitted -= 2;
+	guest_ring_store(&served.ring, first);
+	served.ring.submitted++;
+	guest_ring_notify(&served.ring);
 }
 
 static uint64_t call(uint16_t opcode, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
@@ -121,7 +105,7 @@ static void open_channel(void)
 	static const char name[] = "vadd_i32";
 	uint64_t module = call(VGPU_RING_MODULE_BUILTIN, 0, 0, 0, 0);
 
-	memcpy(ring.window, name, sizeof(name));
+	memcpy(served.ring.window, name, sizeof(name));
 	function = call(VGPU_RING_MODULE_FUNCTION, module, 0, sizeof(name) - 1, 0);
 	memory = call(VGPU_RING_MEM_ALLOC, MEMORY_BYTES, 0, 0, 0);
 	opened = __atomic_load_n(&control->started, __ATOMIC_ACQUIRE);
@@ -129,33 +113,15 @@ static void open_channel(void)
 
 static int begin_on(long processors)
 {
-	const uint64_t bytes = vgpu_ring_window_offset(ENTRIES) + WINDOW_BYTES;
-	void *region = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	int pair[2];
-
-	assert_ptr_not_equal(region, MAP_FAILED);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	control = fixture_double();
 	backend = fixture_open(&ledger, UINT64_MAX);
 	page = (struct vgpu_grant_page){ .grant = VGPU_GRANT_RUN, .tokens = VGPU_GRANT_NO_LIMIT };
 	control->allowed = &page.holding;
 	wants = yields = 0;
-	other_end = pair[0];
-	mediator = (struct mediator_socket){ .fd = pair[1] };
-	server = (struct server){
-		.mediator = &mediator,
-		.doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
-		.completion = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
-		.channel = { .backend = backend,
-			     .mediator = &ledger.ledger,
-			     .grant = &page,
-			     .window = (uint8_t *)region + vgpu_ring_window_offset(ENTRIES),
-			     .window_bytes = WINDOW_BYTES },
-	};
-	server_init(&server, region, ENTRIES, processors);
-	guest_ring_init(&ring, region, ENTRIES, server.doorbell, server.completion);
-	assert_int_equal(channel_open(&server.channel, NULL), 0);
-	assert_int_equal(pthread_create(&thread, NULL, serve, NULL), 0);
+	served_begin(
+		&served,
+		&(struct channel){ .backend = backend, .mediator = &ledger.ledger, .grant = &page },
+		ENTRIES, WINDOW_BYTES, processors);
 	open_channel();
 	return 0;
 }
@@ -179,16 +145,8 @@ static int end(void **state)
 	/* Never was work started that the mediator could not see. */
 	assert_true(control->forbidden == 0);
 	__atomic_store_n(&control->hung, 0, __ATOMIC_RELEASE);
-	close(other_end);
-	pthread_join(thread, NULL);
-	assert_int_equal(reason->status, EPIPE);
-	vgpu_error_free(&reason);
-	channel_close(&server.channel);
+	served_end(&served);
 	backend->ops->close(&backend);
-	close(server.mediator->fd);
-	close(server.doorbell);
-	close(server.completion);
-	munmap(ring.control, vgpu_ring_window_offset(ENTRIES) + WINDOW_BYTES);
 	return 0;
 }
 
@@ -196,7 +154,7 @@ static void receive(void)
 {
 	union vgpu_worker_message message;
 
-	while (recv(other_end, &message, sizeof(message), MSG_DONTWAIT) > 0) {
+	while (recv(served.mediator, &message, sizeof(message), MSG_DONTWAIT) > 0) {
 		if (message.header.type == VGPU_WORKER_WANT)
 			wants++;
 		else if (message.header.type == VGPU_WORKER_YIELDED)
@@ -219,7 +177,8 @@ static void wake(void)
 		.header = { .type = VGPU_WORKER_WAKE, .length = sizeof(message) },
 	};
 
-	assert_int_equal(send(other_end, &message, sizeof(message), MSG_NOSIGNAL), sizeof(message));
+	assert_int_equal(send(served.mediator, &message, sizeof(message), MSG_NOSIGNAL),
+			 sizeof(message));
 }
 
 static uint64_t load(const uint64_t *word)
@@ -395,7 +354,7 @@ static void a_large_copy_yields_between_its_pieces(void **state)
 	if (getenv("VGPU_TEST_SLOW"))
 		skip();
 	for (uint64_t i = 0; i < UINT64_C(40) << 20; i += 8)
-		memcpy(ring.window + i, &i, 8);
+		memcpy(served.ring.window + i, &i, 8);
 	page.inflight_ns = 10 * MS;
 	control->copy_ns = MS;
 	control->ahead_ns = 0;
@@ -414,7 +373,7 @@ static void a_large_copy_yields_between_its_pieces(void **state)
 	wake();
 	AWAIT(yielded);
 	assert_in_range(load(&page.bytes_in) - seen, 1 << 20, 39 << 20);
-	assert_false(guest_ring_waiting(&ring));
+	assert_false(guest_ring_waiting(&served.ring));
 	set_grant(VGPU_GRANT_RUN);
 	wake();
 	next();
@@ -422,11 +381,11 @@ static void a_large_copy_yields_between_its_pieces(void **state)
 	assert_true(load(&page.bytes_in) - seen == 40 << 20);
 	assert_true(load(&page.jobs) == jobs + 21);
 	assert_in_range(control->ahead_ns, MS, 15 * MS);
-	memset(ring.window, 0, 40 << 20);
+	memset(served.ring.window, 0, 40 << 20);
 	call(VGPU_RING_COPY_DTOH, 0, memory, 40 << 20, 0);
 	call(VGPU_RING_CONTEXT_SYNCHRONIZE, 0, 0, 0, 0);
 	for (uint64_t i = 0; i < UINT64_C(40) << 20; i += 8)
-		assert_memory_equal(ring.window + i, &i, 8);
+		assert_memory_equal(served.ring.window + i, &i, 8);
 }
 
 static void a_copy_onto_itself_is_not_divided(void **state)
@@ -492,7 +451,7 @@ static void work_never_runs_where_it_was_revoked(void **state)
 		set_grant(round % 3 ? VGPU_GRANT_RUN : VGPU_GRANT_RUN | VGPU_GRANT_CONTENDED);
 		wake();
 		for (unsigned int i = 0; i < 1 + round % 7; i++)
-			if (guest_ring_has_room(&ring))
+			if (guest_ring_has_room(&served.ring))
 				submit(launch_on(i % 2 ? stream : 0));
 		/* In some rounds surely with work there, in the others at any moment. */
 		if (round % 4 == 0)
@@ -516,7 +475,7 @@ static void work_never_runs_where_it_was_revoked(void **state)
 		for (int i = 0; i < 20; i++)
 			(void)load(&page.submissions);
 		assert_true(load(&control->started) == before);
-		while (guest_ring_poll(&ring, &completion))
+		while (guest_ring_poll(&served.ring, &completion))
 			assert_int_equal(completion.status, 0);
 	}
 	assert_true(revoked_while_held > 0);

@@ -4,21 +4,16 @@
  * with them. The cpu backend's work always has ended, so the worker's loop runs here, in a thread,
  * over a backend that says so when the test wants it to.
  */
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
 
 #include <cmocka.h>
 
 #include "common/clock.h"
 #include "mediatord/worker/backend.h"
-#include "mediatord/worker/serve.h"
-#include "tests/mediatord/guest-ring.h"
+#include "tests/mediatord/served-channel.h"
 
 #define ENTRIES	     512u /* more than the worker keeps waits */
 #define WINDOW_BYTES 4096u
@@ -29,13 +24,9 @@ static uint64_t context_queries;
 
 static struct backend_ops ops;
 static struct backend backend;
-static struct server server;
-static struct guest_ring ring;
+static struct served_channel served;
 static struct vgpu_grant_page grant;
-static struct mediator_socket worker_end;
-static int mediator, next_stream, next_event;
-static pthread_t thread;
-static struct vgpu_error *reason;
+static int next_stream, next_event;
 
 static void set(uint32_t *what, cuda_error error)
 {
@@ -100,22 +91,9 @@ static cuda_error register_window(struct backend *unused, void *memory, uint64_t
 	return CUDA_ERROR_NONE;
 }
 
-static void *serve(void *unused)
-{
-	(void)unused;
-	server_run(&server, &reason);
-	return NULL;
-}
-
 static int begin(void **state)
 {
-	const uint64_t bytes = vgpu_ring_window_offset(ENTRIES) + WINDOW_BYTES;
-	void *region = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	int pair[2];
-
 	(void)state;
-	assert_ptr_not_equal(region, MAP_FAILED);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	ops = (struct backend_ops){ .name = "test",
 				    .context_take = take,
 				    .window_register = register_window,
@@ -132,37 +110,15 @@ static int begin(void **state)
 	memset(events, 0, sizeof(events));
 	context = 0;
 	next_stream = next_event = 0;
-	mediator = pair[0];
-	worker_end = (struct mediator_socket){ .fd = pair[1] };
-	server = (struct server){
-		.mediator = &worker_end,
-		.doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
-		.completion = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
-		.channel = { .backend = &backend,
-			     .grant = &grant,
-			     .window = (uint8_t *)region + vgpu_ring_window_offset(ENTRIES),
-			     .window_bytes = WINDOW_BYTES },
-	};
-	server_init(&server, region, ENTRIES, 2);
-	guest_ring_init(&ring, region, ENTRIES, server.doorbell, server.completion);
-	assert_int_equal(channel_open(&server.channel, NULL), 0);
-	assert_int_equal(pthread_create(&thread, NULL, serve, NULL), 0);
+	served_begin(&served, &(struct channel){ .backend = &backend, .grant = &grant }, ENTRIES,
+		     WINDOW_BYTES, 2);
 	return 0;
 }
 
-/* Ends the mediator's side, and the loop with it. */
 static int end(void **state)
 {
 	(void)state;
-	close(mediator);
-	pthread_join(thread, NULL);
-	assert_int_equal(reason->status, EPIPE);
-	vgpu_error_free(&reason);
-	channel_close(&server.channel);
-	close(worker_end.fd);
-	close(server.doorbell);
-	close(server.completion);
-	munmap(ring.control, vgpu_ring_window_offset(ENTRIES) + WINDOW_BYTES);
+	served_end(&served);
 	return 0;
 }
 
@@ -172,7 +128,7 @@ static void submit(uint16_t opcode, uint64_t argument, uint64_t tag)
 						    .tag = tag,
 						    .argument = { argument } };
 
-	guest_ring_submit(&ring, &submission);
+	guest_ring_submit(&served.ring, &submission);
 }
 
 static struct vgpu_completion next(void)
@@ -180,7 +136,7 @@ static struct vgpu_completion next(void)
 	int64_t deadline_ns = vgpu_now_ns() + 10 * VGPU_NS_PER_SECOND;
 	struct vgpu_completion completion;
 
-	while (!guest_ring_poll(&ring, &completion)) {
+	while (!guest_ring_poll(&served.ring, &completion)) {
 		if (vgpu_now_ns() > deadline_ns)
 			fail_msg("no completion within 10 s");
 		usleep(10);
@@ -205,7 +161,7 @@ static uint64_t make(uint16_t opcode)
 static void expect_nothing(void)
 {
 	usleep(10000);
-	assert_false(guest_ring_waiting(&ring));
+	assert_false(guest_ring_waiting(&served.ring));
 }
 
 static void they_complete_as_their_work_ends(void **state)
@@ -255,7 +211,7 @@ static void a_silent_error_comes_with_the_first_that_ends(void **state)
 	set(&streams[2], CUDA_ERROR_NOT_READY);
 	submit(VGPU_RING_STREAM_SYNCHRONIZE, first, 1);
 	submit(VGPU_RING_STREAM_SYNCHRONIZE, second, 2);
-	guest_ring_submit(&ring, &silent);
+	guest_ring_submit(&served.ring, &silent);
 	submit(VGPU_RING_NOP, 0, 3);
 	expect(3, CUDA_ERROR_NONE);
 	set(&streams[2], CUDA_ERROR_NONE);

@@ -125,6 +125,7 @@ tests_mediatord_fuzz_cuda_image_LDADD = mediatord/worker/libworker.la
 
 tests_mediatord_fuzz_execute_SOURCES = \
 	tests/mediatord/fuzz-execute.c \
+	tests/mediatord/fuzz-input.h \
 	tests/mediatord/request-maker.h
 tests_mediatord_fuzz_execute_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_mediatord_fuzz_execute_LDADD = mediatord/worker/libworker.la
