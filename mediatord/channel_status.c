@@ -58,12 +58,19 @@ bool channels_sample(struct vm *vm)
 	return news;
 }
 
-/* The device's registers show what is done: while it is there, somebody may look. */
+/*
+ * The device's registers show what is done: while it is there, somebody may look. All VMs with
+ * channels that do nothing are looked at together: however many they are, they wake the mediator
+ * once in SAMPLE_LAST_NS.
+ */
 static void sample_again(struct vm *vm, int64_t interval_ns)
 {
+	int64_t due_ns = vgpu_now_ns() + interval_ns;
+
+	if (interval_ns == SAMPLE_LAST_NS)
+		due_ns -= due_ns % SAMPLE_LAST_NS;
 	vm->channels.sample_interval_ns = interval_ns;
-	timer_set(loop_timers(vm->mediator->loop), &vm->channels.sample,
-		  vgpu_now_ns() + interval_ns);
+	timer_set(loop_timers(vm->mediator->loop), &vm->channels.sample, due_ns);
 }
 
 void channels_sample_soon(struct vm *vm)

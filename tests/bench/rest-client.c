@@ -9,9 +9,9 @@
  *       none: reads a second, their p99 in ms, and reads for each second of process PID's time
  *   patch SOCKET VMS COUNT
  *       PATCHes one after the other: p99 in ms
- *   idle FOLDER VMS SECONDS PID
- *       connects so many devices: percent of a processor that process PID takes in twice that
- *       time, and the bytes that it grew by a VM
+ *   idle FOLDER VMS SECONDS PID [channels]
+ *       connects so many devices, and opens a channel of each: percent of a processor that process
+ *       PID takes in twice that time, and the bytes that it grew by a VM
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,14 +23,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/link.h"
 #include "common/packet.h"
+#include "common/ring.h"
 #include "guest-agent/agent/percentile.h"
 
 #define CONNECTIONS 32
@@ -132,20 +135,13 @@ static double p99_ms(void)
 /* Seconds of processor time that a process and its threads took. */
 static double process_seconds(const char *pid)
 {
-	char path[64], line[1024], *after;
-	unsigned long user, system;
-	FILE *file;
+	struct timespec used;
+	clockid_t clock;
 
-	snprintf(path, sizeof(path), "/proc/%s/stat", pid);
-	file = fopen(path, "re");
-	if (!file || !fgets(line, sizeof(line), file))
-		die(path);
-	fclose(file);
-	after = strrchr(line, ')');
-	if (!after || sscanf(after + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-			     &user, &system) != 2)
-		die(path);
-	return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+	errno = clock_getcpuclockid((pid_t)strtol(pid, NULL, 10), &clock);
+	if (errno || clock_gettime(clock, &used) < 0)
+		die("cannot read a process's time");
+	return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
 }
 
 static double process_bytes(const char *pid)
@@ -238,38 +234,75 @@ static const char *weight(unsigned int n)
 	return text;
 }
 
-static void connect_devices(const char *folder, unsigned int vms, double seconds, const char *pid)
+/* A device of that VM; returns its link. */
+static int connect_device(const char *folder, unsigned int vm)
 {
-	struct vgpu_link_hello hello = {
+	const struct vgpu_link_hello hello = {
 		.header = { .type = VGPU_MSG_HELLO, .length = sizeof(hello) },
 		.version = VGPU_LINK_VERSION,
 		.vectors = VGPU_MSIX_VECTORS,
 		.window_bytes = WINDOW,
 	};
+	int window = memfd_create("vgpu-bench", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	union vgpu_link_message message;
+	char path[108], uuid[37];
+	int fd;
+
+	uuid_of(vm, uuid);
+	snprintf(path, sizeof(path), "%s/%s.sock", folder, uuid);
+	fd = connect_to(path, SOCK_SEQPACKET);
+	if (window < 0 || ftruncate(window, (off_t)WINDOW) < 0 ||
+	    fcntl(window, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 ||
+	    vgpu_packet_send(fd, &hello, sizeof(hello), &window, 1) < 0)
+		die("cannot say HELLO");
+	close(window);
+	if (recv(fd, &message, sizeof(message), 0) <= 0 || message.header.type != VGPU_MSG_WELCOME)
+		die("no WELCOME");
+	return fd;
+}
+
+static void open_channel(int fd)
+{
+	const struct vgpu_link_reset reset = {
+		.header = { .type = VGPU_MSG_RESET, .length = sizeof(reset) },
+	};
+	const struct vgpu_link_open open = {
+		.header = { .type = VGPU_MSG_OPEN, .length = sizeof(open) },
+		.serial = 1,
+		.window_bytes = 4096,
+		.entries = VGPU_RING_ENTRIES_MIN,
+	};
+	int fds[2] = { eventfd(0, EFD_CLOEXEC), eventfd(0, EFD_CLOEXEC) };
+	union vgpu_link_message message;
+
+	if (vgpu_packet_send(fd, &reset, sizeof(reset), NULL, 0) < 0 ||
+	    vgpu_packet_send(fd, &open, sizeof(open), fds, 2) < 0)
+		die("cannot open a channel");
+	close(fds[0]);
+	close(fds[1]);
+	do
+		if (recv(fd, &message, sizeof(message), 0) <= 0)
+			die("no OPENED");
+	while (message.header.type != VGPU_MSG_OPENED);
+	if (message.opened.error_code)
+		die("a channel is refused");
+}
+
+static void connect_devices(const char *folder, unsigned int vms, double seconds, const char *pid,
+			    bool channels)
+{
 	double bytes = process_bytes(pid), before;
 
 	for (unsigned int vm = 0; vm < vms; vm++) {
-		int window = memfd_create("vgpu-bench", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-		char path[108], uuid[37];
-		union vgpu_link_message message;
-		int fd;
+		int fd = connect_device(folder, vm);
 
-		uuid_of(vm, uuid);
-		snprintf(path, sizeof(path), "%s/%s.sock", folder, uuid);
-		fd = connect_to(path, SOCK_SEQPACKET);
-		if (window < 0 || ftruncate(window, (off_t)WINDOW) < 0 ||
-		    fcntl(window, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 ||
-		    vgpu_packet_send(fd, &hello, sizeof(hello), &window, 1) < 0)
-			die("cannot say HELLO");
-		close(window);
-		if (recv(fd, &message, sizeof(message), 0) <= 0 ||
-		    message.header.type != VGPU_MSG_WELCOME)
-			die("no WELCOME");
+		if (channels)
+			open_channel(fd);
 	}
 	poll(NULL, 0, 2000);
 	before = process_seconds(pid);
 	poll(NULL, 0, (int)(seconds * 1000));
-	printf("%.2f\n", (process_seconds(pid) - before) / seconds * 100);
+	printf("%.3f\n", (process_seconds(pid) - before) / seconds * 100);
 	bytes = process_bytes(pid) - bytes;
 	printf("%.0f\n", bytes > 0 ? bytes / vms : 0);
 }
@@ -292,9 +325,9 @@ int main(int argc, char **argv)
 			   (unsigned int)strtoul(argv[3], NULL, 10),
 			   (unsigned int)strtoul(argv[4], NULL, 10));
 		printf("%.3f\n", p99_ms());
-	} else if (argc == 6 && strcmp(argv[1], "idle") == 0) {
+	} else if ((argc == 6 || argc == 7) && strcmp(argv[1], "idle") == 0) {
 		connect_devices(argv[2], (unsigned int)strtoul(argv[3], NULL, 10),
-				2 * strtod(argv[4], NULL), argv[5]);
+				2 * strtod(argv[4], NULL), argv[5], argc == 7);
 	} else {
 		fprintf(stderr, "see the beginning of rest-client.c\n");
 		return EXIT_FAILURE;

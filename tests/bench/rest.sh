@@ -11,7 +11,7 @@ need curl jq
 for key in reads_per_s read_p99_ms read_all_ms patch_p99_ms; do
 	[ "$(jq ".$key > 0" "$dir/json")" = true ] || fail "$key: $(cat "$dir/json")"
 done
-for key in reads_per_core_s idle_cpu_percent bytes_per_vm; do
+for key in reads_per_core_s idle_cpu_percent bytes_per_vm idle_channels_cpu_percent; do
 	[ "$(jq ".$key >= 0" "$dir/json")" = true ] || fail "$key: $(cat "$dir/json")"
 done
 type=number

@@ -365,6 +365,7 @@ mediatord_medchan_tests = \
 	tests/mediatord/test-medchan-open \
 	tests/mediatord/test-medchan-workers \
 	tests/mediatord/test-medchan-flood \
+	tests/mediatord/test-medchan-idle \
 	tests/mediatord/test-medchan-turns \
 	tests/mediatord/test-medchan-gpus \
 	tests/mediatord/test-medchan-hostile
@@ -392,6 +393,10 @@ tests_mediatord_test_medchan_workers_LDADD = tests/mediatord/libloopharness.la
 tests_mediatord_test_medchan_gpus_SOURCES = tests/mediatord/test-medchan-gpus.c
 tests_mediatord_test_medchan_gpus_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_medchan_gpus_LDADD = tests/mediatord/libloopharness.la
+
+tests_mediatord_test_medchan_idle_SOURCES = tests/mediatord/test-medchan-idle.c
+tests_mediatord_test_medchan_idle_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_medchan_idle_LDADD = tests/mediatord/libloopharness.la
 
 tests_mediatord_test_medchan_flood_SOURCES = tests/mediatord/test-medchan-flood.c
 tests_mediatord_test_medchan_flood_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
