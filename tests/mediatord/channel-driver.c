@@ -15,8 +15,7 @@
 
 #include "common/clock.h"
 #include "common/packet.h"
-
-#define TIMEOUT_NS (10 * VGPU_NS_PER_SECOND)
+#include "tests/wait.h"
 
 static int make_memory(uint64_t bytes, void **memory)
 {
@@ -174,7 +173,7 @@ void channel_wake(struct channel_driver *channel)
 static void await(struct channel_driver *channel, const unsigned int *counter, unsigned int count,
 		  const char *what)
 {
-	int64_t deadline_ns = vgpu_now_ns() + TIMEOUT_NS;
+	int64_t deadline_ns = vgpu_now_ns() + WAIT_MS * VGPU_NS_PER_MS;
 
 	while (*counter < count) {
 		if (!channel_ledger(channel))
@@ -197,39 +196,34 @@ void channel_await_yields(struct channel_driver *channel, unsigned int count)
 
 void channel_await_context(struct channel_driver *channel, bool context)
 {
-	int64_t deadline_ns = vgpu_now_ns() + TIMEOUT_NS;
+	int64_t deadline_ns = vgpu_now_ns() + WAIT_MS * VGPU_NS_PER_MS;
 
 	while (channel->context != context) {
 		assert_true(channel_ledger(channel));
 		if (vgpu_now_ns() > deadline_ns)
-			fail_msg("the context is %s after 10 s", context ? "gone" : "there");
+			fail_msg("the context is %s after a minute", context ? "gone" : "there");
 		usleep(1000);
 	}
 }
 
 void channel_await_sleep(const struct channel_driver *channel)
 {
-	int64_t deadline_ns = vgpu_now_ns() + TIMEOUT_NS;
-
-	while (!__atomic_load_n(&channel->ring.control->worker_sleeps, __ATOMIC_RELAXED)) {
-		if (vgpu_now_ns() > deadline_ns)
-			fail_msg("the worker does not sleep within 10 s");
-		usleep(100);
-	}
+	wait_until(__atomic_load_n(&channel->ring.control->worker_sleeps, __ATOMIC_RELAXED));
 }
 
 struct vgpu_completion channel_wait(struct channel_driver *channel)
 {
-	int64_t deadline_ns = vgpu_now_ns() + TIMEOUT_NS;
+	int64_t deadline_ns = vgpu_now_ns() + WAIT_MS * VGPU_NS_PER_MS;
 	struct vgpu_completion completion = { 0 };
 
 	while (!guest_ring_poll(&channel->ring, &completion)) {
 		if (!channel_ledger(channel))
-			fail_msg("the worker ended where it was to answer");
+			fail_msg("the worker ended where it was to answer: wait status 0x%x",
+				 (unsigned int)driver_wait(&channel->driver));
 		if (channel->ring.control->failed)
 			fail_msg("the channel failed with %u", channel->ring.control->failed);
 		if (vgpu_now_ns() > deadline_ns)
-			fail_msg("no completion within 10 s");
+			fail_msg("no completion within a minute");
 		usleep(10);
 	}
 	/* What it gave back before it answered is in the socket. */

@@ -67,7 +67,7 @@ void driver_expect_cuda(struct driver *driver, const struct made_request *made, 
 /* Allocates, which must work, and returns the device pointer. */
 uint64_t driver_alloc(struct driver *driver, uint64_t bytes);
 
-/* Waits for its end, at most 10 s, and returns what waitpid() said. */
+/* Waits for its end, and returns what waitpid() said. */
 int driver_wait(struct driver *driver);
 
 /* Closes the socket; the worker must exit 0. Frees everything. */
