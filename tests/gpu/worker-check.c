@@ -5,6 +5,7 @@
  */
 #include <dirent.h>
 #include <dlfcn.h>
+#include <glob.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -170,16 +171,60 @@ static void measure(uint64_t device)
 	       percentile_us(samples, COUNT, 0.5));
 }
 
-/* Suspends the worker's GPU state to host memory and back, as its parent. */
-static void check_checkpoint(uint64_t device)
+/* How many GPUs this host has nodes of. A confined worker has its own GPU's alone. */
+static size_t host_gpus(void)
 {
-	static const char *const steps[] = { "cuCheckpointProcessLock",
-					     "cuCheckpointProcessCheckpoint",
-					     "cuCheckpointProcessRestore",
-					     "cuCheckpointProcessUnlock" };
+	glob_t found = { 0 };
+	size_t count = glob("/dev/nvidia[0-9]*", 0, NULL, &found) ? 0 : found.gl_pathc;
+
+	globfree(&found);
+	return count;
+}
+
+/* One step of a checkpoint of the worker, as its parent; false where it is the last. */
+static bool checkpoint_step(void *library, const char *name, void *arguments)
+{
+	void *symbol = dlsym(library, name);
+	uint32_t (*step)(int pid, void *arguments);
+	int64_t started_ns = vgpu_now_ns();
+	uint32_t error;
+
+	if (!symbol) {
+		printf("this driver has no %s\n", name);
+		return false;
+	}
+	memcpy(&step, &symbol, sizeof(step));
+	error = step(channel.driver.pid, arguments);
+	if (error && host_gpus() > 1) {
+		/* Its manufacturer knows of it: github.com/NVIDIA/cuda-checkpoint/issues/24. */
+		printf("%s: %u. This driver cannot suspend who has one of the %zu GPUs alone\n",
+		       name, error, host_gpus());
+		return false;
+	}
+	CHECK(error == 0, "%s: %u, %.0f ms", name, error,
+	      (double)(vgpu_now_ns() - started_ns) / 1e6);
+	return error == 0;
+}
+
+/* Suspends the worker's GPU state to host memory and back. */
+static bool checkpoint(void *library)
+{
+	/* CUcheckpointLockArgs: milliseconds to wait. */
+	uint64_t lock[8] = { 5000 };
+
+	return checkpoint_step(library, "cuCheckpointProcessLock", lock) &&
+	       checkpoint_step(library, "cuCheckpointProcessCheckpoint", NULL) &&
+	       checkpoint_step(library, "cuCheckpointProcessRestore", NULL) &&
+	       checkpoint_step(library, "cuCheckpointProcessUnlock", NULL);
+}
+
+/* A worker with 1 GiB of device memory, suspended from outside: it goes on where it was. */
+static void check_checkpoint(void)
+{
 	void *library = dlopen("libcuda.so.1", RTLD_NOW);
-	uint32_t (*init)(unsigned int flags), (*step)(int pid, void *arguments);
 	void *symbol = library ? dlsym(library, "cuInit") : NULL;
+	uint32_t (*init)(unsigned int flags);
+	uint64_t device;
 
 	if (!symbol)
 		return;
@@ -189,31 +234,21 @@ static void check_checkpoint(uint64_t device)
 	}
 	memcpy(&init, &symbol, sizeof(init));
 	MUST(init(0));
+	channel = channel_begin(VGPU_RING_ENTRIES, 64 * MIB, 0);
+	device = channel_must(&channel, VGPU_RING_MEM_ALLOC, WINDOW, 0, 0, 0, 0);
 	channel.ring.window[0] = 0x5c;
 	submit(VGPU_RING_COPY_HTOD, device, 0, 1, 0);
 	finish(VGPU_RING_CONTEXT_SYNCHRONIZE);
-	for (size_t i = 0; i < 4; i++) {
-		/* CUcheckpointLockArgs: milliseconds to wait. */
-		uint64_t lock[8] = { 5000 };
-		int64_t started_ns = vgpu_now_ns();
-		uint32_t error;
-
-		symbol = dlsym(library, steps[i]);
-		if (!symbol) {
-			printf("this driver has no %s\n", steps[i]);
-			return;
-		}
-		memcpy(&step, &symbol, sizeof(step));
-		error = step(channel.driver.pid, i == 0 ? lock : NULL);
-		CHECK(error == 0, "%s: %u, %.0f ms", steps[i], error,
-		      (double)(vgpu_now_ns() - started_ns) / 1e6);
-		if (error)
-			return;
+	if (!checkpoint(library)) {
+		/* It may have ended by that. */
+		channel_forget(&channel);
+		return;
 	}
 	channel.ring.window[0] = 0;
 	submit(VGPU_RING_COPY_DTOH, 0, device, 1, 0);
 	finish(VGPU_RING_CONTEXT_SYNCHRONIZE);
 	CHECK(channel.ring.window[0] == 0x5c, "device memory and window work after the restore");
+	channel_end(&channel);
 }
 
 /* A channel whose kernel faults fails alone; one that is killed leaves no memory behind. */
@@ -285,11 +320,11 @@ static void check(void **state)
 	device = channel_must(&channel, VGPU_RING_MEM_ALLOC, WINDOW, 0, 0, 0, 0);
 	measure(device);
 	check_neighbours(device);
-	check_checkpoint(device);
 	/* Its context would go here. */
 	channel_must(&channel, VGPU_RING_MEM_FREE, device, 0, 0, 0, 0);
 	CHECK(channel.driver.reserved == 0, "nothing counts when everything was freed");
 	channel_end(&channel);
+	check_checkpoint();
 	assert_int_equal(check_failures, 0);
 }
 
