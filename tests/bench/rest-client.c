@@ -190,6 +190,10 @@ static void read_all(const char *path, const char *format, unsigned int vms, dou
 	printf("%.0f\n", (double)sample_count / took);
 	printf("%.3f\n", p99_ms());
 	printf("%.0f\n", before > 0 ? (double)sample_count / before : 0);
+	for (int i = 0; i < CONNECTIONS; i++)
+		close(connections[i].fd);
+	close(epoll);
+	free(connections);
 }
 
 /* One request with a body after the other. */
@@ -214,6 +218,8 @@ static void change_all(const char *path, const char *method, const char *headers
 		while (!take(c))
 			;
 	}
+	close(c->fd);
+	free(c);
 }
 
 /* Their devices come from this very user. */

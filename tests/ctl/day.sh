@@ -73,7 +73,7 @@ tenant_work() {
 	local line now
 
 	read -r line
-	echo "inner 16384"
+	echo "inner 4096"
 	while [ ! -e "$dir/evening" ] && read -r line; do
 		echo "$line" >>"$dir/jobs"
 		read -r now _ </proc/uptime
