@@ -202,7 +202,8 @@ tests_mediatord_test_peer_decision_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_peer_decision_LDADD = mediatord/libmediator.la $(CMOCKA_LIBS)
 
 # The control plane: layers, state, registry, and REST against the real daemon.
-EXTRA_DIST += tests/mediatord/alerts.yaml tests/mediatord/plane-check.h tests/mediatord/rest-lib.bash
+EXTRA_DIST += tests/mediatord/alerts.yaml tests/mediatord/openapi_check.py tests/mediatord/plane-check.h \
+	tests/mediatord/rest-lib.bash
 
 mediatord_plane_tests = \
 	tests/mediatord/test-layers-decode \
@@ -234,6 +235,7 @@ mediatord_rest_tests = \
 	tests/mediatord/rest-shutdown.sh \
 	tests/mediatord/service-notify.sh \
 	tests/mediatord/rest-openapi.sh \
+	tests/mediatord/rest-schema.sh \
 	tests/mediatord/rest-durable.sh \
 	tests/mediatord/rest-socket.sh \
 	tests/mediatord/rest-slow-client.sh \

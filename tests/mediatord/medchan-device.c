@@ -145,17 +145,27 @@ void device_send_close(struct device *device, uint32_t number)
 	assert_int_equal(client_send(&device->client, &message, sizeof(message), -1), 0);
 }
 
-uint32_t device_closed(struct device *device, uint32_t number)
+uint32_t device_closed_any(struct device *device, uint32_t *number)
 {
 	union vgpu_link_message message;
 
 	assert_int_equal(client_receive_answer(&device->client, &message, CLIENT_TIMEOUT_MS),
 			 VGPU_MSG_CLOSED);
 	assert_int_equal(message.closed.header.length, sizeof(message.closed));
-	assert_int_equal(message.closed.channel, number);
-	assert_int_equal(message.closed.serial, device->channels[number].serial);
-	close_eventfds(&device->channels[number]);
+	*number = message.closed.channel;
+	assert_in_range(*number, 0, VGPU_CHANNELS_MAX - 1);
+	assert_int_equal(message.closed.serial, device->channels[*number].serial);
+	close_eventfds(&device->channels[*number]);
 	return message.closed.error_code;
+}
+
+uint32_t device_closed(struct device *device, uint32_t number)
+{
+	uint32_t closed;
+	uint32_t error = device_closed_any(device, &closed);
+
+	assert_int_equal(closed, number);
+	return error;
 }
 
 void device_close_channel(struct device *device, uint32_t number)

@@ -79,6 +79,8 @@ void device_open_channel(struct device *device, uint32_t number);
 void device_send_close(struct device *device, uint32_t number);
 /* Takes a CLOSED of this channel; returns its error code. */
 uint32_t device_closed(struct device *device, uint32_t number);
+/* Takes the next CLOSED, of any channel. */
+uint32_t device_closed_any(struct device *device, uint32_t *number);
 void device_close_channel(struct device *device, uint32_t number);
 void device_reset(struct device *device);
 
