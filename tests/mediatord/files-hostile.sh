@@ -23,6 +23,14 @@ taken_by_vm() {
 		[ "$(vm .counters.requests)" -gt "$requests_before" ]
 }
 
+# At once: what is removed piece by piece is replaced by the mediator in the middle.
+move_away() {
+	rm -rf "$dir/aside"
+	mkdir "$dir/aside"
+	mv -t "$dir/aside" "$folder/.response.new"
+	[ ! -d "$folder/response.txt" ] || mv -t "$dir/aside" "$folder/response.txt"
+}
+
 # is_refused WORD: what is in request.txt is refused, and the reason holds this word.
 is_refused() {
 	wait_for 60 test -s "$folder/response.txt" || { fail "no answer that says '$1'"; return; }
@@ -89,7 +97,7 @@ mkdir -p "$folder/response.txt/in the way" "$folder/.response.new/too"
 echo A:2:7:1:2 >"$folder/request.txt"
 wait_for 60 grep -q "cannot answer in vm7" "$dir/mediator.log" || fail "the failure is not logged"
 answers 3 A:1:9:1:2 "$tree/vm9"
-rm -r "$folder/response.txt" "$folder/.response.new"
+move_away
 wait_for 60 test -s "$folder/response.txt" || fail "the answer did not come after all"
 [ "$(cat "$folder/response.txt")" = 3 ] || fail "1 + 2 is $(cat "$folder/response.txt")"
 still_serves
@@ -100,7 +108,7 @@ for _ in 1 2 3 4 5; do
 	mkdir -p "$folder/.response.new/in the way"
 	echo A:2:7:1:2 >"$folder/request.txt"
 	wait_for 60 taken_by_vm || fail "the request was not taken"
-	rm -r "$folder/.response.new"
+	move_away
 	wait_for 60 test -s "$folder/response.txt" || fail "the answer did not come after all"
 	rm "$folder/response.txt"
 done
