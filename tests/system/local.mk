@@ -6,6 +6,7 @@ SYSTEM_TESTS += \
 	tests/system/files-nfs.sh \
 	tests/system/files-stale.sh \
 	tests/system/pci-address.sh \
+	tests/system/qemu-upgrade.sh \
 	tests/system/guest-reboot.sh \
 	tests/system/head-to-head.sh \
 	tests/system/hook.sh \
@@ -40,7 +41,11 @@ SYSTEM_ENVIRONMENT = \
 	VGPU_QEMU_HEADERS='$(QEMU_HEADERS)'
 
 .PHONY: system-setup
-system-setup: all tests/system/channel-holder$(EXEEXT) tests/bench/head-to-head-client$(EXEEXT)
+system_needs = all tests/system/channel-holder$(EXEEXT) tests/bench/head-to-head-client$(EXEEXT)
+if BUILD_QEMU_MODULE
+system_needs += tests/qemu/other-version.la
+endif
+system-setup: $(system_needs)
 	rm -rf $(SYSTEM_ROOT) $(SYSTEM_GUEST)
 	$(MAKE) $(AM_MAKEFLAGS) install DESTDIR=$(SYSTEM_ROOT) >/dev/null
 	LD_LIBRARY_PATH=$(SYSTEM_ROOT)$(libdir) $(top_srcdir)/scripts/guest-image \
