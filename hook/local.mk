@@ -23,6 +23,18 @@ hook_vgpu_SOURCES = hook/main.c
 hook_vgpu_CPPFLAGS = $(AM_CPPFLAGS) -DHOOK_CONFIG='"$(sysconfdir)/vgpu/hook.conf"'
 hook_vgpu_LDADD = hook/libhook.la xml/libvgpuxml.la common/libcommon.la
 
+# The reconciler's decisions, without libvirt.
+if BUILD_HOOK
+noinst_LTLIBRARIES += hook/libreconcile.la
+endif
+hook_libreconcile_la_SOURCES = \
+	hook/reconcile.c \
+	hook/reconcile.h \
+	hook/vm_view.c \
+	hook/vm_view.h
+hook_libreconcile_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+hook_libreconcile_la_LIBADD = hook/libhook.la xml/libvgpuxml.la common/libcommon.la
+
 # An example: the hook's own defaults are the same.
 EXTRA_DIST += data/hook.conf
 if BUILD_HOOK

@@ -8,12 +8,16 @@ EXTRA_DIST += $(hook_tests) tests/hook/lib.sh
 if BUILD_HOOK
 TESTS += $(hook_tests)
 if BUILD_TESTS
-check_PROGRAMS += tests/hook/test-decisions tests/hook/test-hook-config
-TESTS += tests/hook/test-decisions tests/hook/test-hook-config
+hook_unit_tests = \
+	tests/hook/test-decisions \
+	tests/hook/test-hook-config \
+	tests/hook/test-reconcile
+check_PROGRAMS += $(hook_unit_tests)
+TESTS += $(hook_unit_tests)
 endif
 if FUZZING
-noinst_PROGRAMS += tests/hook/fuzz-hook
-FUZZ_TARGETS += tests/hook/fuzz-hook
+noinst_PROGRAMS += tests/hook/fuzz-hook tests/hook/fuzz-reconcile
+FUZZ_TARGETS += tests/hook/fuzz-hook tests/hook/fuzz-reconcile
 endif
 endif
 
@@ -28,3 +32,11 @@ tests_hook_test_hook_config_LDADD = hook/libhook.la common/libcommon.la $(CMOCKA
 tests_hook_fuzz_hook_SOURCES = tests/hook/fuzz-hook.c
 tests_hook_fuzz_hook_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_hook_fuzz_hook_LDADD = hook/libhook.la xml/libvgpuxml.la common/libcommon.la
+
+tests_hook_test_reconcile_SOURCES = tests/hook/test-reconcile.c
+tests_hook_test_reconcile_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
+tests_hook_test_reconcile_LDADD = hook/libreconcile.la $(CMOCKA_LIBS)
+
+tests_hook_fuzz_reconcile_SOURCES = tests/hook/fuzz-reconcile.c
+tests_hook_fuzz_reconcile_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_hook_fuzz_reconcile_LDADD = hook/libreconcile.la
