@@ -50,7 +50,7 @@ void vgpu_log_set_level(int level)
 	log_level = level;
 }
 
-static const char *level_name(int level)
+const char *vgpu_log_level_name(int level)
 {
 	switch (level) {
 	case VGPU_LOG_ERROR:
@@ -123,8 +123,8 @@ static void write_to_stderr(int level, const char *text)
 	if (log_to_journal)
 		n = snprintf(line, sizeof(line), "<%d>%s\n", level, text);
 	else
-		n = snprintf(line, sizeof(line), "%s: %s: %s\n", log_program, level_name(level),
-			     text);
+		n = snprintf(line, sizeof(line), "%s: %s: %s\n", log_program,
+			     vgpu_log_level_name(level), text);
 	/* A log line that cannot be written has nowhere to be reported. */
 	written = write(STDERR_FILENO, line, n < (int)sizeof(line) ? (size_t)n : sizeof(line) - 1);
 	(void)written;
@@ -154,7 +154,7 @@ int vgpu_log_level_from_name(const char *name)
 				      VGPU_LOG_DEBUG };
 
 	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
-		if (strcmp(name, level_name(levels[i])) == 0)
+		if (strcmp(name, vgpu_log_level_name(levels[i])) == 0)
 			return levels[i];
 	return -1;
 }

@@ -48,6 +48,8 @@ void vgpu_log_fields(int level, const struct vgpu_log_field *fields, const char 
 #define vgpu_log_info(...)    vgpu_log(VGPU_LOG_INFO, __VA_ARGS__)
 #define vgpu_log_debug(...)   vgpu_log(VGPU_LOG_DEBUG, __VA_ARGS__)
 
+const char *vgpu_log_level_name(int level);
+
 /* The level that a configuration file or option names: error, warning, info or debug; else -1. */
 int vgpu_log_level_from_name(const char *name);
 

@@ -35,6 +35,24 @@ hook_libreconcile_la_SOURCES = \
 hook_libreconcile_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 hook_libreconcile_la_LIBADD = hook/libhook.la xml/libvgpuxml.la common/libcommon.la
 
+# It alone knows libvirt's library: the mediator starts it where it is installed.
+if BUILD_HOOK
+if BUILD_RECONCILER
+pkglibexec_PROGRAMS += vgpu-reconciler
+dist_man_MANS += man/vgpu-reconciler.8
+endif
+endif
+vgpu_reconciler_SOURCES = \
+	hook/follow.c \
+	hook/follow.h \
+	hook/mediator.c \
+	hook/mediator.h \
+	hook/reconciler_main.c
+vgpu_reconciler_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DVGPU_CONTROL_SOCKET='"$(runstatedir)/vgpu/control.sock"'
+vgpu_reconciler_CFLAGS = $(AM_CFLAGS) $(LIBVIRT_CFLAGS)
+vgpu_reconciler_LDADD = hook/libreconcile.la $(LIBVIRT_LIBS)
+
 # An example: the hook's own defaults are the same.
 EXTRA_DIST += data/hook.conf
 if BUILD_HOOK

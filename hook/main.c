@@ -125,7 +125,9 @@ static int register_domain(const struct call *call, const struct hook_config *co
 	VGPU_AUTO_FREE char *body = NULL;
 
 	if (vgpu_domain_check(domain, &err) == 0)
-		body = registration_body(info, info->name ? info->name : call->name, &err);
+		/* Not the document's: libvirt writes a carriage return so that it reads as another.
+		 */
+		body = registration_body(info, call->name, &err);
 	if (!body) {
 		complain(err->message, "");
 		return 1;

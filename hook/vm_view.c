@@ -148,6 +148,35 @@ int vm_view_read(const char *text, size_t length, struct vm_view *view, struct v
 	return 0;
 }
 
+int vm_page_read(const char *text, size_t length, uint8_t (**uuids)[16], size_t *count,
+		 char next[128], struct vgpu_error **err)
+{
+	VGPU_CLEANUP(cleanup_json)
+	json_t *page = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
+	const json_t *vms = json_object_get(page, "vms"), *vm;
+	const char *path = json_string_value(json_object_get(page, "next"));
+	uint8_t(*grown)[16];
+	size_t i;
+
+	next[0] = '\0';
+	if (!json_is_array(vms) ||
+	    (path && (strncmp(path, "/v1/vms?", 8) != 0 || strlen(path) >= 128)))
+		return vgpu_error_set(err, EPROTO, "the mediator's answer is no list of VMs");
+	grown = reallocarray(*uuids, *count + json_array_size(vms) + 1, sizeof(**uuids));
+	if (!grown)
+		return vgpu_error_set(err, ENOMEM, "out of memory");
+	*uuids = grown;
+	json_array_foreach (vms, i, vm) {
+		const char *uuid = json_string_value(json_object_get(vm, "uuid"));
+
+		if (uuid && vgpu_uuid_parse(uuid, grown[*count]) == 0)
+			(*count)++;
+	}
+	if (path)
+		strcpy(next, path);
+	return 0;
+}
+
 char *vm_state_body(enum vm_domain_state state, uint32_t starts, const struct vm_drift *drift)
 {
 	VGPU_CLEANUP(cleanup_json) json_t *body = NULL;

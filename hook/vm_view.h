@@ -72,6 +72,13 @@ const char *vm_value_name(unsigned int value);
 int vm_view_read(const char *text, size_t length, struct vm_view *view, struct vgpu_error **err);
 
 /*
+ * Adds the uuids of an answer with a page of VMs to *uuids, which the caller frees with free() in
+ * any case; next is the path of the following page, or "". Returns 0, or -1 and err.
+ */
+int vm_page_read(const char *text, size_t length, uint8_t (**uuids)[16], size_t *count,
+		 char next[128], struct vgpu_error **err);
+
+/*
  * The body that says what libvirt has of the domain, PUT /v1/vms/UUID/domain/state; freed with
  * free(). NULL: no memory.
  */

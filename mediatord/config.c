@@ -16,6 +16,8 @@
 /* A configuration is a page or two; this bounds what a wrong path (/dev/zero) can cost. */
 #define FILE_BYTES_MAX (1u << 20)
 
+#define LIBVIRT_RUN_DIR "/run/libvirt/qemu"
+
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
 
@@ -86,6 +88,7 @@ struct config *config_new(void)
 	config->keeper_wait_seconds = 60;
 	config->files_poll_ms = 100;
 	config->files_notify = true;
+	config->libvirt_attach = true;
 	config->backend = VGPU_BACKEND_CPU;
 	config->log_level = VGPU_LOG_INFO;
 	config->sched = (struct sched_params){
@@ -105,10 +108,11 @@ struct config *config_new(void)
 	config->context_idle_ms = CONFIG_CONTEXT_IDLE_MS;
 	if (set_default(&config->control_socket, VGPU_RUN_DIR "/control.sock") < 0 ||
 	    set_default(&config->link_dir, VGPU_RUN_DIR "/link") < 0 ||
-	    set_default(&config->libvirt_run_dir, "/run/libvirt/qemu") < 0 ||
+	    set_default(&config->libvirt_run_dir, LIBVIRT_RUN_DIR) < 0 ||
 	    set_default(&config->state, VGPU_STATE_DIR "/state.db") < 0 ||
 	    set_default(&config->worker, VGPU_WORKER_PROGRAM) < 0 ||
-	    set_default(&config->gpuinfo, VGPU_GPUINFO_PROGRAM) < 0)
+	    set_default(&config->gpuinfo, VGPU_GPUINFO_PROGRAM) < 0 ||
+	    set_default(&config->reconciler, VGPU_RECONCILER_PROGRAM) < 0)
 		config_free(&config);
 	return config;
 }
@@ -123,6 +127,8 @@ void config_free(struct config **config)
 	free((*config)->tls_key);
 	free((*config)->link_dir);
 	free((*config)->libvirt_run_dir);
+	free((*config)->libvirt_uri);
+	free((*config)->reconciler);
 	free((*config)->state);
 	free((*config)->worker);
 	free((*config)->gpuinfo);
@@ -314,6 +320,16 @@ static int default_beside(char **field, const char *other, const char *name)
 	return *field ? 0 : -1;
 }
 
+/* One libvirt's folder and another one's domains would not fit together. */
+static int resolve_libvirt(struct config *config)
+{
+	if (config->libvirt_uri)
+		return 0;
+	return set_default(&config->libvirt_uri,
+			   strcmp(config->libvirt_run_dir, LIBVIRT_RUN_DIR) == 0 ? "qemu:///system"
+										 : "");
+}
+
 int config_parse(const char *text, size_t length, const char *name, struct config **config,
 		 struct vgpu_error **err)
 {
@@ -336,7 +352,8 @@ int config_parse(const char *text, size_t length, const char *name, struct confi
 	}
 	resolve_memory(made, &names);
 	if (default_beside(&made->keeper, made->worker, "vgpu-keeper") < 0 ||
-	    default_beside(&made->keeper_socket, made->control_socket, "keeper.sock") < 0)
+	    default_beside(&made->keeper_socket, made->control_socket, "keeper.sock") < 0 ||
+	    resolve_libvirt(made) < 0)
 		return vgpu_error_set(err, ENOMEM, "%s: out of memory", name);
 	if (check_paths(made, err) < 0 || config_check_listen(made, err) < 0 ||
 	    check_pools(made, err) < 0 || resolve_defaults(made, &names, err) < 0 ||

@@ -69,6 +69,9 @@ struct config {
 	bool has_link_group; /* link sockets belong to link_gid and are 0660; otherwise 0666 */
 	gid_t link_gid;
 	char *libvirt_run_dir;
+	char *libvirt_uri;   /* whose domains are followed; "": none's */
+	bool libvirt_attach; /* definitions that ask for a vGPU get it */
+	char *reconciler;    /* the program vgpu-reconciler */
 	char *state;
 	char *worker;
 	char *gpuinfo; /* the program vgpu-gpuinfo */

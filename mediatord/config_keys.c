@@ -35,6 +35,22 @@ static int set_libvirt_run_dir(struct config_reader *reader, const char *value)
 	return config_value_path(reader->err, value, &reader->config->libvirt_run_dir);
 }
 
+/* Nothing at all: no libvirt is followed. */
+static int set_libvirt_uri(struct config_reader *reader, const char *value)
+{
+	if (*value && !strchr(value, ':'))
+		return vgpu_error_set(reader->err, EINVAL,
+				      "\"%s\" is no URI of libvirt's, as qemu:///system", value);
+	reader->config->libvirt_uri = strdup(value);
+	return reader->config->libvirt_uri ? 0
+					   : vgpu_error_set(reader->err, ENOMEM, "out of memory");
+}
+
+static int set_reconciler(struct config_reader *reader, const char *value)
+{
+	return config_value_path(reader->err, value, &reader->config->reconciler);
+}
+
 static int set_state(struct config_reader *reader, const char *value)
 {
 	return config_value_path(reader->err, value, &reader->config->state);
@@ -123,6 +139,11 @@ static int set_yes_or_no(struct config_reader *reader, const char *value, bool *
 		return vgpu_error_set(reader->err, EINVAL, "\"%s\" is neither yes nor no", value);
 	*field = *value == 'y';
 	return 0;
+}
+
+static int set_libvirt_attach(struct config_reader *reader, const char *value)
+{
+	return set_yes_or_no(reader, value, &reader->config->libvirt_attach);
 }
 
 static int set_allow_pageable_access(struct config_reader *reader, const char *value)
@@ -345,6 +366,9 @@ const struct config_key config_mediatord_keys[] = {
 	{ "link-dir", set_link_dir },
 	{ "link-group", set_link_group },
 	{ "libvirt-run-dir", set_libvirt_run_dir },
+	{ "libvirt-uri", set_libvirt_uri },
+	{ "libvirt-attach", set_libvirt_attach },
+	{ "reconciler", set_reconciler },
 	{ "state", set_state },
 	{ "worker", set_worker },
 	{ "keeper", set_keeper },

@@ -63,6 +63,8 @@ mediatord_libmediator_la_SOURCES = \
 	mediatord/placement.h \
 	mediatord/pools.c \
 	mediatord/pools.h \
+	mediatord/reconciler.c \
+	mediatord/reconciler.h \
 	mediatord/record.c \
 	mediatord/record.h \
 	mediatord/region.c \
@@ -106,6 +108,7 @@ mediatord_paths = \
 	-DVGPU_STATE_DIR='"$(localstatedir)/lib/vgpu"' \
 	-DVGPU_WORKER_PROGRAM='"$(pkglibexecdir)/vgpu-worker"' \
 	-DVGPU_GPUINFO_PROGRAM='"$(pkglibexecdir)/vgpu-gpuinfo"' \
+	-DVGPU_RECONCILER_PROGRAM='"$(pkglibexecdir)/vgpu-reconciler"' \
 	-DVGPU_CONFIG_FILE='"$(sysconfdir)/vgpu/mediatord.conf"'
 
 if BUILD_MEDIATORD

@@ -27,6 +27,7 @@
 #include "mediatord/files.h"
 #include "mediatord/gpus.h"
 #include "mediatord/mediator.h"
+#include "mediatord/reconciler.h"
 #include "mediatord/registry.h"
 #include "mediatord/rest.h"
 #include "mediatord/rundir.h"
@@ -204,6 +205,7 @@ static int serve(struct config *config, const struct options *options, struct vg
 	VGPU_CLEANUP(chores_stop) struct chores *chores = NULL;
 	struct chores_parts chores_parts;
 	VGPU_CLEANUP(files_stop) struct files *files = NULL;
+	VGPU_CLEANUP(reconciler_stop) struct reconciler *reconciler = NULL;
 	struct rest_parts parts;
 	int rc;
 
@@ -248,7 +250,8 @@ static int serve(struct config *config, const struct options *options, struct vg
 	if (accountant_start(mediator_control(mediator), state, &accountant, err) < 0 ||
 	    gpus_watch(gpus, gpus_changed, mediator_control(mediator), err) < 0)
 		return -1;
-	if (files_start(config, mediator_control(mediator), &files, err) < 0)
+	if (files_start(config, mediator_control(mediator), &files, err) < 0 ||
+	    reconciler_start(config, &reconciler, err) < 0)
 		return -1;
 	notify("READY=1\nSTATUS=Serving links and REST");
 	vgpu_log_info("serving %s", config->control_socket);

@@ -25,11 +25,13 @@ expect empty 0 '' '' '' <"$attached"
 expect case 0 '' PREPARE BEGIN <"$attached"
 expect long 0 '' "$(head -c 100000 /dev/zero | tr '\0' x)" begin <"$attached"
 no_mediator='^vgpu: cannot reach the mediator at .*; is vgpu-mediatord running\?$'
-for domain in -x --config --help --check '' ' ' 'a b' "a\"b'c" '%s%n' '..' $'a\tb' $'\xff' \
+for domain in -x --config --help --check '' ' ' 'a b' "a\"b'c" '%s%n' '..' $'a\tb' \
 	"\${HOME}\`id\`" "$(head -c 100000 /dev/zero | tr '\0' n)"; do
 	expect "named $domain" 1 "$no_mediator" prepare begin <"$attached"
 	expect "plain named $domain" 0 '' prepare begin <"$plain"
 done
+domain=$'\xff'
+expect not-utf-8 1 "^vgpu: the domain's name is not UTF-8$" prepare begin <"$attached"
 domain=q35
 
 # Standard input: what is not a domain with a vGPU keeps nothing from starting.

@@ -48,6 +48,8 @@ static void an_empty_file_has_the_defaults(void **state)
 	assert_false(config->allow_pageable_access);
 	assert_int_equal(config->context_idle_ms, 10000);
 	assert_null(config->files_dir);
+	assert_string_equal(config->libvirt_uri, "qemu:///system");
+	assert_true(config->libvirt_attach);
 	assert_int_equal(config->files_poll_ms, 100);
 	assert_true(config->files_notify);
 	assert_false(config->has_link_group);
@@ -62,6 +64,19 @@ static void an_empty_file_has_the_defaults(void **state)
 	assert_int_equal(config->pools[0].gpu_count, 1);
 	assert_int_equal(config->pools[0].gpus[0], 0);
 	assert_true(config->window_commitment_bytes > 0);
+	config_free(&config);
+}
+
+/* The pid files of one libvirt say nothing of another one's domains. */
+static void another_libvirts_domains_are_not_followed_by_default(void **state)
+{
+	struct config *config = parse("[mediatord]\nlibvirt-run-dir = /l\n");
+
+	(void)state;
+	assert_string_equal(config->libvirt_uri, "");
+	config_free(&config);
+	config = parse("[mediatord]\nlibvirt-uri =\n");
+	assert_string_equal(config->libvirt_uri, "");
 	config_free(&config);
 }
 
@@ -117,6 +132,9 @@ static void every_key_is_read(void **state)
 				      "link-dir = /a/b#c\n"
 				      "link-group = 77\n"
 				      "libvirt-run-dir = /l\n"
+				      "libvirt-uri = test:///default\n"
+				      "libvirt-attach = no\n"
+				      "reconciler = /r\n"
 				      "state = /s\n"
 				      "worker = /w\n"
 				      "keeper = /k\n"
@@ -163,6 +181,9 @@ static void every_key_is_read(void **state)
 	assert_true(config->has_link_group);
 	assert_int_equal(config->link_gid, 77);
 	assert_string_equal(config->libvirt_run_dir, "/l");
+	assert_string_equal(config->libvirt_uri, "test:///default");
+	assert_false(config->libvirt_attach);
+	assert_string_equal(config->reconciler, "/r");
 	assert_string_equal(config->state, "/s");
 	assert_string_equal(config->worker, "/w");
 	assert_string_equal(config->keeper, "/k");
@@ -245,6 +266,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_empty_file_has_the_defaults),
+		cmocka_unit_test(another_libvirts_domains_are_not_followed_by_default),
 		cmocka_unit_test(pools_share_out_the_gpus_that_there_are),
 		cmocka_unit_test(every_key_is_read),
 		cmocka_unit_test(the_keeper_is_beside_worker_and_control_socket),

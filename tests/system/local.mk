@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Each boots a guest under a libvirt of its own; see tests/README.md.
 SYSTEM_TESTS += \
+	tests/system/domains.sh \
+	tests/system/reconciler.sh \
 	tests/system/agents-share.sh \
 	tests/system/channel-owner.sh \
 	tests/system/files-nfs.sh \
