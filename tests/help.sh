@@ -54,6 +54,7 @@ check mediatord/vgpu-mediatord vgpu-mediatord.8
 check mediatord/vgpuctl vgpuctl.8
 check vgpu-gpuinfo vgpu-gpuinfo.8
 check vgpu-keeper vgpu-keeper.8
+check vgpu-reconciler vgpu-reconciler.8
 check vgpu-worker vgpu-worker.8
 check xml/vgpu-xml vgpu-xml.1
 [ "$checked" -gt 0 ] || skip "no program is built"

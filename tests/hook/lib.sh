@@ -39,7 +39,7 @@ configure() {
 expect() {
 	local name=$1 wanted=$2 line=$3 status=0 lines=0
 	shift 3
-	timeout 5 env -i "$hook" --config "$tmp/hook.conf" "${domain:-q35}" "$@" - \
+	timeout 60 env -i "$hook" --config "$tmp/hook.conf" "${domain:-q35}" "$@" - \
 		>"$tmp/stdout" 2>"$tmp/stderr" || status=$?
 	[ "$status" -eq "$wanted" ] || failed "$name: status $status, not $wanted: $(cat "$tmp/stderr")"
 	[ ! -s "$tmp/stdout" ] || failed "$name: wrote to standard output"
