@@ -127,6 +127,24 @@ static void put_vm(struct daemon *daemon)
 		201);
 }
 
+/* Whether the contexts that the first pool has promised memory for are so many. */
+static bool pool_counts(struct daemon *daemon, json_int_t contexts)
+{
+	static char answer[65536];
+	json_t *json, *pool;
+	bool counts;
+
+	assert_int_equal(daemon_http(daemon, "GET", "/v1/pools", "", answer, sizeof(answer)), 200);
+	json = json_loads(strstr(answer, "\r\n\r\n") + 4, 0, NULL);
+	pool = json_array_get(json_object_get(json, "pools"), 0);
+	assert_string_equal(json_string_value(json_object_get(pool, "name")), "A");
+	counts = json_integer_value(json_object_get(pool, "contexts")) == contexts;
+	assert_true(json_integer_value(json_object_get(pool, "committed_bytes")) >=
+		    json_integer_value(json_object_get(pool, "context_bytes")));
+	json_decref(json);
+	return counts;
+}
+
 static int setup_two(void **state)
 {
 	return daemon_setup_with(state, "warm-workers = 2\nsoftware-gpus = 2\n"
@@ -167,6 +185,24 @@ static void channel_and_mailbox_take_warm_ones(void **state)
 	device_close(&device);
 	/* No VM is in that pool. */
 	assert_false(log_has(daemon, "for GPU 1"));
+}
+
+/* As those of channels and mailboxes do, and no longer than they are there. */
+static void they_count_in_their_pool(void **state)
+{
+	struct daemon *daemon = *state;
+	struct device device;
+
+	wait_until(pool_counts(daemon, 2));
+	device_open(&device, daemon->link);
+	device_open_channel(&device, 0);
+	assert_int_equal(client_nop(&device.client), VGPU_ERR_NONE);
+	wait_until(pool_counts(daemon, 4));
+	device_close_channel(&device, 0);
+	wait_until(pool_counts(daemon, 3));
+	delete_vm(daemon);
+	wait_until(pool_counts(daemon, 0));
+	device_close(&device);
 }
 
 static void one_that_dies_is_replaced(void **state)
@@ -259,6 +295,7 @@ int main(void)
 #define TEST(function, setup) cmocka_unit_test_setup_teardown(function, setup, daemon_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(channel_and_mailbox_take_warm_ones, setup_two),
+		TEST(they_count_in_their_pool, setup_two),
 		TEST(one_that_dies_is_replaced, setup_one),
 		TEST(they_go_with_the_last_vm, setup_one),
 		TEST(they_are_not_handed_on, setup_one),
