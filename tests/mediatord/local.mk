@@ -367,6 +367,7 @@ mediatord_medchan_tests = \
 	tests/mediatord/test-medchan-open \
 	tests/mediatord/test-medchan-workers \
 	tests/mediatord/test-medchan-flood \
+	tests/mediatord/test-medchan-fresh \
 	tests/mediatord/test-medchan-idle \
 	tests/mediatord/test-medchan-turns \
 	tests/mediatord/test-medchan-gpus \
@@ -399,6 +400,10 @@ tests_mediatord_test_medchan_gpus_LDADD = tests/mediatord/libloopharness.la
 tests_mediatord_test_medchan_idle_SOURCES = tests/mediatord/test-medchan-idle.c
 tests_mediatord_test_medchan_idle_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_medchan_idle_LDADD = tests/mediatord/libloopharness.la
+
+tests_mediatord_test_medchan_fresh_SOURCES = tests/mediatord/test-medchan-fresh.c
+tests_mediatord_test_medchan_fresh_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_medchan_fresh_LDADD = tests/mediatord/libloopharness.la
 
 tests_mediatord_test_medchan_flood_SOURCES = tests/mediatord/test-medchan-flood.c
 tests_mediatord_test_medchan_flood_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

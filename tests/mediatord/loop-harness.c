@@ -62,7 +62,7 @@ static void block_signals(void)
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 }
 
-int harness_setup_with(void **state, const char *lines)
+int harness_setup_with(void **state, const char *lines, const char *scheduler)
 {
 	struct harness *harness = calloc(1, sizeof(*harness));
 	struct vgpu_error *err = NULL;
@@ -85,9 +85,9 @@ int harness_setup_with(void **state, const char *lines)
 			     "[mediatord]\nlink-dir = %s/link\nlibvirt-run-dir = %s\n"
 			     "keeper-socket = %s/keeper.sock\nkeeper = %s/vgpu-keeper\n"
 			     "worker = %s/tests/mediatord/loop-fake-worker\n"
-			     "%s[scheduler]\nfaults = 0\nyield = 100ms\n",
-			     harness->dir, harness->dir, harness->dir, builddir, builddir,
-			     lines) > 0);
+			     "%s[scheduler]\nfaults = 0\nyield = 100ms\n%s",
+			     harness->dir, harness->dir, harness->dir, builddir, builddir, lines,
+			     scheduler) > 0);
 	if (config_parse(text, strlen(text), "test", &harness->config, &err) < 0 ||
 	    rundir_make(harness->config->link_dir, &err) < 0)
 		fail_msg("%s", err->message);
@@ -116,7 +116,7 @@ int harness_setup_with(void **state, const char *lines)
 
 int harness_setup(void **state)
 {
-	return harness_setup_with(state, "");
+	return harness_setup_with(state, "", "");
 }
 
 int harness_teardown(void **state)

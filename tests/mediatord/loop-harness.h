@@ -23,8 +23,11 @@ struct harness {
 
 /* For cmocka's setup and teardown: *state is a struct harness. */
 int harness_setup(void **state);
-/* The same with these lines at the end of the configuration's section [mediatord], and more. */
-int harness_setup_with(void **state, const char *lines);
+/*
+ * The same with these lines at the end of the configuration's section [mediatord], and more; and
+ * with others at the end of [scheduler].
+ */
+int harness_setup_with(void **state, const char *lines, const char *scheduler);
 int harness_teardown(void **state);
 
 /* Puts harness->vm in force. */

@@ -19,13 +19,15 @@
 
 static int setup_two(void **state)
 {
-	return harness_setup_with(state, "software-gpus = 2\ncontext-memory = 64MiB\n"
-					 "[pool A]\ngpus = all\n");
+	return harness_setup_with(state,
+				  "software-gpus = 2\ncontext-memory = 64MiB\n"
+				  "[pool A]\ngpus = all\n",
+				  "");
 }
 
 static int setup_three(void **state)
 {
-	return harness_setup_with(state, "software-gpus = 3\n[pool A]\ngpus = all\n");
+	return harness_setup_with(state, "software-gpus = 3\n[pool A]\ngpus = all\n", "");
 }
 
 /* Another VM, whose device is connected; harness->vm is that one from now on. */
