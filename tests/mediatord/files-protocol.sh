@@ -109,7 +109,7 @@ for i in range(int(sys.argv[2])):
     if answer != f"{i + 1}\n":
         sys.exit(f"{i} + 1 is {answer!r}")
 END
-said=$(python3 "$dir/eager" "$folder" 2000 2>&1) || fail "$said"
+said=$(python3 "$dir/eager" "$folder" 1000 2>&1) || fail "$said"
 
 # With nothing to do it does nothing: what it does to a folder wakes it no more than once.
 woken() {

@@ -100,7 +100,7 @@ unharmed() {
 	kill -0 "$mediator_pid" || fail "$1: the mediator ended"
 }
 
-other_is_served_during python3 "$dir/storm" "$folder" "$dir/secret" 4000
+other_is_served_during python3 "$dir/storm" "$folder" "$dir/secret" 3000
 unharmed "kinds of files"
 
 # It grows, and shrinks, while it is read: only whole lines count, and those that were there.
@@ -114,7 +114,7 @@ with open(sys.argv[1] + "/request.txt", "w") as file:
         if i % 3 == 0:
             os.ftruncate(file.fileno(), i % 5000)
 END
-other_is_served_during python3 "$dir/grow" "$folder" 4000
+other_is_served_during python3 "$dir/grow" "$folder" 2000
 unharmed "a file that grows"
 
 # Thousands of names, of which none is request.txt, and renames between them: more than the kernel's
