@@ -106,6 +106,15 @@ static char *link_path(const struct vgpu_domain_options *options,
 		vgpu_error_set(err, ENOMEM, "out of memory");
 		return NULL;
 	}
+	/* QEMU could read them; what else holds the path, as a security policy, need not. */
+	if (strpbrk(path, "\"',\\")) {
+		vgpu_error_set(err, EINVAL,
+			       "link \"%s\" has a quote, a comma or a backslash: choose another "
+			       "directory",
+			       path);
+		free(path);
+		return NULL;
+	}
 	if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path)) {
 		vgpu_error_set(err, EINVAL,
 			       "link \"%s\" is longer than a socket's path can be (%zu bytes): "
@@ -153,8 +162,10 @@ static int choose_window(const struct vgpu_domain_options *options, const struct
 	else if (metadata->window_size)
 		*size = metadata->window_size;
 	else if (present && present->window_size &&
-		 device_size_parse(present->window_size, size) < 0)
-		return vgpu_error_set(err, EINVAL, "the vGPU's window-size \"%s\" is not a size",
+		 (device_size_parse(present->window_size, size) < 0 || !device_window_size(*size)))
+		return vgpu_error_set(err, EINVAL,
+				      "the vGPU's window-size \"%s\" is not " DEVICE_WINDOW_SIZES
+				      ": choose another",
 				      present->window_size);
 	return 0;
 }

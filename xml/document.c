@@ -135,6 +135,8 @@ int vgpu_domain_format(const struct vgpu_domain *domain, char **xml, size_t *len
 
 	if (!buffer)
 		return vgpu_error_set(err, ENOMEM, "out of memory");
+	/* By itself it grows by the byte. */
+	xmlBufferSetAllocationScheme(buffer, XML_BUFFER_ALLOC_DOUBLEIT);
 	context = xmlSaveToBuffer(buffer, "UTF-8", options);
 	failed = !context || xmlSaveDoc(context, domain->doc) < 0;
 	if (context && xmlSaveClose(context) < 0)

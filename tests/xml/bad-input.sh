@@ -9,10 +9,10 @@ bad() {
 	cat >"$tmp/$name.xml"
 	for command in attach detach inspect validate; do
 		expect_refusal "$name $command" 65 "^vgpu-xml: $tmp/$name.xml: $pattern" \
-			timeout 20 "$vgpu_xml" $command "$tmp/$name.xml"
-		expect_refusal "$name $command" 65 "^vgpu-xml: standard input: $pattern" \
-			timeout 20 "$vgpu_xml" $command <"$tmp/$name.xml"
+			timeout 60 "$vgpu_xml" $command "$tmp/$name.xml"
 	done
+	expect_refusal "$name standard input" 65 "^vgpu-xml: standard input: $pattern" \
+		timeout 60 "$vgpu_xml" attach <"$tmp/$name.xml"
 }
 
 bad empty 'empty' </dev/null
@@ -52,6 +52,65 @@ echo '<domain>&undeclared;</domain>' | bad undeclared 'not well-formed XML: line
 	head -c 20000000 /dev/zero | tr '\0' 'x'
 	echo '--></domain>'
 } | bad large 'longer than 16 MiB'
+
+# What would cost the parser minutes, or hundreds of megabytes.
+many() {
+	python3 -c "print(''.join($1))"
+}
+many '["<domain "] + [f"a{i}=\"\" " for i in range(257)] + ["/>"]' |
+	bad attributes 'more than 256 attributes in one element'
+many '["<domain>"] + [f"<a xmlns:n=\"u{i}\"/>" for i in range(1025)] + ["</domain>"]' |
+	bad namespaces 'more than 1024 namespaces'
+many '["<domain>", "<a/>" * 65536, "</domain>"]' | bad elements 'more than 65536 elements'
+many '["<domain>", "<!---->" * 65536, "</domain>"]' | bad comments 'more than 65536 elements'
+many '["<domain>", "<a b=\"\"/>" * 32768, "</domain>"]' | bad mixed 'more than 65536 elements'
+
+# peak COMMAND...: its peak memory, in KiB.
+peak() {
+	python3 -c 'import resource, subprocess, sys
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' "$@"
+}
+# At all limits at once, and far beyond them: some ten times 16 MiB are enough. A sanitizer's own
+# memory comes on top.
+memory_max=200000
+! grep -qa __asan_init "$vgpu_xml" || memory_max=800000
+many '["<domain>", ("<a/>" + "x" * 250) * 65000, "</domain>"]' >"$tmp/limits.xml"
+{
+	echo '<domain>'
+	head -c 100000000 /dev/zero | tr '\0' '\n'
+	echo '</domain>'
+} >"$tmp/hundred.xml"
+for document in limits hundred; do
+	used=$(peak "$vgpu_xml" detach "$tmp/$document.xml")
+	[ "$used" -lt "$memory_max" ] || failed "$document takes $used KiB"
+done
+expect_refusal hundred 65 'longer than 16 MiB' "$vgpu_xml" attach <"$tmp/hundred.xml"
+"$vgpu_xml" detach "$tmp/limits.xml" >/dev/null || failed "what is within the limits is refused"
+
+# Nothing is fetched, whatever a document names.
+coproc listener { python3 -c 'import socket, sys
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+sys.stdin.readline()
+server.setblocking(False)
+try:
+    server.accept()
+    print("connected", flush=True)
+except BlockingIOError:
+    print("nobody", flush=True)'; }
+read -r port <&"${listener[0]}"
+url=http://127.0.0.1:$port/x
+printf '<!DOCTYPE d PUBLIC "x" "%s"><domain/>' "$url" | bad public 'has a DOCTYPE'
+printf '<!DOCTYPE d [<!ENTITY %% x SYSTEM "%s"> %%x;]><domain/>' "$url" | bad parameter 'has a DOCTYPE'
+sed "s|<devices>|<x:include xmlns:x='http://www.w3.org/2001/XInclude' href='$url'/>&|; \
+	s|<domain |&xmlns:s='http://www.w3.org/2001/XMLSchema-instance' s:schemaLocation='$url $url' |; \
+	1i <?xml-stylesheet href='$url'?><?xml-model href='$url'?>" "$data/q35.xml" >"$tmp/include.xml"
+attach "$tmp/include.xml" >"$tmp/included.xml" || failed "a foreign element is refused"
+grep -q "x:include" "$tmp/included.xml" || failed "a foreign element is gone"
+echo >&"${listener[1]}"
+read -r answer <&"${listener[0]}"
+[ "$answer" = nobody ] || failed "somebody $answer"
 
 # Up to the limit a document is read.
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Any bytes as a domain: whatever can be attached validates, attaches again to the same text, and
- * detaches to what detaching once more leaves alone.
+ * detaches to what it was, where no note of an earlier attach was in it, and in any case to what
+ * detaching once more leaves alone.
  */
 #include <string.h>
 
@@ -24,7 +25,7 @@ static char *format(struct vgpu_domain *domain, size_t *length)
 	return vgpu_domain_format(domain, &text, length, &err) < 0 ? NULL : text;
 }
 
-static void attach_again(const char *text, size_t length)
+static void attach_again(const char *text, size_t length, const char *original)
 {
 	const struct vgpu_domain_options options = { .uuid = NULL };
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
@@ -43,6 +44,7 @@ static void attach_again(const char *text, size_t length)
 	twice = format(domain, &twice_length);
 	REQUIRE(detached && twice && twice_length == detached_length &&
 		memcmp(twice, detached, twice_length) == 0);
+	REQUIRE(strcmp(original, detached) == 0 || strstr(original, "attached"));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -53,17 +55,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
 	VGPU_AUTO_DOMAIN struct vgpu_domain *domain = NULL;
 	VGPU_AUTO_DOMAIN_INFO struct vgpu_domain_info info = { .slot = -1 };
-	VGPU_AUTO_FREE char *text = NULL;
+	VGPU_AUTO_FREE char *original = NULL, *text = NULL;
 	size_t length;
 
 	if (vgpu_domain_parse(&domain, (const char *)data, size, &err) < 0)
 		return 0;
 	if (vgpu_domain_inspect(domain, &info, &err) < 0)
 		vgpu_error_free(&err);
+	original = format(domain, &length);
 	if (vgpu_domain_attach(domain, &options, &err) < 0)
 		return 0;
 	text = format(domain, &length);
-	if (text)
-		attach_again(text, length);
+	if (original && text)
+		attach_again(text, length, original);
 	return 0;
 }

@@ -38,7 +38,7 @@ golden q35
 golden quotas
 golden i440fx --window-size 1GiB
 golden slots
-golden prefixes --link-dir '/run/a "quoted", comma & <path>'
+golden prefixes --link-dir '/run/some blanks & <path>'
 golden compact
 golden bare --profile gold --uuid 6f1f2c3d-0a1b-4c5d-8e9f-0011223344ff
 golden two-devices --profile gold

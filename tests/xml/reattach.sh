@@ -66,6 +66,12 @@ diff <(xmllint --c14n "$data/q35.xml") <(xmllint --c14n "$tmp/lost.detached.xml"
 [ "$(value "$tmp/wrapper.xml" original-emulator)" = /usr/bin/qemu-system-x86_64 ] ||
 	failed "wrapper: original"
 
+sed 's/window-size=256M/window-size=971M/' "$tmp/attached.xml" >"$tmp/odd-window.xml"
+expect_refusal odd-window 65 'attach: the vGPU.s window-size "971M" is not a power of two' \
+	"$vgpu_xml" attach "$tmp/odd-window.xml"
+"$vgpu_xml" attach --window-size 1G "$tmp/odd-window.xml" | cmp - "$tmp/window.xml" ||
+	failed "window: odd"
+
 # A profile that --profile set can be set again; detach takes it away.
 sed '/vgpu:vgpu/d' "$data/q35.xml" >"$tmp/none.xml"
 attach --profile gold "$tmp/none.xml" | attach --profile silver >"$tmp/silver.xml"

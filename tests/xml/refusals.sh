@@ -99,6 +99,11 @@ refused uuid 'the domain has another uuid, 6f1f2c3d-0a1b-4c5d-8e9f-001122334455'
 	--uuid 6f1f2c3d-0a1b-4c5d-8e9f-001122334400
 refused relative-link 'link directory "run" is not an absolute path' '' --link-dir run
 refused relative-emulator 'emulator "qemu" is not an absolute path' '' --emulator qemu
+refused quoted-link 'link "/run/a"b/6f1f.*" has a quote, a comma or a backslash' '' --link-dir '/run/a"b'
+refused single-quoted-link 'link ".*" has a quote, a comma' '' --link-dir "/run/it's"
+refused comma-link 'link ".*" has a quote, a comma' '' --link-dir /run/a,window-size=1G
+refused backslash-link 'link ".*" has a quote, a comma' '' --link-dir '/run/a\b'
+refused control-link 'link directory ".*" has a control character' '' --link-dir $'/run/a\nb'
 refused long-link 'link ".*" is longer than a socket' '' --link-dir "/$(printf 'x%.0s' {1..66})"
 refused window 'window size 3145728 is not a power of two from 1 MiB' '' --window-size 3MiB
 refused small-window 'window size 524288 is not' '' --window-size 512KiB
