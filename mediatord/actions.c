@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/uuid.h"
 #include "mediatord/mediator.h"
 #include "mediatord/vm.h"
@@ -184,5 +185,5 @@ static int answer(struct mediator *mediator, void *argument, struct vgpu_error *
 
 int action_ping(struct control *control, struct vgpu_error **err)
 {
-	return control_call(control, answer, NULL, err);
+	return control_call_within(control, 2 * VGPU_NS_PER_SECOND, answer, NULL, err);
 }

@@ -50,7 +50,7 @@ int action_pools(struct control *control, struct pool_use *uses, size_t count,
 /* Has the loop end, as a signal does. Returns 0, or -1 and err (ESHUTDOWN: it has). */
 int action_end(struct control *control, struct vgpu_error **err);
 
-/* Returns 0 as soon as the loop answers, or -1 and err. */
+/* Returns 0 as soon as the loop answers, or -1 and err (ETIMEDOUT: it has not within 2 s). */
 int action_ping(struct control *control, struct vgpu_error **err);
 
 #endif

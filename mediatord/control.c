@@ -5,7 +5,9 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
+#include <time.h>
 
+#include "common/clock.h"
 #include "mediatord/mediator.h"
 
 /* On the caller's stack, which waits until `done`. */
@@ -30,6 +32,7 @@ struct command {
 	size_t *count;
 	control_function *function;
 	void *argument;
+	int64_t limit_ns; /* how long to wait for the loop to take it; 0: for ever */
 	struct vgpu_error **err;
 	int result;
 	bool done;
@@ -169,15 +172,59 @@ void control_close(struct control *control)
 	}
 }
 
+/* Takes a command back that the loop has not taken. Returns false where it has. */
+static bool withdraw(struct control *control, struct command *command)
+{
+	struct command **place = &control->first;
+
+	while (*place && *place != command)
+		place = &(*place)->next;
+	if (!*place)
+		return false;
+	*place = command->next;
+	if (control->end == &command->next)
+		control->end = place;
+	return true;
+}
+
+/* Waits until it is done, or, where there is a limit, was withdrawn. The lock is held. */
+static void await(struct control *control, struct command *command)
+{
+	int64_t due = vgpu_now_ns() + command->limit_ns;
+	const struct timespec time = { .tv_sec = due / VGPU_NS_PER_SECOND,
+				       .tv_nsec = due % VGPU_NS_PER_SECOND };
+	bool limited = command->limit_ns > 0;
+
+	while (!command->done) {
+		if (!limited) {
+			pthread_cond_wait(&command->finished, &control->lock);
+		} else if (pthread_cond_timedwait(&command->finished, &control->lock, &time) ==
+			   ETIMEDOUT) {
+			/* One that it has taken belongs to it until it is done. */
+			limited = false;
+			if (withdraw(control, command)) {
+				command->result =
+					vgpu_error_set(command->err, ETIMEDOUT,
+						       "the mediator's loop does not answer");
+				return;
+			}
+		}
+	}
+}
+
 static int call(struct control *control, struct command *command)
 {
 	const uint64_t one = 1;
+	pthread_condattr_t attributes;
 
 	if (pthread_equal(pthread_self(), control->owner)) {
 		carry_out(control->mediator, command);
 		return command->result;
 	}
-	pthread_cond_init(&command->finished, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&command->finished, &attributes);
+	pthread_condattr_destroy(&attributes);
 	pthread_mutex_lock(&control->lock);
 	if (control->closed) {
 		command->result =
@@ -190,8 +237,7 @@ static int call(struct control *control, struct command *command)
 		/* Fails only where the counter is full, and then the loop is awake anyway. */
 		written = write(control->event_fd, &one, sizeof(one));
 		(void)written;
-		while (!command->done)
-			pthread_cond_wait(&command->finished, &control->lock);
+		await(control, command);
 	}
 	pthread_mutex_unlock(&control->lock);
 	pthread_cond_destroy(&command->finished);
@@ -239,14 +285,22 @@ int control_usages(struct control *control, bool all, struct vm_usage **usages, 
 	return call(control, &command);
 }
 
+int control_call_within(struct control *control, int64_t limit_ns, control_function *function,
+			void *argument, struct vgpu_error **err)
+{
+	struct command command = { .kind = COMMAND_CALL,
+				   .function = function,
+				   .argument = argument,
+				   .limit_ns = limit_ns,
+				   .err = err };
+
+	return call(control, &command);
+}
+
 int control_call(struct control *control, control_function *function, void *argument,
 		 struct vgpu_error **err)
 {
-	struct command command = {
-		.kind = COMMAND_CALL, .function = function, .argument = argument, .err = err
-	};
-
-	return call(control, &command);
+	return control_call_within(control, 0, function, argument, err);
 }
 
 int control_usage_restore(struct control *control, const struct vm_usage *usage,

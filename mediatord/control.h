@@ -54,5 +54,8 @@ typedef int control_function(struct mediator *mediator, void *argument, struct v
 /* Has the loop call a function, and returns what that does. actions.h has what there is. */
 int control_call(struct control *control, control_function *function, void *argument,
 		 struct vgpu_error **err);
+/* The same, or ETIMEDOUT where the loop has not taken it up within so long. */
+int control_call_within(struct control *control, int64_t limit_ns, control_function *function,
+			void *argument, struct vgpu_error **err);
 
 #endif

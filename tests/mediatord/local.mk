@@ -139,6 +139,7 @@ mediatord_loop_tests = \
 	tests/mediatord/test-peer-decision \
 	tests/mediatord/test-loop-requests \
 	tests/mediatord/test-loop-handshake \
+	tests/mediatord/test-loop-hung \
 	tests/mediatord/test-loop-log \
 	tests/mediatord/test-loop-workers \
 	tests/mediatord/test-loop-devices
@@ -172,6 +173,10 @@ tests_mediatord_test_loop_requests_LDADD = tests/mediatord/libloopharness.la
 tests_mediatord_test_loop_handshake_SOURCES = tests/mediatord/test-loop-handshake.c
 tests_mediatord_test_loop_handshake_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_loop_handshake_LDADD = tests/mediatord/libloopharness.la
+
+tests_mediatord_test_loop_hung_SOURCES = tests/mediatord/test-loop-hung.c
+tests_mediatord_test_loop_hung_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_loop_hung_LDADD = tests/mediatord/libloopharness.la
 
 # With log lines that go to this test's own journal.
 tests_mediatord_test_loop_log_SOURCES = \
