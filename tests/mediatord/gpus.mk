@@ -6,12 +6,12 @@ mediatord_gpu_tests = \
 if BUILD_TESTS
 if BUILD_MEDIATORD
 check_PROGRAMS += $(mediatord_gpu_tests)
-TESTS += $(mediatord_gpu_tests) tests/mediatord/gpu-lost.sh
+TESTS += $(mediatord_gpu_tests) tests/mediatord/gpu-lost.sh tests/mediatord/gpuinfo-usage.sh
 check_LTLIBRARIES += tests/mediatord/libnvidia-ml.la
 endif
 endif
 
-dist_check_SCRIPTS += tests/mediatord/gpu-lost.sh
+dist_check_SCRIPTS += tests/mediatord/gpu-lost.sh tests/mediatord/gpuinfo-usage.sh
 
 tests_mediatord_test_gpus_SOURCES = tests/mediatord/test-gpus.c
 tests_mediatord_test_gpus_CFLAGS = $(plane_test_cflags)
