@@ -15,6 +15,7 @@ static void add_channel(struct table *table, const json_t *channel)
 	show_cell(table, channel, "errors", SHOW_PLAIN);
 	show_cell(table, channel, "gpu_time_ns", SHOW_TIME);
 	show_cell(table, channel, "context", SHOW_PLAIN);
+	show_cell(table, channel, "gpu_index", SHOW_PLAIN);
 	show_cell(table, channel, "gpu", SHOW_PLAIN);
 }
 
@@ -30,7 +31,8 @@ static int list(struct ctl *ctl, int count, char **operands)
 		{ .title = "ERRORS", .right = true },
 		{ .title = "GPU TIME", .right = true },
 		{ .title = "CONTEXT" },
-		{ .title = "GPU", .flexible = true },
+		{ .title = "GPU", .right = true },
+		{ .title = "NAME", .flexible = true },
 	};
 	TABLE_AUTO struct table table = TABLE_INIT(columns);
 	CTL_AUTO_JSON json_t *vm = NULL, *answer = NULL;

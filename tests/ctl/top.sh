@@ -19,6 +19,7 @@ wait_for 60 grep -q ready "$dir/held" || fail "no channel: $(cat "$dir/held")"
 expect 0 "" "$ctl" channel list busy
 grep -qE '^ +0 +open +[0-9]+ +[0-9.]+[KMG]iB ' <<<"$said" || fail "channels: $said"
 [ "$("$ctl" --json channel list busy | jq '.channels | length')" = 1 ] || fail "--json channels"
+[[ $("$ctl" channel list busy) == *" GPU  NAME"* ]] || fail "the table of channels: $("$ctl" channel list busy)"
 
 expect 0 "" "$ctl" top --once --interval 0.1
 grep -qE '^busy +up .* 1$' <<<"$said" || fail "top: $said"
