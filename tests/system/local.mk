@@ -9,6 +9,7 @@ SYSTEM_TESTS += \
 	tests/system/files-stale.sh \
 	tests/system/pci-address.sh \
 	tests/system/qemu-upgrade.sh \
+	tests/system/readme.sh \
 	tests/system/guest-reboot.sh \
 	tests/system/head-to-head.sh \
 	tests/system/hook.sh \
