@@ -42,9 +42,9 @@ dist_check_SCRIPTS += \
 	tests/bench/head_to_head_report.py
 
 bench_tests = \
-	tests/bench/contention.sh \
+	tests/bench/contention-figures.sh \
 	tests/bench/native.sh \
-	tests/bench/rest.sh
+	tests/bench/rest-figures.sh
 TESTS += $(bench_tests)
 dist_check_SCRIPTS += $(bench_tests)
 

@@ -13,8 +13,8 @@ dist_check_SCRIPTS += \
 	tests/gpu/pack \
 	tests/gpu/run \
 	tests/gpu/several \
-	tests/gpu/several.sh
-TESTS += tests/gpu/several.sh
+	tests/gpu/several-software.sh
+TESTS += tests/gpu/several-software.sh
 EXTRA_DIST += \
 	tests/host.py \
 	tests/gpu/guest.cu \
