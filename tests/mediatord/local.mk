@@ -223,6 +223,7 @@ mediatord_plane_tests = \
 	tests/mediatord/test-events
 mediatord_rest_tests = \
 	tests/mediatord/rest-refusals.sh \
+	tests/mediatord/reconciler.sh \
 	tests/mediatord/rest-domain.sh \
 	tests/mediatord/rest-layers.sh \
 	tests/mediatord/rest-conditions.sh \
