@@ -47,7 +47,7 @@ static void refuse_doctype(void *data, const xmlChar *name, const xmlChar *exter
 
 int document_result(int result, struct vgpu_error **err)
 {
-	size_t end = MESSAGE_MAX;
+	size_t end = MESSAGE_MAX - strlen("...");
 
 	if (result == 0 || !err || strlen((*err)->message) <= MESSAGE_MAX)
 		return result;

@@ -74,6 +74,11 @@ refused metadata-window 'vGPU metadata: window-size "3MiB" is not a power of two
 	's/profile="gold"/window-size="3MiB"/'
 refused other-window 'the metadata asks for a window of 1073741824 bytes, not 2097152' \
 	's/profile="gold"/window-size="1GiB"/' --window-size 2MiB
+# As long as a message can be, and a byte or two longer.
+for length in {350..356}; do
+	refused "length-$length" 'vGPU metadata: profile "x+' \
+		"s/profile=\"gold\"/profile=\"$(printf "%${length}s" | tr ' ' x)\"/"
+done
 refused long-value 'vGPU metadata: profile "x{300,}\.\.\.$' \
 	"s/profile=\"gold\"/profile=\"$(head -c 100000 /dev/zero | tr '\0' x)\"/"
 refused two-notes 'vGPU metadata: more than one <attached>' \
