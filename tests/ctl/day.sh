@@ -94,6 +94,12 @@ tenant_worked() {
 	[ "$(grep -c '^ran' "$dir/jobs")" -gt $((seen + 1)) ]
 }
 
+# held: the worker of the VM's channel, and the GPU memory that it holds; fails where there is none.
+held() {
+	vgpuctl --json channel list db1 |
+		jq -ce '.channels[] | [.worker_pid, .memory_used_bytes] | select(all(. > 0))'
+}
+
 # share MIN MAX LIMIT: the latest line of top for the VM shows it between these percentages of a GPU,
 # and with this limit.
 share() {
@@ -138,12 +144,11 @@ tenant_begin
 tenant_works
 does "vgpuctl backup"
 [ "$(stat -c %a "$dir/vgpu.db")" = 600 ] || fail "no backup"
-held=$(vgpuctl --json channel list db1 | jq -c '[.channels[] | .worker_pid, .gpu_memory_bytes]')
+before=$(held) || fail "it holds nothing: $(vgpuctl --json channel list db1)"
 next "systemctl restart"
 eval "$command"
 tenant_works
-[ "$(vgpuctl --json channel list db1 | jq -c '[.channels[] | .worker_pid, .gpu_memory_bytes]')" = "$held" ] ||
-	fail "not what it held before: $held"
+[ "$(held)" = "$before" ] || fail "it holds $(held), not what it held before: $before"
 expect 0 "" vgpuctl vm show db1
 row gpu-time-max 50% profile
 row profile gold operator
