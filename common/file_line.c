@@ -75,10 +75,9 @@ static int digit(char character)
 	return -1;
 }
 
-/* Digits, or hexadecimal ones after 0x; at most `max`. */
-static bool take_number(struct cursor *cursor, uint64_t max, uint64_t *value)
+/* Digits of this base; at most `max`. */
+static bool take_digits(struct cursor *cursor, int base, uint64_t max, uint64_t *value)
 {
-	const int base = take(cursor, "0x") ? 16 : 10;
 	const char *first = cursor->at;
 
 	*value = 0;
@@ -95,15 +94,25 @@ static bool take_number(struct cursor *cursor, uint64_t max, uint64_t *value)
 	return cursor->at > first;
 }
 
+static bool take_decimal(struct cursor *cursor, uint64_t max, uint64_t *value)
+{
+	return take_digits(cursor, 10, max, value);
+}
+
+/* Decimal digits, or hexadecimal ones after 0x, which the second format alone knows. */
+static bool take_number(struct cursor *cursor, uint64_t max, uint64_t *value)
+{
+	return take(cursor, "0x") ? take_digits(cursor, 16, max, value)
+				  : take_decimal(cursor, max, value);
+}
+
 /* An int32 as text has it, as the two's complement that the request carries. */
 static bool take_int32(struct cursor *cursor, uint32_t *value)
 {
 	bool negative = take(cursor, "-");
 	uint64_t magnitude;
 
-	if (cursor->at < cursor->end && (*cursor->at < '0' || *cursor->at > '9'))
-		return false;
-	if (!take_number(cursor, (uint64_t)INT32_MAX + negative, &magnitude))
+	if (!take_decimal(cursor, (uint64_t)INT32_MAX + negative, &magnitude))
 		return false;
 	*value = negative ? (uint32_t)0 - (uint32_t)magnitude : (uint32_t)magnitude;
 	return true;
@@ -201,9 +210,9 @@ static int parse_prototype(struct cursor *cursor, struct vgpu_file_request *requ
 				    "A:2:1:100:200, nor one that begins with vgpu/1");
 	request->pool = *cursor->at;
 	cursor->at += 2;
-	if (!take_number(cursor, UINT32_MAX, &priority) || !take(cursor, ":"))
+	if (!take_decimal(cursor, UINT32_MAX, &priority) || !take(cursor, ":"))
 		return fail(reason, "the second field, the priority, is no number from 0 to 2");
-	if (!take_number(cursor, UINT32_MAX, &vm_id) || !take(cursor, ":"))
+	if (!take_decimal(cursor, UINT32_MAX, &vm_id) || !take(cursor, ":"))
 		return fail(reason, "the third field, the vm_id, is no number");
 	if (!take_int32(cursor, &body.words[0]) || !take(cursor, ":") ||
 	    !take_int32(cursor, &body.words[1]) || cursor->at < cursor->end)

@@ -85,9 +85,11 @@ static void what_the_prototype_would_not_have_written(void **state)
 	assert_refused("A:-1:1:100:200\n", "priority");
 	assert_refused("A:4294967296:1:100:200\n", "priority");
 	assert_refused("A:high:1:100:200\n", "priority");
+	assert_refused("A:0x2:1:100:200\n", "priority");
 	assert_refused("A:2::100:200\n", "vm_id");
 	assert_refused("A:2:-1:100:200\n", "vm_id");
 	assert_refused("A:2:99999999999999999999:100:200\n", "vm_id");
+	assert_refused("A:2:0x1:100:200\n", "vm_id");
 	assert_refused("A:2:1\n", "vm_id");
 	assert_refused("A:2:1:\n", "last two");
 	assert_refused("A:2:1:100\n", "last two");
@@ -97,6 +99,8 @@ static void what_the_prototype_would_not_have_written(void **state)
 	assert_refused("A:2:1:--1:0\n", "last two");
 	assert_refused("A:2:1:+1:0\n", "last two");
 	assert_refused("A:2:1:1.5:0\n", "last two");
+	assert_refused("A:2:1:0x64:0\n", "last two");
+	assert_refused("A:2:1:0:-0x64\n", "last two");
 	assert_refused("A:2:1:100:200 \n", "last two");
 	assert_refused("A:2:1:100:200\r\n", "last two");
 	assert_refused("A:2:1:100:200:300\n", "last two");
