@@ -131,6 +131,9 @@ int config_value_name(struct vgpu_error **err, const char *value, char *field, s
 					      "\"%s\" is no name: only letters, digits, '-', '_' "
 					      "and '.'",
 					      value);
+	/* No path of REST leads to them: clients take them out of it. */
+	if (strncmp(value, "..", length) == 0)
+		return vgpu_error_set(err, EINVAL, "\"%s\" is no name", value);
 	memcpy(field, value, length + 1);
 	return 0;
 }

@@ -121,7 +121,8 @@ static void reply_bad_request(const struct exchange *exchange, struct rest_reply
 			     "uuid");
 	else
 		rest_problem(reply, exchange->refused,
-			     "the path must have a name of at most 63 letters, digits and . _ -",
+			     "the path must have a name of at most 63 letters, digits and . _ -, "
+			     "not \".\" or \"..\"",
 			     "name");
 }
 

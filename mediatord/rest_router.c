@@ -147,6 +147,9 @@ static bool take_name(const char *text, size_t length, struct rest_target *targe
 	target->bad = "name";
 	if (length > REST_NAME_MAX || strspn(text, good) < length)
 		return false;
+	/* Clients take these out of a path (RFC 3986, 5.2.4). */
+	if (strncmp(text, "..", length) == 0)
+		return false;
 	memcpy(target->name, text, length);
 	return true;
 }

@@ -40,7 +40,8 @@ static const char *take(struct wanted *wanted, const char *key, json_t *value)
 		wanted->name = json_string_value(value);
 		return wanted->name && name_ok(wanted->name)
 			       ? NULL
-			       : "name must be 1 to 63 letters, digits and . _ -";
+			       : "name must be 1 to 63 letters, digits and . _ -, not "
+				 "\".\" or \"..\"";
 	}
 	if (strcmp(key, "role") == 0) {
 		wanted->has_role = json_is_string(value) &&

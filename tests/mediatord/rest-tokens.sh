@@ -59,8 +59,10 @@ problem name
 for bad in '{}' '[]' '' '{"name":"a"}' '{"role":"read"}'; do
 	expect 400 POST /v1/tokens "$bad"
 done
-expect 400 POST /v1/tokens '{"name":"a b","role":"read"}'
-problem name
+for bad in 'a b' . ..; do
+	expect 400 POST /v1/tokens "{\"name\":\"$bad\",\"role\":\"read\"}"
+	problem name
+done
 expect 400 POST /v1/tokens '{"name":"a","role":"king"}'
 problem role
 expect 400 POST /v1/tokens '{"name":"a","role":"read","expires_in_seconds":0}'

@@ -38,11 +38,11 @@ widgets.js text/javascript; charset=utf-8
 icon.svg image/svg+xml
 FILES
 
-for path in index.html .. ... app.js.bak ../v1/vms ../../etc/passwd /etc/passwd app.js/ ./app.js; do
+for path in index.html ... app.js.bak ../v1/vms ../../etc/passwd /etc/passwd app.js/ ./app.js; do
 	expect 404 GET "/ui/$path"
 	problem
 done
-for path in %2e%2e ..%2f..%2fetc%2fpasswd app.js%00 'app.js\..'; do
+for path in . .. %2e%2e ..%2f..%2fetc%2fpasswd app.js%00 'app.js\..'; do
 	expect 400 GET "/ui/$path"
 	problem name
 done

@@ -73,6 +73,7 @@ static void each_names_its_line(void **state)
 		  "f: default-profile: there is no [profile z]" },
 		{ "[pool]\n", "f:1: \"\" is no name of 1 to 63 bytes" },
 		{ "[pool a/b]\n", "f:1: \"a/b\" is no name" },
+		{ "[pool ..]\n", "f:1: \"..\" is no name" },
 		{ "[pool A]\n", "f:1: [pool A] has no gpus" },
 		{ "[pool A]\n[pool B]\ngpus = 1\n", "f:2: [pool A] has no gpus" },
 		{ "[pool A]\ngpus = 0\n[pool A]\n", "f:3: [pool A] is there twice" },

@@ -88,6 +88,8 @@ static void all_else_has_its_status(void **state)
 		{ "GET", "/v1/profiles/", 404, NULL },
 		{ "GET", "/v1/profiles/a/b", 404, NULL },
 		{ "GET", "/v1/profiles/a%20b", 400, NULL },
+		{ "PUT", "/v1/profiles/.", 400, NULL },
+		{ "PUT", "/v1/profiles/..", 400, NULL },
 		{ "GET", "/ui/../v1/vms", 404, NULL },
 		{ "GET", "/ui/..%2fapp.js", 400, NULL },
 		{ "POST", "/ui/app.js", 405, "GET, HEAD" },
