@@ -27,7 +27,7 @@ struct exchange {
 	const char *bad_head;  /* why it is refused, where it is the head */
 	const char *bad_query; /* why that is 400, where it is the query */
 	const char *bad_parameter;
-	const char *media_type; /* that a body must have */
+	const char *media_type; /* that a body must have, or NULL: there must be none */
 	int64_t deadline_ns;
 	char *body;
 	size_t length, size;
@@ -285,6 +285,11 @@ static void collect(struct exchange *exchange, struct MHD_Connection *connection
 {
 	const char *type;
 
+	if (!exchange->refused && !exchange->media_type) {
+		/* Whoever sends one expects that it counts. */
+		exchange->refused = MHD_HTTP_BAD_REQUEST;
+		exchange->bad_head = "this request takes no body";
+	}
 	if (!exchange->refused && exchange->length == 0) {
 		type = rest_header(connection, MHD_HTTP_HEADER_CONTENT_TYPE);
 		if (type && !content_type_ok(type, exchange->media_type))
@@ -332,6 +337,15 @@ static bool is_safe(const char *method)
 	       strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
 }
 
+/* The type of the body that a request takes; NULL: it takes none. */
+static const char *media_type(const char *method, enum rest_route route)
+{
+	if (strcmp(method, MHD_HTTP_METHOD_PATCH) == 0)
+		return MERGE_PATCH;
+	return strcmp(method, MHD_HTTP_METHOD_PUT) == 0 || route == REST_TOKEN_ADD ? REST_JSON
+										   : NULL;
+}
+
 /* The headers are there. */
 static struct exchange *begin(const struct rest_face *face, struct MHD_Connection *connection,
 			      const char *method, const char *url)
@@ -352,7 +366,7 @@ static struct exchange *begin(const struct rest_face *face, struct MHD_Connectio
 		free(exchange);
 		return NULL;
 	}
-	exchange->media_type = strcmp(method, MHD_HTTP_METHOD_PATCH) == 0 ? MERGE_PATCH : REST_JSON;
+	exchange->media_type = media_type(method, exchange->target.route);
 	if (!exchange->refused)
 		MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, take_parameter,
 					  exchange);

@@ -101,6 +101,15 @@ expect 415 PUT "$vm1" - -H 'Content-Type: text/plain' --data-binary '{}'
 problem
 expect 415 PUT "$vm1" - -H 'Content-Type: application/jsonp' --data-binary '{}'
 
+# Bodies where none is taken.
+expect 400 POST "$vm1/quarantine" '{"seconds":60}'
+problem
+has 'takes no body'
+expect 400 POST /v1/backup '{"path":"/tmp/state.db"}'
+expect 400 DELETE "$vm1" '{"force":true}'
+expect 400 GET /v1/vms '{"limit":1}'
+expect 404 DELETE "$vm1" ''
+
 # Nothing of all this registered a VM, and the mediator serves as before.
 expect 200 GET /v1/vms
 [ "$body" = '{"vms":[]}' ] || fail "$body"
