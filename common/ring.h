@@ -55,6 +55,9 @@ struct vgpu_ring_control {
 /* Submission flags. */
 #define VGPU_SUBMIT_NO_REPLY (1u << 0) /* no completion; an error surfaces as CUDA's would */
 
+/* Result 0 of a completion whose status is CUDA's OUT_OF_MEMORY. */
+#define VGPU_MEMORY_QUOTA 1u /* the VM's quota has no room; 0: the GPU or the worker has none */
+
 struct vgpu_submission {
 	uint32_t sequence;
 	uint16_t opcode; /* VGPU_RING_* */

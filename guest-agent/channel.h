@@ -156,8 +156,9 @@ enum vgpu_result channel_destroy(struct vgpu_channel *channel, struct vgpu_opera
 enum vgpu_result channel_start(struct vgpu_channel *channel, struct vgpu_operation *operation,
 			       const char *what);
 
-/* VGPU_E_CUDA with the number and a text. */
+/* VGPU_E_CUDA with the number and a text; what an operation failed with, and why. */
 enum vgpu_result channel_cuda_error(uint32_t status, const char *what);
+enum vgpu_result channel_operation_error(const struct vgpu_operation *operation, const char *what);
 
 /* The first error of what the library waited for itself, for the next function that waits. */
 void channel_keep(struct vgpu_channel *channel, uint32_t status);

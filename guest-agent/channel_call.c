@@ -3,12 +3,28 @@
 #include "guest-agent/channel.h"
 #include "guest-agent/last_error.h"
 
-enum vgpu_result channel_cuda_error(uint32_t status, const char *what)
+#define CUDA_ERROR_OUT_OF_MEMORY 2u
+
+static enum vgpu_result cuda_error(uint32_t status, const char *what, const char *limit)
 {
-	last_error_set(VGPU_E_CUDA, "%s: %s (%u): %s", what, vgpu_cuda_error_name(status), status,
-		       vgpu_cuda_error_text(status));
+	last_error_set(VGPU_E_CUDA, "%s: %s (%u): %s%s", what, vgpu_cuda_error_name(status), status,
+		       vgpu_cuda_error_text(status), limit);
 	last_error_numbers(VGPU_ERR_CUDA, status);
 	return VGPU_E_CUDA;
+}
+
+enum vgpu_result channel_cuda_error(uint32_t status, const char *what)
+{
+	return cuda_error(status, what, "");
+}
+
+enum vgpu_result channel_operation_error(const struct vgpu_operation *operation, const char *what)
+{
+	bool quota = operation->status == CUDA_ERROR_OUT_OF_MEMORY &&
+		     operation->result[0] == VGPU_MEMORY_QUOTA;
+
+	return cuda_error(operation->status, what,
+			  quota ? ": the VM's quota of GPU memory does not allow it" : "");
 }
 
 static enum vgpu_result call(struct vgpu_channel *channel, struct vgpu_operation *operation,
@@ -32,7 +48,7 @@ enum vgpu_result channel_call(struct vgpu_channel *channel, struct vgpu_operatio
 	enum vgpu_result result = call(channel, operation, what);
 
 	if (result == VGPU_OK && operation->status)
-		result = channel_cuda_error(operation->status, what);
+		result = channel_operation_error(operation, what);
 	return result;
 }
 
@@ -65,7 +81,7 @@ enum vgpu_result channel_call_wait(struct vgpu_channel *channel, struct vgpu_ope
 	kept = channel_kept(channel);
 	if (kept)
 		return channel_cuda_error(kept, what);
-	return operation->status ? channel_cuda_error(operation->status, what) : VGPU_OK;
+	return operation->status ? channel_operation_error(operation, what) : VGPU_OK;
 }
 
 enum vgpu_result channel_destroy(struct vgpu_channel *channel, struct vgpu_operation *operation,

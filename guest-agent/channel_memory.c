@@ -79,7 +79,7 @@ enum vgpu_result vgpu_channel_mem_alloc(struct vgpu_channel *channel, uint64_t b
 	if (result == VGPU_E_CUDA) {
 		snprintf(what, sizeof(what), "allocating %" PRIu64 " bytes of device memory",
 			 bytes);
-		return channel_cuda_error(operation.status, what);
+		return channel_operation_error(&operation, what);
 	}
 	return result;
 }

@@ -185,6 +185,6 @@ enum vgpu_result vgpu_channel_launch(struct vgpu_channel *channel, vgpu_function
 		channel_detach(channel, &operation);
 		return last_error_prefix(result, "launching a kernel");
 	}
-	return operation.status ? channel_cuda_error(operation.status, "launching a kernel")
+	return operation.status ? channel_operation_error(&operation, "launching a kernel")
 				: VGPU_OK;
 }

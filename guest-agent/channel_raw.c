@@ -35,7 +35,8 @@
 	each(RING_EVENT_SYNCHRONIZE);                                                              \
 	each(RING_EVENT_ELAPSED);                                                                  \
 	each(RING_CONTEXT_SYNCHRONIZE);                                                            \
-	each(SUBMIT_NO_REPLY)
+	each(SUBMIT_NO_REPLY);                                                                     \
+	each(MEMORY_QUOTA)
 #define REMEMBER(name)                                                                             \
 	enum {                                                                                     \
 		HOST_##name = VGPU_##name                                                          \
@@ -75,7 +76,7 @@ enum vgpu_result vgpu_channel_wait(struct vgpu_channel *channel, struct vgpu_ope
 	}
 	for (size_t i = 0; i < count; i++) {
 		if (!(operations[i].flags & VGPU_SUBMIT_NO_REPLY) && operations[i].status)
-			return channel_cuda_error(operations[i].status, "an operation");
+			return channel_operation_error(&operations[i], "an operation");
 	}
 	return VGPU_OK;
 }

@@ -233,7 +233,7 @@ enum vgpu_result channel_chunk_call(struct vgpu_channel *channel, struct channel
 	if (result != VGPU_OK)
 		return last_error_prefix(result, "%s", what);
 	if (operation->status)
-		result = channel_cuda_error(operation->status, what);
+		result = channel_operation_error(operation, what);
 	operation->status = 0;
 	return result;
 }

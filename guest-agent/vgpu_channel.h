@@ -270,6 +270,9 @@ VGPU_API const char *vgpu_cuda_error_text(uint32_t error);
 
 #define VGPU_SUBMIT_NO_REPLY (1u << 0) /* not answered; an error surfaces at the next wait */
 
+/* result[0] where status is 2, CUDA's OUT_OF_MEMORY. */
+#define VGPU_MEMORY_QUOTA 1u /* the VM's quota has no room; 0: the GPU or the worker has none */
+
 struct vgpu_operation {
 	uint16_t opcode; /* VGPU_RING_* */
 	uint16_t flags;	 /* 0 or VGPU_SUBMIT_NO_REPLY */

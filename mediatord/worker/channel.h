@@ -34,10 +34,12 @@ struct channel {
 
 	struct memory_ledger ledger; /* asks the mediator, and keeps count */
 	uint64_t released_bytes;     /* the sum of our RELEASEs */
+	bool over_quota;	     /* what is executed now was refused memory by the mediator */
 	struct allocation_table allocations;
 	struct handle_table handles[HANDLE_KINDS];
 	/* The first error of a submission without a reply: the next synchronisation gives it. */
 	cuda_error kept;
+	uint64_t kept_limit; /* and the result that came with it */
 	/* There is a context; one that holds nothing is given back after so long. 0: never. */
 	bool context;
 	uint32_t idle_ms;
@@ -125,10 +127,11 @@ int channel_execute(struct channel *channel, struct channel_request *request, in
 
 /* A submission ends with an error, which is counted; that of a silent one is kept. */
 void channel_failed(struct channel *channel, const struct channel_request *request,
-		    struct channel_result *result);
+		    const struct channel_result *result);
 
-/* Whether a wait is over; then *status is what its completion is to say. Does not block. */
-bool channel_poll(struct channel *channel, const struct channel_wait *wait, cuda_error *status);
+/* Whether a wait is over; then *result is what its completion is to say. Does not block. */
+bool channel_poll(struct channel *channel, const struct channel_wait *wait,
+		  struct channel_result *result);
 
 /* The context that a channel begins with, which nobody is asked about, and its window. */
 cuda_error channel_context_first(struct channel *channel);

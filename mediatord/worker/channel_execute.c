@@ -36,6 +36,7 @@ static int ledger_reserve(void *opaque, uint64_t bytes, struct vgpu_error **err)
 	granted = channel->mediator->reserve(channel->mediator->opaque, bytes, err);
 	if (granted > 0)
 		jobs_count(&channel->grant->memory_used_bytes, bytes);
+	channel->over_quota |= granted == 0;
 	return granted;
 }
 
@@ -389,43 +390,51 @@ static void execute_event(struct channel *channel, const struct channel_request 
 	}
 }
 
-bool channel_poll(struct channel *channel, const struct channel_wait *wait, cuda_error *status)
+bool channel_poll(struct channel *channel, const struct channel_wait *wait,
+		  struct channel_result *result)
 {
 	struct backend *backend = channel->backend;
 	enum handle_kind kind =
 		wait->opcode == VGPU_RING_EVENT_SYNCHRONIZE ? HANDLE_EVENT : HANDLE_STREAM;
 	const struct handle *handle = NULL;
 
+	*result = (struct channel_result){ .status = CUDA_ERROR_NONE };
 	if (wait->number) {
 		handle = handle_find(&channel->handles[kind], wait->number);
 		/* Destroyed meanwhile, by the tenant's other hand. */
 		if (!handle) {
-			*status = CUDA_ERROR_INVALID_HANDLE;
+			result->status = CUDA_ERROR_INVALID_HANDLE;
 			return true;
 		}
 	}
 	if (!channel->context)
-		*status = CUDA_ERROR_NONE;
+		result->status = CUDA_ERROR_NONE;
 	else if (wait->opcode == VGPU_RING_CONTEXT_SYNCHRONIZE)
-		*status = backend->ops->context_query(backend);
+		result->status = backend->ops->context_query(backend);
 	else if (kind == HANDLE_EVENT)
-		*status = backend->ops->event_query(backend, handle->object);
+		result->status = backend->ops->event_query(backend, handle->object);
 	else
-		*status = backend->ops->stream_query(backend, handle ? handle->object : 0);
-	if (*status == CUDA_ERROR_NOT_READY)
+		result->status = backend->ops->stream_query(backend, handle ? handle->object : 0);
+	if (result->status == CUDA_ERROR_NOT_READY)
 		return false;
 	if (wait->opcode == VGPU_RING_CONTEXT_SYNCHRONIZE && jobs_on_gpu(&channel->jobs))
 		jobs_idle(&channel->jobs, vgpu_now_ns());
 	if (channel->kept) {
-		*status = channel->kept;
+		result->status = channel->kept;
+		result->value[0] = channel->kept_limit;
 		channel->kept = CUDA_ERROR_NONE;
 	}
 	return true;
 }
 
+static bool is_synchronisation(uint16_t opcode)
+{
+	return opcode == VGPU_RING_STREAM_SYNCHRONIZE || opcode == VGPU_RING_EVENT_SYNCHRONIZE ||
+	       opcode == VGPU_RING_CONTEXT_SYNCHRONIZE;
+}
+
 static int execute_operation(struct channel *channel, const struct channel_request *request,
-			     struct channel_result *result, struct channel_wait *wait,
-			     struct vgpu_error **err)
+			     struct channel_result *result, struct vgpu_error **err)
 {
 	switch (request->opcode) {
 	case VGPU_RING_NOP:
@@ -474,16 +483,37 @@ static int execute_operation(struct channel *channel, const struct channel_reque
 	case VGPU_RING_EVENT_ELAPSED:
 		execute_event(channel, request, result);
 		break;
-	case VGPU_RING_STREAM_SYNCHRONIZE:
-	case VGPU_RING_EVENT_SYNCHRONIZE:
-	case VGPU_RING_CONTEXT_SYNCHRONIZE:
-		*wait = (struct channel_wait){ request->opcode, request->number };
-		return channel_poll(channel, wait, &result->status) ? CHANNEL_DONE : CHANNEL_WAITS;
 	default:
 		result->status = execute_query(channel, request, result);
 		break;
 	}
 	return CHANNEL_DONE;
+}
+
+/* What failed has no results but, of a limit that was in its way, which one. */
+static void result_failed(const struct channel *channel, struct channel_result *result)
+{
+	bool quota = channel->over_quota && result->status == CUDA_ERROR_OUT_OF_MEMORY;
+
+	*result = (struct channel_result){ .status = result->status };
+	if (quota)
+		result->value[0] = VGPU_MEMORY_QUOTA;
+}
+
+static int execute(struct channel *channel, const struct channel_request *request,
+		   struct channel_result *result, struct channel_wait *wait,
+		   struct vgpu_error **err)
+{
+	int outcome;
+
+	if (is_synchronisation(request->opcode)) {
+		*wait = (struct channel_wait){ request->opcode, request->number };
+		return channel_poll(channel, wait, result) ? CHANNEL_DONE : CHANNEL_WAITS;
+	}
+	outcome = execute_operation(channel, request, result, err);
+	if (result->status)
+		result_failed(channel, result);
+	return outcome;
 }
 
 int channel_execute(struct channel *channel, struct channel_request *request, int64_t now_ns,
@@ -494,10 +524,11 @@ int channel_execute(struct channel *channel, struct channel_request *request, in
 
 	*result = (struct channel_result){ .status = CUDA_ERROR_NONE };
 	channel->backend->detail[0] = '\0';
+	channel->over_quota = false;
 	if (!request->on_gpu)
-		return execute_operation(channel, request, result, wait, err);
+		return execute(channel, request, result, wait, err);
 	jobs_begin(&channel->jobs, now_ns);
-	outcome = execute_operation(channel, request, result, wait, err);
+	outcome = execute(channel, request, result, wait, err);
 	if (outcome == CHANNEL_DONE && !result->status)
 		return channel_started(channel, request, now_ns) ? CHANNEL_MORE : CHANNEL_DONE;
 	jobs_failed(&channel->jobs);
@@ -505,11 +536,12 @@ int channel_execute(struct channel *channel, struct channel_request *request, in
 }
 
 void channel_failed(struct channel *channel, const struct channel_request *request,
-		    struct channel_result *result)
+		    const struct channel_result *result)
 {
-	memset(result->value, 0, sizeof(result->value));
 	if (result->status != CUDA_ERROR_NOT_READY)
 		channel_count_error(channel);
-	if (request->no_reply && !channel->kept)
+	if (request->no_reply && !channel->kept) {
 		channel->kept = result->status;
+		channel->kept_limit = result->value[0];
+	}
 }

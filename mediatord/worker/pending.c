@@ -9,12 +9,12 @@ void pending_add(struct pending *pending, const struct channel_wait *wait, uint6
 }
 
 bool pending_take(struct pending *pending, struct channel *channel, uint32_t *from, uint64_t *tag,
-		  cuda_error *status)
+		  struct channel_result *result)
 {
 	for (uint32_t i = *from; i < pending->count; i++) {
 		struct pending_wait *place = &pending->waits[i];
 
-		if (!channel_poll(channel, &place->wait, status))
+		if (!channel_poll(channel, &place->wait, result))
 			continue;
 		*tag = place->tag;
 		*from = i;

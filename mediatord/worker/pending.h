@@ -21,9 +21,9 @@ void pending_add(struct pending *pending, const struct channel_wait *wait, uint6
 
 /*
  * Takes out the first wait from *from on that is over. Returns whether there was one, with its tag
- * and status; *from is then where to go on.
+ * and result; *from is then where to go on.
  */
 bool pending_take(struct pending *pending, struct channel *channel, uint32_t *from, uint64_t *tag,
-		  cuda_error *status);
+		  struct channel_result *result);
 
 #endif

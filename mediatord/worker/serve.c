@@ -59,23 +59,22 @@ static void complete(struct server *server, uint64_t tag, cuda_error status,
 
 int server_complete_pending(struct server *server, struct vgpu_error **err)
 {
-	static const uint64_t nothing[2];
 	uint32_t from = 0;
 	int count = 0;
 
 	while (from < server->pending.count) {
 		int room = ring_room(&server->ring);
-		cuda_error status;
+		struct channel_result result;
 		uint64_t tag;
 
 		if (room < 0)
 			return server_broken(server, err);
 		if (!room ||
-		    !pending_take(&server->pending, &server->channel, &from, &tag, &status))
+		    !pending_take(&server->pending, &server->channel, &from, &tag, &result))
 			break;
-		if (status)
+		if (result.status)
 			channel_count_error(&server->channel);
-		complete(server, tag, status, nothing);
+		complete(server, tag, result.status, result.value);
 		count++;
 	}
 	if (count) {
@@ -95,7 +94,7 @@ int server_yield(struct server *server, struct vgpu_error **err)
 }
 
 /* The submission that was taken ends, with its completion where it wants one. */
-static void finish(struct server *server, struct channel_result *result)
+static void finish(struct server *server, const struct channel_result *result)
 {
 	if (result->status)
 		channel_failed(&server->channel, &server->request, result);

@@ -68,6 +68,7 @@ rm sum
 put_vm "$uuid" '{"quotas":{"gpu_memory_bytes":8192}}'
 expect 69 "CUDA_ERROR_OUT_OF_MEMORY (2)" local_agent add a b -o sum
 [[ $said == *"allocating 4000 bytes of device memory"* ]] || fail "quota: $said"
+[[ $said == *"the VM's quota of GPU memory does not allow it"* ]] || fail "no limit is named: $said"
 expect 69 "CUDA error 2 (out of memory)" local_agent add --mailbox a b -o sum
 [[ $said == *"allocating 4000 bytes of device memory"* ]] || fail "quota: $said"
 no_output "quota"

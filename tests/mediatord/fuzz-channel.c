@@ -116,7 +116,9 @@ static void check_step(const struct channel *channel, const struct channel_resul
 {
 	const uint8_t *window = channel->window;
 
-	if (result->status && (result->value[0] || result->value[1]))
+	if (result->status && (result->value[0] > VGPU_MEMORY_QUOTA || result->value[1]))
+		abort();
+	if (result->status && result->status != CUDA_ERROR_OUT_OF_MEMORY && result->value[0])
 		abort();
 	if (channel->grant->memory_used_bytes != held)
 		abort();

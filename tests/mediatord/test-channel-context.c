@@ -229,6 +229,24 @@ static void a_kept_error_stays(void **state)
 	assert_int_equal(run(VGPU_RING_CONTEXT_SYNCHRONIZE, 0, 0, NULL), 0);
 }
 
+/* So does the limit that was in the way of what nobody waited for. */
+static void a_kept_limit_stays(void **state)
+{
+	const struct channel_request silent = { .opcode = VGPU_RING_LAUNCH, .no_reply = true };
+	const struct channel_result none = { .status = CUDA_ERROR_OUT_OF_MEMORY,
+					     .value = { VGPU_MEMORY_QUOTA } };
+	uint64_t limit = 0;
+
+	(void)state;
+	channel_failed(&fixture.channel, &silent, &none);
+	give_back(MS);
+	assert_int_equal(run(VGPU_RING_CONTEXT_SYNCHRONIZE, 0, 0, &limit),
+			 CUDA_ERROR_OUT_OF_MEMORY);
+	assert_int_equal(limit, VGPU_MEMORY_QUOTA);
+	assert_int_equal(run(VGPU_RING_CONTEXT_SYNCHRONIZE, 0, 0, &limit), 0);
+	assert_int_equal(limit, 0);
+}
+
 static void a_refusal_is_that_operations_error(void **state)
 {
 	uint64_t value = 0;
@@ -359,6 +377,7 @@ int main(void)
 		TEST(what_is_held_keeps_it),
 		TEST(what_needs_none_takes_none),
 		TEST(a_kept_error_stays),
+		TEST(a_kept_limit_stays),
 		TEST(a_refusal_is_that_operations_error),
 		TEST(a_mediator_that_is_gone_ends_it),
 		TEST(a_context_that_cannot_be_made_is_given_back),

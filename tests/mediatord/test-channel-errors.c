@@ -156,8 +156,14 @@ static void the_quota_holds_to_the_byte(void **state)
 	struct channel_driver *channel = *state;
 	uint64_t all = channel_must(channel, VGPU_RING_MEM_ALLOC, 4u << 20, 0, 0, 0, 0);
 	unsigned int asked = channel->driver.reserves;
+	struct vgpu_completion refused;
 
-	channel_expect(channel, VGPU_RING_MEM_ALLOC, 1, 0, 0, 0, 0, CUDA_ERROR_OUT_OF_MEMORY);
+	refused = channel_call(channel, VGPU_RING_MEM_ALLOC, 1, 0, 0, 0, 0);
+	assert_int_equal(refused.status, CUDA_ERROR_OUT_OF_MEMORY);
+	assert_true(refused.result[0] == VGPU_MEMORY_QUOTA && refused.result[1] == 0);
+	/* What no quota would allow is another matter. */
+	channel_expect(channel, VGPU_RING_MEM_ALLOC, UINT64_MAX, 0, 0, 0, 0,
+		       CUDA_ERROR_OUT_OF_MEMORY);
 	assert_int_equal(channel->driver.reserves, asked + 1);
 	assert_true(channel->grant->memory_used_bytes == 4u << 20);
 	channel_must(channel, VGPU_RING_MEM_FREE, all, 0, 0, 0, 0);
