@@ -338,15 +338,35 @@ static void asynchronous_where_a_result_is_due(void **state)
 		assert_accepted(&made);
 		vgpu_request_validate(made.bytes, made.length, &request, &reason);
 		assert_true(request.async);
-		set_field(&made, FIELD_FLAGS, VGPU_FLAG_HIGH_PRIORITY);
-		vgpu_request_validate(made.bytes, made.length, &request, &reason);
-		assert_false(request.async);
 	}
 	for (size_t i = 0; i < sizeof(may_not) / sizeof(may_not[0]); i++) {
 		assert_field_refused(may_not[i], FIELD_FLAGS, VGPU_FLAG_ASYNC,
 				     VGPU_ERR_INVALID_REQUEST, "flags");
 		assert_field_refused(may_not[i], FIELD_FLAGS, VGPU_FLAG_KNOWN,
 				     VGPU_ERR_INVALID_REQUEST, "flags");
+	}
+}
+
+/* Whoever acts on a request never sees what priority its guest would like. */
+static void a_guests_priority_is_not_read(void **state)
+{
+	const struct made_request requests[] = {
+		bare(VGPU_OP_NOP), right_kernel(),     make_htod(4096, "1234", 4),
+		make_alloc(16),	   make_dtoh(4096, 4), make_request(VGPU_OP_ADD_I32, 2, NULL, 0),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+		struct vgpu_request without = { 0 }, with = { 0 };
+		struct made_request made = requests[i];
+		const char *reason;
+
+		assert_int_equal(vgpu_request_validate(made.bytes, made.length, &without, &reason),
+				 VGPU_ERR_NONE);
+		set_field(&made, FIELD_FLAGS, VGPU_FLAG_HIGH_PRIORITY);
+		assert_int_equal(vgpu_request_validate(made.bytes, made.length, &with, &reason),
+				 VGPU_ERR_NONE);
+		assert_memory_equal(&with, &without, sizeof(with));
 	}
 }
 
@@ -389,6 +409,7 @@ int main(void)
 		cmocka_unit_test(kernel_names),
 		cmocka_unit_test(addition),
 		cmocka_unit_test(asynchronous_where_a_result_is_due),
+		cmocka_unit_test(a_guests_priority_is_not_read),
 		cmocka_unit_test(the_first_fault_wins),
 	};
 
