@@ -15,6 +15,8 @@
 #define CONNECTIONS_MAX 512u
 #define PER_ADDRESS_MAX 128u
 #define IDLE_SECONDS	10u
+/* The library's choice, but for the versions that are deprecated (RFC 8996). */
+#define TLS_PRIORITIES "NORMAL:-VERS-TLS1.0:-VERS-TLS1.1"
 
 /* A whole file as a text, which the caller frees; NULL and err. */
 static char *read_pem(const char *key, const char *path, struct vgpu_error **err)
@@ -67,6 +69,7 @@ int rest_start_tcp(struct rest *rest, struct vgpu_error **err)
 	unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME;
 	struct MHD_OptionItem tls[] = { { MHD_OPTION_END, 0, NULL },
 					{ MHD_OPTION_END, 0, NULL },
+					{ MHD_OPTION_END, 0, NULL },
 					{ MHD_OPTION_END, 0, NULL } };
 
 	if (!config->listen)
@@ -79,6 +82,7 @@ int rest_start_tcp(struct rest *rest, struct vgpu_error **err)
 		flags |= MHD_USE_TLS;
 		tls[0] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_CERT, 0, certificate };
 		tls[1] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_KEY, 0, key };
+		tls[2] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_PRIORITIES, 0, TLS_PRIORITIES };
 	}
 	fd = listen_on(config, err);
 	if (fd < 0)

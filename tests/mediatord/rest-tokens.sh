@@ -121,6 +121,14 @@ done <<REQUESTS
 413 $boss Content-Length: 70000
 403 nobody Origin: https://evil.example
 REQUESTS
+# TLS of versions that are deprecated is refused.
+speaks() {
+	openssl s_client -connect "127.0.0.1:$port" "-$1" -cipher ALL:@SECLEVEL=0 </dev/null >/dev/null 2>&1
+}
+! speaks tls1 || fail "it speaks TLS 1.0"
+! speaks tls1_1 || fail "it speaks TLS 1.1"
+speaks tls1_2 || fail "it does not speak TLS 1.2"
+speaks tls1_3 || fail "it does not speak TLS 1.3"
 # Without TLS nothing is answered there.
 ! curl -s -m 5 -o /dev/null "http://127.0.0.1:$port/healthz" || fail "served without TLS"
 
