@@ -157,7 +157,7 @@ static int get_number(struct state *state, const char *sql, int *number, struct 
 static int check_integrity(struct state *state, struct vgpu_error **err)
 {
 	sqlite3_stmt *statement = NULL;
-	int code = sqlite3_prepare_v2(state->db, "PRAGMA quick_check(1)", -1, &statement, NULL);
+	int code = sqlite3_prepare_v2(state->db, "PRAGMA integrity_check(1)", -1, &statement, NULL);
 	const char *answer = NULL;
 	int status = 0;
 
@@ -169,7 +169,7 @@ static int check_integrity(struct state *state, struct vgpu_error **err)
 		status = state_sqlite_error(state, code, "check", err);
 	else if (!answer || strcmp(answer, "ok") != 0)
 		status = vgpu_error_set(err, EILSEQ, "%s: the database is damaged: %s", state->path,
-					answer ? answer : "no answer from quick_check");
+					answer ? answer : "no answer from integrity_check");
 	sqlite3_finalize(statement);
 	return status;
 }

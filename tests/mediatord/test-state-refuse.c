@@ -106,6 +106,30 @@ static void a_damaged_database(void **unused)
 	plane_folder_remove(folder);
 }
 
+/* Each page is whole, but a table and its index do not say the same. */
+static void a_damaged_index(void **unused)
+{
+	char *folder = plane_folder(), path[128], uuid[VGPU_UUID_TEXT];
+	size_t length, found = 0;
+
+	(void)unused;
+	plane_path(path, folder, "state.db");
+	make_database(path);
+	length = read_file(path, bytes_before);
+	vgpu_uuid_format(plane_uuid(50), uuid);
+	for (size_t at = 0; at + strlen(uuid) <= length; at++) {
+		if (memcmp(bytes_before + at, uuid, strlen(uuid)) != 0)
+			continue;
+		found++;
+		bytes_before[at] = 'x';
+		write_file(path, bytes_before, length);
+		expect_refused(path, EILSEQ, "the database is damaged");
+		bytes_before[at] = uuid[0];
+	}
+	assert_int_equal(found, 2);
+	plane_folder_remove(folder);
+}
+
 static void a_newer_schema(void **unused)
 {
 	char *folder = plane_folder(), path[128];
@@ -149,6 +173,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_file_that_is_no_database),
 		cmocka_unit_test(a_damaged_database),
+		cmocka_unit_test(a_damaged_index),
 		cmocka_unit_test(a_newer_schema),
 		cmocka_unit_test(another_programs_database),
 		cmocka_unit_test(what_is_no_file),
