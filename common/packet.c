@@ -62,9 +62,11 @@ ssize_t vgpu_packet_receive(int socket, void *bytes, size_t size, int *fds, size
 
 	if (fd_count)
 		*fd_count = 0;
+	/* ECONNRESET, told once: the peer left with packets of ours unread. Its own last ones are
+	 * here. */
 	do
 		length = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	while (length < 0 && errno == EINTR);
+	while (length < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (length < 0)
 		return -1;
 	for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header;

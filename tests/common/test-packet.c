@@ -100,6 +100,23 @@ static void an_empty_packet_leaks_nothing(void **state)
 	close(pair[1]);
 }
 
+/* Whoever says its last word and leaves has perhaps not read all that it was told. */
+static void what_a_peer_sent_last_is_read(void **state)
+{
+	int pair[2];
+	char bytes[4];
+
+	(void)state;
+	make_pair(pair);
+	assert_int_equal(vgpu_packet_send(pair[0], "news", 4, NULL, 0), 0);
+	assert_int_equal(vgpu_packet_send(pair[1], "end", 3, NULL, 0), 0);
+	close(pair[1]);
+	assert_int_equal(vgpu_packet_receive(pair[0], bytes, sizeof(bytes), NULL, 0, NULL), 3);
+	assert_memory_equal(bytes, "end", 3);
+	assert_int_equal(vgpu_packet_receive(pair[0], bytes, sizeof(bytes), NULL, 0, NULL), 0);
+	close(pair[0]);
+}
+
 static void a_gone_peer_is_an_error_not_a_signal(void **state)
 {
 	int pair[2];
@@ -122,6 +139,7 @@ int main(void)
 		cmocka_unit_test(carries_bytes_and_descriptors),
 		cmocka_unit_test(too_long_or_too_many_leaks_nothing),
 		cmocka_unit_test(an_empty_packet_leaks_nothing),
+		cmocka_unit_test(what_a_peer_sent_last_is_read),
 		cmocka_unit_test(a_gone_peer_is_an_error_not_a_signal),
 	};
 

@@ -126,10 +126,10 @@ static bool hide_dev(void)
 		return false;
 	null = open("/dev/null", O_PATH | O_CLOEXEC);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", null);
-	hidden = mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	hidden = mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&
 		 mount("none", "/dev", "tmpfs", 0, NULL) == 0;
 	file = open("/dev/null", O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
-	hidden = hidden && mount(path, "/dev/null", NULL, MS_BIND, NULL) == 0;
+	hidden = hidden && mount(path, "/dev/null", "none", MS_BIND, NULL) == 0;
 	close(file);
 	close(null);
 	return hidden;
