@@ -309,9 +309,10 @@ static void scan(struct files *files)
 static void publish(struct folder *folder)
 {
 	int64_t now = vgpu_now_ns();
+	bool replaced;
 
 	if (files_folder_answer(&folder->disk, &folder->found.stamp, folder->answer,
-				folder->answer_length) < 0) {
+				folder->answer_length, &replaced) < 0) {
 		folder->stale = errno == ESTALE;
 		if (now >= folder->complain_ns) {
 			vgpu_log_warning("files-dir: cannot answer in %s: %s; trying again",
@@ -322,8 +323,8 @@ static void publish(struct folder *folder)
 		return;
 	}
 	folder->state = FOLDER_IDLE;
-	/* Where changes are told, another request shows by itself. */
-	folder->due_ns = now + folder->period_ns;
+	/* Where changes are told, another request shows by itself from now on. */
+	folder->due_ns = replaced ? now : now + folder->period_ns;
 }
 
 static void refuse(struct folder *folder, uint32_t error, const char *text)

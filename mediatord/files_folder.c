@@ -217,26 +217,27 @@ static int give(int folder, int fd)
 }
 
 /*
- * Empties the request that was found, unless it is another by now. Before its answer is there:
- * after it, the next one may be written at any moment, also in place, and would be lost with this
- * one.
+ * Empties the request that was found. Before its answer is there: after it, the next one may be
+ * written at any moment, also in place, and would be lost with this one. Returns false where
+ * another request is there by now, which is left as it is.
  */
-static void empty_request(struct files_folder *folder, const struct files_stamp *stamp)
+static bool empty_request(struct files_folder *folder, const struct files_stamp *stamp)
 {
 	VGPU_AUTO_CLOSE int fd = -1;
 	struct files_stamp now;
 	struct stat status;
 	const char *fault;
 
-	if (open_request(folder, O_WRONLY, &status, &fd, &fault) < 0 || fault) {
+	if (open_request(folder, O_WRONLY, &status, &fd, &fault) < 0) {
 		folder->refused = *stamp;
-		return;
+		return true;
 	}
 	now = stamp_of(&status);
 	if (!same(&now, stamp))
-		return;
-	if (ftruncate(fd, 0) < 0)
+		return now.bytes == 0;
+	if (fault || ftruncate(fd, 0) < 0)
 		folder->refused = *stamp;
+	return true;
 }
 
 /* Removes what cannot be the answer, and returns -1 with errno as it was. */
@@ -250,10 +251,11 @@ static int discard(const struct files_folder *folder)
 }
 
 int files_folder_answer(struct files_folder *folder, const struct files_stamp *request,
-			const char *line, size_t length)
+			const char *line, size_t length, bool *replaced)
 {
 	VGPU_AUTO_CLOSE int fd = -1;
 
+	*replaced = false;
 	/* An earlier mediator's, or the guest's: not to be written through. */
 	if (unlinkat(folder->fd, NEW_RESPONSE, 0) < 0 && errno != ENOENT &&
 	    unlinkat(folder->fd, NEW_RESPONSE, AT_REMOVEDIR) < 0)
@@ -265,7 +267,11 @@ int files_folder_answer(struct files_folder *folder, const struct files_stamp *r
 	/* A file system over a network may tell only then that it is full. */
 	if (write_whole(fd, line, length) < 0 || give(folder->fd, fd) < 0 || fsync(fd) < 0)
 		return discard(folder);
-	empty_request(folder, request);
+	*replaced = !empty_request(folder, request);
+	if (*replaced) {
+		discard(folder);
+		return 0;
+	}
 	if (renameat(folder->fd, NEW_RESPONSE, folder->fd, VGPU_FILE_RESPONSE) < 0)
 		return discard(folder);
 	return 0;

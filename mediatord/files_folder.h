@@ -59,11 +59,12 @@ int files_folder_look(struct files_folder *folder, int64_t now_ns, struct files_
 		      enum files_look *look);
 
 /*
- * Empties the request that was found, unless it is another by now, and puts its answer in place,
- * whole: whoever reads it reads all of it. Returns 0, or -1 with errno and an older answer as it
- * was.
+ * Empties the request that was found, and puts its answer in place, whole: whoever reads it reads
+ * all of it. Where another request has taken its place (*replaced), neither is done: who gave up
+ * waiting would take the old answer for the new one's. Returns 0, or -1 with errno and an older
+ * answer as it was.
  */
 int files_folder_answer(struct files_folder *folder, const struct files_stamp *request,
-			const char *line, size_t length);
+			const char *line, size_t length, bool *replaced);
 
 #endif

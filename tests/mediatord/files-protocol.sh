@@ -111,6 +111,25 @@ for i in range(int(sys.argv[2])):
 END
 said=$(python3 "$dir/eager" "$folder" 1000 2>&1) || fail "$said"
 
+# A client that gave up waiting and asks again gets no answer to what it asked before.
+rest POST "/v1/vms/$uuid/pause" >/dev/null
+rm -f "$folder/response.txt"
+requests=$(vm .counters.requests)
+completed=$(vm .counters.completed)
+counted() {
+	[ "$(vm ".counters.$1")" -gt "$2" ]
+}
+echo A:2:7:100:200 >"$folder/request.txt"
+wait_for 60 counted requests "$requests" || fail "the request was not taken"
+printf 'A:2:7:1:' >"$folder/request.txt"
+rest POST "/v1/vms/$uuid/resume" >/dev/null
+wait_for 60 counted completed "$completed" || fail "the request was not done"
+answers "error: *no VM*" A:2:8:3:4 "$tree/vm8" # folders were looked at meanwhile
+[ ! -e "$folder/response.txt" ] || fail "the old request was answered: $(cat "$folder/response.txt")"
+printf '2\n' >>"$folder/request.txt"
+wait_for 60 test -s "$folder/response.txt" || fail "the new request was not answered"
+[ "$(cat "$folder/response.txt")" = 3 ] || fail "1 + 2 is $(cat "$folder/response.txt")"
+
 # With nothing to do it does nothing: what it does to a folder wakes it no more than once.
 woken() {
 	cat /proc/"$mediator_pid"/task/*/status | awk '/^voluntary_ctxt/ { sum += $2 } END { print sum }'
