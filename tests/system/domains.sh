@@ -161,7 +161,7 @@ grep -q 'priority "high", and profile "default" allows "medium"' "$work/output" 
 
 # Turned off, a definition stays as it is, and shows what it lacks.
 stop_mediator
-sed -i 's/^\[pool A\]/libvirt-attach = no\n&/' "$work/mediatord.conf"
+attach_nothing
 virsh_ define "$work/$vm.xml"
 start_mediator
 wait_until 60 "the definition lacks its vGPU" drifts "$vm" device 'has no vGPU: run vgpu-xml attach'

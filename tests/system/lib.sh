@@ -162,6 +162,12 @@ write_config() {
 	mkdir -p "$work/state"
 }
 
+# The next mediator leaves definitions as they are.
+attach_nothing() {
+	[ -f "$work/mediatord.conf" ] || write_config
+	sed -i 's/^\[pool A\]/libvirt-attach = no\n&/' "$work/mediatord.conf"
+}
+
 # Starts the mediator and waits until it answers; $mediator_pid is its pid.
 start_mediator() {
 	[ -f "$work/mediatord.conf" ] || write_config

@@ -9,6 +9,7 @@ set -euo pipefail
 isolate "$@"
 vgpu_xml=$VGPU_BINDIR/vgpu-xml
 
+attach_nothing
 start_mediator
 install_hook
 start_libvirt
