@@ -61,14 +61,13 @@ tests_libpidfd_la_LDFLAGS = $(AM_LDFLAGS) -shared -module -avoid-version -rpath 
 FUZZ_SECONDS = 10
 fuzz-targets: $(FUZZ_TARGETS)
 check-fuzz: fuzz-targets
-	@$(MKDIR_P) tests/fuzz-artifacts; failed=0; for target in $(FUZZ_TARGETS); do \
-		if $$target -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=2048 \
-			-artifact_prefix=tests/fuzz-artifacts/ >$$target.fuzz.log 2>&1; then \
-			echo "PASS: $$target"; \
+	@$(MKDIR_P) tests/fuzz-artifacts; printf '%s\n' $(FUZZ_TARGETS) | xargs -P "$$(nproc)" -I{} sh -c ' \
+		if {} -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=2048 \
+			-artifact_prefix=tests/fuzz-artifacts/ >{}.fuzz.log 2>&1; then \
+			echo "PASS: {}"; \
 		else \
-			tail -n 40 $$target.fuzz.log; echo "FAIL: $$target"; failed=1; \
-		fi; \
-	done; exit $$failed
+			tail -n 40 {}.fuzz.log; echo "FAIL: {}"; exit 1; \
+		fi'
 EXTRA_DIST += tests/expected-skips
 EXTRA_DIST += tests/README.md
 EXTRA_DIST += tests/wait.h
