@@ -304,5 +304,5 @@ int follow_attach(struct follow *follow, const uint8_t uuid[16],
 	if (!now || strcmp(now, xml) != 0)
 		return 0;
 	defined = virDomainDefineXML(follow->connection, attached);
-	return defined ? 0 : libvirt_error(err, "cannot define it with its vGPU");
+	return defined ? 1 : libvirt_error(err, "cannot define it with its vGPU");
 }

@@ -47,8 +47,9 @@ int follow_look(struct follow *follow, const uint8_t uuid[16], struct domain_vie
 		struct vgpu_error **err);
 
 /*
- * Puts the vGPU into a domain's definition. Where somebody else has changed the definition
- * meanwhile, that stays: an event tells of it. Returns 0, or -1 and err.
+ * Puts the vGPU into a domain's definition. Where somebody else has changed or removed the
+ * definition meanwhile, that stays: an event tells of it. Returns 1 where it has the vGPU now, 0
+ * where that happened, or -1 and err.
  */
 int follow_attach(struct follow *follow, const uint8_t uuid[16],
 		  const struct vgpu_domain_options *options, struct vgpu_error **err);

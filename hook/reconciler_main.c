@@ -140,16 +140,20 @@ static bool may_attach(struct reconciler *r, const uint8_t uuid[16])
 static int attach(struct reconciler *r, const uint8_t uuid[16], const char *label,
 		  struct domain_view *domain, struct vgpu_error **err)
 {
+	int attached;
+
 	if (!may_attach(r, uuid)) {
 		vgpu_error_set(err, EAGAIN, "it was put there %d times in a minute, and went again",
 			       ATTACHES_MAX);
 		return 0;
 	}
-	if (follow_attach(r->follow, uuid, &r->attach, err) < 0) {
+	attached = follow_attach(r->follow, uuid, &r->attach, err);
+	if (attached < 0) {
 		vgpu_log_warning("domain %s: cannot have its vGPU: %s", label, (*err)->message);
 		return 0;
 	}
-	vgpu_log_info("domain %s: its definition has its vGPU now", label);
+	if (attached)
+		vgpu_log_info("domain %s: its definition has its vGPU now", label);
 	domain_view_clear(domain);
 	return follow_look(r->follow, uuid, domain, err);
 }
