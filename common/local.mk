@@ -4,6 +4,7 @@ common_libcommon_la_SOURCES = \
 	common/bytes.h \
 	common/cleanup.h \
 	common/clock.h \
+	common/condition.h \
 	common/error.c \
 	common/error.h \
 	common/file_line.c \

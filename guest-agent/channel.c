@@ -17,6 +17,7 @@
 #include "common/bytes.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/condition.h"
 #include "guest-agent/last_error.h"
 #include "guest-agent/owner.h"
 #include "guest-agent/process.h"
@@ -299,7 +300,6 @@ static void channel_free(struct vgpu_channel *channel)
 static struct vgpu_channel *channel_new(struct vgpu *vgpu, unsigned int flags)
 {
 	struct vgpu_channel *channel = calloc(1, sizeof(*channel));
-	pthread_condattr_t attributes;
 
 	if (!channel)
 		return NULL;
@@ -309,11 +309,8 @@ static struct vgpu_channel *channel_new(struct vgpu *vgpu, unsigned int flags)
 	channel->completion = -1;
 	pthread_mutex_init(&channel->mutex, NULL);
 	pthread_mutex_init(&channel->window_mutex, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&channel->chunk_freed, &attributes);
-	pthread_cond_init(&channel->moved, &attributes);
-	pthread_condattr_destroy(&attributes);
+	vgpu_condition_init(&channel->chunk_freed);
+	vgpu_condition_init(&channel->moved);
 	return channel;
 }
 

@@ -17,6 +17,7 @@
 
 #include "common/bytes.h"
 #include "common/clock.h"
+#include "common/condition.h"
 #include "guest-agent/channel.h"
 #include "guest-agent/last_error.h"
 
@@ -430,16 +431,14 @@ static void follow(struct vgpu_channel *channel, const struct awaited *awaited, 
 		   int64_t *deadline)
 {
 	int64_t now = vgpu_now_ns(), until = now + SLEEP_MAX_NS;
-	struct timespec time;
 
 	if (!*deadline)
 		*deadline = now + timeout_ns;
 	/* The leader looks for completions alone. */
 	if (awaited->operation || until > *deadline)
 		until = *deadline;
-	time = (struct timespec){ until / VGPU_NS_PER_SECOND, until % VGPU_NS_PER_SECOND };
 	channel->followers++;
-	pthread_cond_timedwait(&channel->moved, &channel->mutex, &time);
+	vgpu_condition_wait(&channel->moved, &channel->mutex, until);
 	channel->followers--;
 }
 

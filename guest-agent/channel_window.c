@@ -9,6 +9,7 @@
 
 #include "common/bytes.h"
 #include "common/clock.h"
+#include "common/condition.h"
 #include "guest-agent/channel.h"
 #include "guest-agent/last_error.h"
 
@@ -109,7 +110,6 @@ enum vgpu_result channel_chunk_take(struct vgpu_channel *channel, struct channel
 {
 	struct channel_chunk *taken;
 	enum vgpu_result result;
-	struct timespec until;
 	int64_t deadline = 0;
 	bool flying;
 
@@ -117,10 +117,7 @@ enum vgpu_result channel_chunk_take(struct vgpu_channel *channel, struct channel
 	while (!(taken = find_chunk(channel))) {
 		if (!deadline)
 			deadline = vgpu_now_ns() + timeout_ns;
-		until = (struct timespec){ deadline / VGPU_NS_PER_SECOND,
-					   deadline % VGPU_NS_PER_SECOND };
-		if (pthread_cond_timedwait(&channel->chunk_freed, &channel->window_mutex, &until) !=
-		    ETIMEDOUT)
+		if (vgpu_condition_wait(&channel->chunk_freed, &channel->window_mutex, deadline))
 			continue;
 		pthread_mutex_unlock(&channel->window_mutex);
 		return last_error_set(VGPU_E_TIMEOUT,

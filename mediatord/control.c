@@ -5,9 +5,8 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
-#include <time.h>
 
-#include "common/clock.h"
+#include "common/condition.h"
 #include "mediatord/mediator.h"
 
 /* On the caller's stack, which waits until `done`. */
@@ -191,15 +190,12 @@ static bool withdraw(struct control *control, struct command *command)
 static void await(struct control *control, struct command *command)
 {
 	int64_t due = vgpu_now_ns() + command->limit_ns;
-	const struct timespec time = { .tv_sec = due / VGPU_NS_PER_SECOND,
-				       .tv_nsec = due % VGPU_NS_PER_SECOND };
 	bool limited = command->limit_ns > 0;
 
 	while (!command->done) {
 		if (!limited) {
 			pthread_cond_wait(&command->finished, &control->lock);
-		} else if (pthread_cond_timedwait(&command->finished, &control->lock, &time) ==
-			   ETIMEDOUT) {
+		} else if (!vgpu_condition_wait(&command->finished, &control->lock, due)) {
 			/* One that it has taken belongs to it until it is done. */
 			limited = false;
 			if (withdraw(control, command)) {
@@ -215,16 +211,12 @@ static void await(struct control *control, struct command *command)
 static int call(struct control *control, struct command *command)
 {
 	const uint64_t one = 1;
-	pthread_condattr_t attributes;
 
 	if (pthread_equal(pthread_self(), control->owner)) {
 		carry_out(control->mediator, command);
 		return command->result;
 	}
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&command->finished, &attributes);
-	pthread_condattr_destroy(&attributes);
+	vgpu_condition_init(&command->finished);
 	pthread_mutex_lock(&control->lock);
 	if (control->closed) {
 		command->result =

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/condition.h"
 #include "common/log.h"
 #include "mediatord/backoff.h"
 
@@ -24,7 +25,6 @@ extern char **environ;
 struct reconciler {
 	const struct config *config;
 	pthread_t thread;
-	bool started;
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t changed;
 	bool stopping;
@@ -129,18 +129,15 @@ static void *supervise(void *opaque)
 
 	while (!stopping) {
 		int64_t began_ns = vgpu_now_ns();
-		struct timespec time;
 
 		run_once(reconciler);
 		if (vgpu_now_ns() - began_ns >= LASTED_NS)
 			backoff_succeed(&backoff);
 		backoff_fail(&backoff, vgpu_now_ns());
-		time = (struct timespec){ .tv_sec = backoff.retry_ns / VGPU_NS_PER_SECOND,
-					  .tv_nsec = backoff.retry_ns % VGPU_NS_PER_SECOND };
 		pthread_mutex_lock(&reconciler->lock);
 		while (!reconciler->stopping &&
-		       pthread_cond_timedwait(&reconciler->changed, &reconciler->lock, &time) !=
-			       ETIMEDOUT)
+		       vgpu_condition_wait(&reconciler->changed, &reconciler->lock,
+					   backoff.retry_ns))
 			;
 		stopping = reconciler->stopping;
 		pthread_mutex_unlock(&reconciler->lock);
@@ -148,11 +145,17 @@ static void *supervise(void *opaque)
 	return NULL;
 }
 
+static void free_reconciler(struct reconciler *reconciler)
+{
+	pthread_cond_destroy(&reconciler->changed);
+	pthread_mutex_destroy(&reconciler->lock);
+	free(reconciler);
+}
+
 int reconciler_start(const struct config *config, struct reconciler **reconciler,
 		     struct vgpu_error **err)
 {
 	struct reconciler *made;
-	pthread_condattr_t attributes;
 	int failed;
 
 	*reconciler = NULL;
@@ -168,17 +171,14 @@ int reconciler_start(const struct config *config, struct reconciler **reconciler
 		return vgpu_error_set(err, ENOMEM, "out of memory");
 	made->config = config;
 	pthread_mutex_init(&made->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&made->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
+	vgpu_condition_init(&made->changed);
 	failed = pthread_create(&made->thread, NULL, supervise, made);
-	made->started = failed == 0;
+	if (failed) {
+		free_reconciler(made);
+		return vgpu_error_errno(err, failed, "cannot start a thread");
+	}
 	*reconciler = made;
-	if (!failed)
-		return 0;
-	reconciler_stop(reconciler);
-	return vgpu_error_errno(err, failed, "cannot start a thread");
+	return 0;
 }
 
 void reconciler_stop(struct reconciler **reconciler)
@@ -194,9 +194,6 @@ void reconciler_stop(struct reconciler **reconciler)
 	if (old->pid)
 		kill(old->pid, SIGKILL);
 	pthread_mutex_unlock(&old->lock);
-	if (old->started)
-		pthread_join(old->thread, NULL);
-	pthread_cond_destroy(&old->changed);
-	pthread_mutex_destroy(&old->lock);
-	free(old);
+	pthread_join(old->thread, NULL);
+	free_reconciler(old);
 }

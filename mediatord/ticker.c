@@ -5,10 +5,9 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "common/cleanup.h"
-#include "common/clock.h"
+#include "common/condition.h"
 
 struct ticker {
 	int64_t period_ns;
@@ -24,13 +23,10 @@ struct ticker {
 static bool wait_for_stop(struct ticker *ticker)
 {
 	int64_t due = vgpu_now_ns() + ticker->period_ns;
-	struct timespec time = { .tv_sec = due / VGPU_NS_PER_SECOND,
-				 .tv_nsec = due % VGPU_NS_PER_SECOND };
 	bool stopping;
 
 	pthread_mutex_lock(&ticker->lock);
-	while (!ticker->stopping &&
-	       pthread_cond_timedwait(&ticker->changed, &ticker->lock, &time) != ETIMEDOUT)
+	while (!ticker->stopping && vgpu_condition_wait(&ticker->changed, &ticker->lock, due))
 		;
 	stopping = ticker->stopping;
 	pthread_mutex_unlock(&ticker->lock);
@@ -57,7 +53,6 @@ int ticker_start(const char *whose, int64_t period_ns, void (*tick)(void *opaque
 		 struct ticker **ticker, struct vgpu_error **err)
 {
 	struct ticker *made = calloc(1, sizeof(*made));
-	pthread_condattr_t attributes;
 	int failed;
 
 	if (!made)
@@ -66,10 +61,7 @@ int ticker_start(const char *whose, int64_t period_ns, void (*tick)(void *opaque
 	made->tick = tick;
 	made->opaque = opaque;
 	pthread_mutex_init(&made->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&made->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
+	vgpu_condition_init(&made->changed);
 	failed = pthread_create(&made->thread, NULL, run, made);
 	if (failed) {
 		free_ticker(made);
