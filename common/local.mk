@@ -31,6 +31,7 @@ if HAVE_REST_CLIENT
 noinst_LTLIBRARIES += common/librestclient.la
 endif
 common_librestclient_la_SOURCES = \
+	common/json_auto.h \
 	common/rest_client.c \
 	common/rest_client.h
 common_librestclient_la_CFLAGS = $(AM_CFLAGS) $(LIBCURL_CFLAGS) $(JANSSON_CFLAGS)

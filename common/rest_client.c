@@ -7,6 +7,8 @@
 #include <curl/curl.h>
 #include <jansson.h>
 
+#include "common/json_auto.h"
+
 static void cleanup_easy(CURL **easy)
 {
 	curl_easy_cleanup(*easy);
@@ -15,11 +17,6 @@ static void cleanup_easy(CURL **easy)
 static void cleanup_headers(struct curl_slist **headers)
 {
 	curl_slist_free_all(*headers);
-}
-
-static void cleanup_json(json_t **json)
-{
-	json_decref(*json);
 }
 
 void rest_reply_clear(struct rest_reply *reply)
@@ -243,7 +240,7 @@ int rest_call(const struct rest_server *server, const struct rest_request *reque
 
 char *rest_reply_problem(const struct rest_reply *reply)
 {
-	VGPU_CLEANUP(cleanup_json)
+	VGPU_AUTO_JSON
 	json_t *problem = json_loadb(reply->body, reply->length, JSON_REJECT_DUPLICATES, NULL);
 	const char *text = json_string_value(json_object_get(problem, "detail"));
 	char *status;

@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "common/json_auto.h"
 #include "common/text.h"
 
 /* Of a message; libvirt puts the line into its own error message. */
@@ -35,11 +36,6 @@ int hook_read_domain(const char *xml, size_t length, struct vgpu_domain **domain
 	return info->state == VGPU_DOMAIN_REQUESTED || info->state == VGPU_DOMAIN_ATTACHED;
 }
 
-static void cleanup_json(json_t **json)
-{
-	json_decref(*json);
-}
-
 static bool has_text(const json_t *object, const char *field)
 {
 	const char *text = json_string_value(json_object_get(object, field));
@@ -50,7 +46,7 @@ static bool has_text(const json_t *object, const char *field)
 enum hook_verdict hook_judge(const struct rest_reply *reply, const char *uuid,
 			     struct vgpu_error **err)
 {
-	VGPU_CLEANUP(cleanup_json)
+	VGPU_AUTO_JSON
 	json_t *body = json_loadb(reply->body, reply->length, JSON_REJECT_DUPLICATES, NULL);
 	const char *vm = json_string_value(json_object_get(body, "uuid"));
 	VGPU_AUTO_FREE char *problem = NULL;

@@ -5,10 +5,7 @@
 
 #include <jansson.h>
 
-static void cleanup_json(json_t **json)
-{
-	json_decref(*json);
-}
+#include "common/json_auto.h"
 
 const char *registration_quota_field(enum vgpu_domain_quota quota)
 {
@@ -49,7 +46,7 @@ static int add_quotas(json_t *body, const struct vgpu_domain_quotas *quotas)
 char *registration_body(const struct vgpu_domain_info *info, const char *name,
 			struct vgpu_error **err)
 {
-	VGPU_CLEANUP(cleanup_json) json_t *body = json_object();
+	VGPU_AUTO_JSON json_t *body = json_object();
 	json_t *name_value = json_string(name);
 	char *text = NULL;
 

@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "common/json_auto.h"
 #include "common/text.h"
 #include "hook/registration.h"
 
@@ -18,11 +19,6 @@ static const char *const states[] = {
 	[VM_DOMAIN_RUNNING] = "running",
 };
 #define STATES (sizeof(states) / sizeof(states[0]))
-
-static void cleanup_json(json_t **json)
-{
-	json_decref(*json);
-}
 
 /* What is not UTF-8, as parts of a hostile document may be, could not be sent. */
 static void make_sendable(char *text)
@@ -135,7 +131,7 @@ static int read_domain(const json_t *domain, struct vm_view *view)
 
 int vm_view_read(const char *text, size_t length, struct vm_view *view, struct vgpu_error **err)
 {
-	VGPU_CLEANUP(cleanup_json)
+	VGPU_AUTO_JSON
 	json_t *vm = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
 
 	*view = (struct vm_view){ .registered = true };
@@ -151,7 +147,7 @@ int vm_view_read(const char *text, size_t length, struct vm_view *view, struct v
 int vm_page_read(const char *text, size_t length, uint8_t (**uuids)[16], size_t *count,
 		 char next[128], struct vgpu_error **err)
 {
-	VGPU_CLEANUP(cleanup_json)
+	VGPU_AUTO_JSON
 	json_t *page = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
 	const json_t *vms = json_object_get(page, "vms"), *vm;
 	const char *path = json_string_value(json_object_get(page, "next"));
@@ -179,7 +175,7 @@ int vm_page_read(const char *text, size_t length, uint8_t (**uuids)[16], size_t 
 
 char *vm_state_body(enum vm_domain_state state, uint32_t starts, const struct vm_drift *drift)
 {
-	VGPU_CLEANUP(cleanup_json) json_t *body = NULL;
+	VGPU_AUTO_JSON json_t *body = NULL;
 	json_t *items = json_array();
 
 	for (size_t i = 0; i < drift->count; i++)

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "common/json_auto.h"
+
 #define BAD_REQUEST 400
 
 static const char *const states[DOMAIN_STATES] = {
@@ -11,11 +13,6 @@ static const char *const states[DOMAIN_STATES] = {
 	[DOMAIN_INACTIVE] = "inactive",
 	[DOMAIN_RUNNING] = "running",
 };
-
-static void cleanup_json(json_t **json)
-{
-	json_decref(*json);
-}
 
 static int refuse(struct vm_field_name *field, const char *name, const char *reason,
 		  struct vgpu_error **err)
@@ -84,7 +81,7 @@ static int decode_drift(const json_t *value, struct domain_report *report,
 int domain_report_decode(const char *text, size_t length, struct domain_report *report,
 			 struct vm_field_name *field, struct vgpu_error **err)
 {
-	VGPU_CLEANUP(cleanup_json) json_t *json = NULL;
+	VGPU_AUTO_JSON json_t *json = NULL;
 	json_error_t problem;
 
 	*report = (struct domain_report){ .state = DOMAIN_UNKNOWN };

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "common/json_auto.h"
+
 #define BAD_REQUEST   400
 #define UNPROCESSABLE 422
 
@@ -316,15 +318,10 @@ static int decode_object(json_t *object, bool quotas, struct vm_layer *layer,
 	return 0;
 }
 
-static void free_json(json_t **json)
-{
-	json_decref(*json);
-}
-
 int vm_layer_decode(const char *text, size_t length, struct vm_layer *layer,
 		    struct vm_field_name *field, struct vgpu_error **err)
 {
-	VGPU_CLEANUP(free_json) json_t *json = NULL;
+	VGPU_AUTO_JSON json_t *json = NULL;
 	json_error_t problem;
 
 	*layer = (struct vm_layer){ 0 };
@@ -379,7 +376,7 @@ int vm_values_to_json(const struct vm_config *config, uint32_t given, json_t *ob
 
 char *vm_layer_encode(const struct vm_layer *layer)
 {
-	VGPU_CLEANUP(free_json) json_t *json = json_object();
+	VGPU_AUTO_JSON json_t *json = json_object();
 
 	if (!json || vm_values_to_json(&layer->values, layer->given, json) < 0)
 		return NULL;

@@ -5,15 +5,12 @@
  */
 #include <string.h>
 
+#include "common/json_auto.h"
+
 #include "mediatord/layers.h"
 
 #define BAD_REQUEST 400
 #define QUOTAS	    "quotas"
-
-static void free_json(json_t **json)
-{
-	json_decref(*json);
-}
 
 static bool is_field(const char *prefix, const char *key)
 {
@@ -61,8 +58,8 @@ static int apply_quotas(json_t *target, json_t *patch)
 int vm_layer_patch(const char *text, size_t length, struct vm_layer *layer,
 		   struct vm_field_name *field, struct vgpu_error **err)
 {
-	VGPU_CLEANUP(free_json) json_t *patch = NULL;
-	VGPU_CLEANUP(free_json) json_t *target = json_object();
+	VGPU_AUTO_JSON json_t *patch = NULL;
+	VGPU_AUTO_JSON json_t *target = json_object();
 	VGPU_AUTO_FREE char *result = NULL;
 	struct vm_layer changed;
 	json_error_t problem;

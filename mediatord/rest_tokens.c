@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "mediatord/problem.h"
+#include "common/json_auto.h"
 #include "mediatord/rest_internal.h"
 #include "mediatord/token.h"
 
@@ -15,11 +16,6 @@ struct wanted {
 	bool has_role;
 	json_int_t seconds;
 };
-
-static void free_json(json_t **json)
-{
-	json_decref(*json);
-}
 
 static bool name_ok(const char *name)
 {
@@ -98,7 +94,7 @@ static json_t *token_to_json(const struct state_token *token)
 
 void rest_token_add(struct rest *rest, const struct rest_request *request, struct rest_reply *reply)
 {
-	VGPU_CLEANUP(free_json) json_t *json = NULL;
+	VGPU_AUTO_JSON json_t *json = NULL;
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
 	struct wanted wanted = { .name = NULL };
 	char text[TOKEN_TEXT_BYTES];

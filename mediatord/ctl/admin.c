@@ -31,7 +31,7 @@ static int audit(struct ctl *ctl, int count, char **operands)
 		{ .title = "STATUS", .right = true }, { .title = "WHAT" },
 	};
 	TABLE_AUTO struct table table = TABLE_INIT(columns);
-	CTL_AUTO_JSON json_t *all = json_pack("{s:[]}", "entries");
+	VGPU_AUTO_JSON json_t *all = json_pack("{s:[]}", "entries");
 	json_t *entries = json_object_get(all, "entries");
 	int64_t last = 0;
 	size_t more;
@@ -39,7 +39,7 @@ static int audit(struct ctl *ctl, int count, char **operands)
 	(void)count;
 	(void)operands;
 	do {
-		CTL_AUTO_JSON json_t *page = NULL;
+		VGPU_AUTO_JSON json_t *page = NULL;
 		const json_t *list;
 		char path[80];
 		int64_t id;
@@ -112,7 +112,7 @@ static int fetch(struct ctl *ctl, const char *path, const char *target)
 
 static int backup(struct ctl *ctl, int count, char **operands)
 {
-	CTL_AUTO_JSON json_t *answer = NULL;
+	VGPU_AUTO_JSON json_t *answer = NULL;
 	VGPU_AUTO_FREE char *visible = NULL;
 	const char *path;
 	int status = server_prepare(ctl);
@@ -168,7 +168,7 @@ static int version(struct ctl *ctl, int count, char **operands)
 		return status;
 	mediator = server_version(ctl);
 	if (ctl->json) {
-		CTL_AUTO_JSON json_t *json =
+		VGPU_AUTO_JSON json_t *json =
 			json_pack("{s:s, s:s?}", "vgpuctl", PACKAGE_VERSION, "mediator", mediator);
 
 		return ctl_print_json(json);

@@ -50,7 +50,7 @@ static int try_change(struct ctl *ctl, struct rest_request request, change_maker
 		      const json_t *change, json_t **answer, bool *lost)
 {
 	REST_AUTO_REPLY struct rest_reply reply = { 0 };
-	CTL_AUTO_JSON json_t *current = NULL, *body = NULL;
+	VGPU_AUTO_JSON json_t *current = NULL, *body = NULL;
 	VGPU_AUTO_FREE char *text = NULL;
 	char header[sizeof(reply.etag) + 16];
 	int status = read_current(ctl, request.path, header, sizeof(header), &current);

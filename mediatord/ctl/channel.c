@@ -35,7 +35,7 @@ static int list(struct ctl *ctl, int count, char **operands)
 		{ .title = "NAME", .flexible = true },
 	};
 	TABLE_AUTO struct table table = TABLE_INIT(columns);
-	CTL_AUTO_JSON json_t *vm = NULL, *answer = NULL;
+	VGPU_AUTO_JSON json_t *vm = NULL, *answer = NULL;
 	char path[VM_PATH_BYTES];
 	json_t *channels;
 	int status = vm_find_path(ctl, operands[0], "", path);

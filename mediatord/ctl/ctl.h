@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "common/error.h"
+#include "common/json_auto.h"
 #include "common/rest_client.h"
 
 /* Exit statuses, beside sysexits.h's: vgpuctl(8) lists them. */
@@ -123,14 +124,6 @@ int ctl_fail(const struct ctl *ctl, int status, const char *format, ...)
 int ctl_fail_error(const struct ctl *ctl, const struct vgpu_error *err);
 int ctl_fail_exit(const struct ctl *ctl, const struct vgpu_error *err);
 int ctl_fail_reply(const struct ctl *ctl, const struct rest_reply *reply);
-
-/* An owning local. */
-static inline void ctl_json_clear(json_t **json)
-{
-	json_decref(*json);
-	*json = NULL;
-}
-#define CTL_AUTO_JSON VGPU_CLEANUP(ctl_json_clear)
 
 /*
  * "/v1/COLLECTION/NAME", of a profile or a token: a name that passes the check needs no escapes in

@@ -138,7 +138,7 @@ static json_t *finding_to_json(const char *name, const struct doctor_finding *fi
 
 static int examine(struct doctor *doctor)
 {
-	CTL_AUTO_JSON json_t *json = json_pack("{s:b, s:[]}", "ok", 1, "checks");
+	VGPU_AUTO_JSON json_t *json = json_pack("{s:b, s:[]}", "ok", 1, "checks");
 	bool remote = doctor->ctl->server.url;
 	bool failed = false;
 

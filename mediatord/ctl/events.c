@@ -59,7 +59,7 @@ static void print_event(const struct sse_event *event, json_t *json)
 static bool take_event(void *opaque, const struct sse_event *event)
 {
 	struct follower *follower = opaque;
-	CTL_AUTO_JSON json_t *json =
+	VGPU_AUTO_JSON json_t *json =
 		json_loadb(event->data, strlen(event->data), JSON_REJECT_DUPLICATES, NULL);
 
 	/* A mediator that always has something to tell would have no end. */

@@ -81,7 +81,7 @@ static int show_gpu(struct ctl *ctl, int count, char **operands)
 {
 	static const struct table_column columns[] = { { .title = "WHAT" }, { .title = "VALUE" } };
 	TABLE_AUTO struct table table = TABLE_INIT(columns);
-	CTL_AUTO_JSON json_t *answer = NULL;
+	VGPU_AUTO_JSON json_t *answer = NULL;
 	const json_t *gpu;
 	const char *end;
 	uint64_t wanted;

@@ -6,7 +6,7 @@
 int print_list(struct ctl *ctl, const char *path, const char *key, struct table *table,
 	       print_cells *row)
 {
-	CTL_AUTO_JSON json_t *answer = NULL;
+	VGPU_AUTO_JSON json_t *answer = NULL;
 	int status = ctl_get_list(ctl, path, key, &answer);
 
 	return status ? status : print_answer(ctl, answer, key, table, row);

@@ -76,7 +76,7 @@ static int show(struct ctl *ctl, int count, char **operands)
 {
 	static const struct table_column columns[] = { { .title = "WHAT" }, { .title = "VALUE" } };
 	TABLE_AUTO struct table table = TABLE_INIT(columns);
-	CTL_AUTO_JSON json_t *profile = NULL;
+	VGPU_AUTO_JSON json_t *profile = NULL;
 	char path[CTL_NAME_PATH_BYTES];
 	int status = ctl_name_path(ctl, "profiles", operands[0], path);
 
@@ -99,7 +99,7 @@ const struct command command_profile_show = {
 
 static int add(struct ctl *ctl, int count, char **operands)
 {
-	CTL_AUTO_JSON json_t *body = json_object(), *profile = NULL;
+	VGPU_AUTO_JSON json_t *body = json_object(), *profile = NULL;
 	char path[CTL_NAME_PATH_BYTES];
 	int status = ctl_name_path(ctl, "profiles", operands[0], path);
 
@@ -156,7 +156,7 @@ static json_t *make_whole(const json_t *profile, const json_t *change)
 
 static int set(struct ctl *ctl, int count, char **operands)
 {
-	CTL_AUTO_JSON json_t *body = json_object(), *profile = NULL;
+	VGPU_AUTO_JSON json_t *body = json_object(), *profile = NULL;
 	char path[CTL_NAME_PATH_BYTES];
 	int status = ctl_name_path(ctl, "profiles", operands[0], path);
 
@@ -187,7 +187,7 @@ const struct command command_profile_set = {
 
 static int rm(struct ctl *ctl, int count, char **operands)
 {
-	CTL_AUTO_JSON json_t *answer = NULL;
+	VGPU_AUTO_JSON json_t *answer = NULL;
 	char path[CTL_NAME_PATH_BYTES];
 	int status = ctl_name_path(ctl, "profiles", operands[0], path);
 

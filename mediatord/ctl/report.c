@@ -39,7 +39,7 @@ static const char *status_code(int status)
 /* problem: the mediator's document, or NULL; stays the caller's. */
 static int say(const struct ctl *ctl, int status, const char *message, json_t *problem)
 {
-	CTL_AUTO_JSON json_t *json = NULL;
+	VGPU_AUTO_JSON json_t *json = NULL;
 	VGPU_AUTO_FREE char *line = NULL;
 
 	if (ctl->quiet)
@@ -129,7 +129,7 @@ static int reply_status(long http)
 
 int ctl_fail_reply(const struct ctl *ctl, const struct rest_reply *reply)
 {
-	CTL_AUTO_JSON json_t *problem =
+	VGPU_AUTO_JSON json_t *problem =
 		json_loadb(reply->body, reply->length, JSON_REJECT_DUPLICATES, NULL);
 	const char *field = json_string_value(json_object_get(problem, "field"));
 	VGPU_AUTO_FREE char *text = rest_reply_problem(reply);

@@ -98,13 +98,13 @@ static const char *next_page(const char *path, const json_t *page)
 
 int ctl_get_list(struct ctl *ctl, const char *path, const char *key, json_t **answer)
 {
-	CTL_AUTO_JSON json_t *page = NULL;
-	CTL_AUTO_JSON json_t *list = json_array();
+	VGPU_AUTO_JSON json_t *page = NULL;
+	VGPU_AUTO_JSON json_t *list = json_array();
 
 	*answer = NULL;
 	for (unsigned int i = 0; i < PAGES_MAX; i++) {
 		/* path may be a part of it until the next is known */
-		CTL_AUTO_JSON __attribute__((unused)) json_t *old = page;
+		VGPU_AUTO_JSON __attribute__((unused)) json_t *old = page;
 		int status;
 
 		page = NULL;

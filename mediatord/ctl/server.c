@@ -136,7 +136,7 @@ int server_prepare(struct ctl *ctl)
 char *server_version(const struct ctl *ctl)
 {
 	REST_AUTO_REPLY struct rest_reply reply = { 0 };
-	CTL_AUTO_JSON json_t *json = NULL;
+	VGPU_AUTO_JSON json_t *json = NULL;
 	const struct rest_request request = { .method = "GET", .path = "/v1/version" };
 	const char *version;
 

@@ -86,7 +86,7 @@ static int make_body(struct ctl *ctl, const char *name, json_t *body)
 
 static int add(struct ctl *ctl, int count, char **operands)
 {
-	CTL_AUTO_JSON json_t *body = json_object(), *answer = NULL;
+	VGPU_AUTO_JSON json_t *body = json_object(), *answer = NULL;
 	VGPU_AUTO_CLOSE int fd = -1;
 	const char *token;
 	int status = make_body(ctl, operands[0], body);
@@ -132,7 +132,7 @@ const struct command command_token_add = {
 
 static int rm(struct ctl *ctl, int count, char **operands)
 {
-	CTL_AUTO_JSON json_t *answer = NULL;
+	VGPU_AUTO_JSON json_t *answer = NULL;
 	char path[CTL_NAME_PATH_BYTES];
 	int status = ctl_name_path(ctl, "tokens", operands[0], path);
 

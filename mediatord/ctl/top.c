@@ -46,7 +46,7 @@ static void look_clear(struct top_look *look)
 /* Returns 0, or an exit status; *look is then empty. */
 static int look_now(struct ctl *ctl, struct top_look *look)
 {
-	CTL_AUTO_JSON json_t *gpus = NULL, *vms = NULL;
+	VGPU_AUTO_JSON json_t *gpus = NULL, *vms = NULL;
 	int status = ctl_get_list(ctl, "/v1/gpus", "gpus", &gpus);
 
 	*look = (struct top_look){ 0 };
@@ -297,7 +297,7 @@ static int print_frames(struct ctl *ctl, struct top_look looks[2])
 		if (status)
 			return status;
 		if (ctl->json) {
-			CTL_AUTO_JSON json_t *json =
+			VGPU_AUTO_JSON json_t *json =
 				json_pack("{s:O, s:O}", "gpus", looks[1].gpus, "vms", looks[1].vms);
 
 			ctl_print_json(json);

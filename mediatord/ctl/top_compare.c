@@ -46,7 +46,7 @@ struct top_vm *top_compare(const struct top_look *earlier, const struct top_look
 			   size_t *count)
 {
 	double seconds = (double)(later->when_ns - earlier->when_ns) / (double)VGPU_NS_PER_SECOND;
-	CTL_AUTO_JSON json_t *before = by_uuid(earlier->vms);
+	VGPU_AUTO_JSON json_t *before = by_uuid(earlier->vms);
 	struct top_vm *rows;
 	size_t index;
 	const json_t *vm;

@@ -174,7 +174,7 @@ static int show(struct ctl *ctl, int count, char **operands)
 		{ .title = "FROM" },
 	};
 	TABLE_AUTO struct table table = TABLE_INIT(columns);
-	CTL_AUTO_JSON json_t *vm = NULL;
+	VGPU_AUTO_JSON json_t *vm = NULL;
 	char path[VM_PATH_BYTES];
 	int status = vm_find_path(ctl, operands[0], "", path);
 
@@ -199,7 +199,7 @@ const struct command command_vm_show = {
 
 static int rm(struct ctl *ctl, int count, char **operands)
 {
-	CTL_AUTO_JSON json_t *answer = NULL;
+	VGPU_AUTO_JSON json_t *answer = NULL;
 	char path[VM_PATH_BYTES];
 	int status = vm_find_path(ctl, operands[0], "", path);
 

@@ -12,7 +12,7 @@
 
 static int add(struct ctl *ctl, int count, char **operands)
 {
-	CTL_AUTO_JSON json_t *body = json_object(), *vm = NULL;
+	VGPU_AUTO_JSON json_t *body = json_object(), *vm = NULL;
 	char path[VM_PATH_BYTES], uuid[VGPU_UUID_TEXT];
 	uint8_t bytes[16];
 	int status;
@@ -54,7 +54,7 @@ static json_t *make_patch(const json_t *vm, const json_t *change)
 
 static int set(struct ctl *ctl, int count, char **operands)
 {
-	CTL_AUTO_JSON json_t *body = json_object(), *vm = NULL;
+	VGPU_AUTO_JSON json_t *body = json_object(), *vm = NULL;
 	char path[VM_PATH_BYTES];
 	int status = change_body(ctl, &command_vm_set, count - 1, operands + 1, body);
 
@@ -86,7 +86,7 @@ const struct command command_vm_set = {
 /* POST of one of the actions. */
 static int act(struct ctl *ctl, const char *name, const char *action)
 {
-	CTL_AUTO_JSON json_t *answer = NULL;
+	VGPU_AUTO_JSON json_t *answer = NULL;
 	char path[VM_PATH_BYTES];
 	int status = vm_find_path(ctl, name, action, path);
 

@@ -39,7 +39,7 @@ static bool is_meant(const json_t *vm, const char *name, int64_t vm_id, char uui
 /* Returns 0 and the uuid, or as vm_find_path(). */
 static int find(struct ctl *ctl, const char *name, char uuid[VGPU_UUID_TEXT])
 {
-	CTL_AUTO_JSON json_t *answer = NULL;
+	VGPU_AUTO_JSON json_t *answer = NULL;
 	char found[VGPU_UUID_TEXT];
 	int64_t vm_id = as_vm_id(name);
 	unsigned int count = 0;
