@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the reconciler reads: a domain's document or, behind a 'v', a VM as the mediator shows it.
- * What it says then must be something that it can send.
+ * What the reconciler reads: a domain's document or, behind a 'v', a VM as the mediator shows it,
+ * or behind a 'p' a page of them. What it says then must be something that it can send.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -10,6 +10,17 @@
 #include "hook/reconcile.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void read_page(const char *text, size_t length)
+{
+	VGPU_AUTO_FREE uint8_t(*uuids)[16] = NULL;
+	size_t count = 0;
+	char next[128];
+
+	if (vm_page_read(text, length, &uuids, &count, next, NULL) == 0 && next[0] &&
+	    next[0] != '/')
+		abort();
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -23,6 +34,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(text, data, size);
 	text[size] = '\0';
+	if (text[0] == 'p') {
+		read_page(text + 1, size - 1);
+		return 0;
+	}
 	if (text[0] == 'v' && vm_view_read(text + 1, size - 1, &vm, NULL) < 0)
 		return 0;
 	domain_xml_read(&domain.live, text);
