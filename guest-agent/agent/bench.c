@@ -96,7 +96,7 @@ static void json_rates(struct json *json, const char *key, const struct bench_ra
 	for (unsigned int i = 0; i < count; i++) {
 		json_begin(json, NULL);
 		json_unsigned(json, "bytes", rates[i].bytes);
-		json_decimal(json, "gb_per_s", rates[i].gb_per_s, 3);
+		json_decimal(json, "gb_per_s", rates[i].gb_per_s, 6);
 		json_null(json, "native_gb_per_s");
 		json_end(json);
 	}
