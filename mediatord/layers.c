@@ -77,9 +77,8 @@ static const char *const priorities[] = {
 #define PRIORITIES (sizeof(priorities) / sizeof(*priorities))
 
 static const char *const sources[] = {
-	[VM_SOURCE_DEFAULT] = "default",
-	[VM_SOURCE_PROFILE] = "profile",
-	[VM_SOURCE_DOMAIN] = "domain",
+	[VM_SOURCE_DEFAULT] = "default",   [VM_SOURCE_PROFILE] = "profile",
+	[VM_SOURCE_DOMAIN] = "domain",	   [VM_SOURCE_CLOUDSTACK] = "cloudstack",
 	[VM_SOURCE_OPERATOR] = "operator",
 };
 
@@ -384,6 +383,22 @@ char *vm_layer_encode(const struct vm_layer *layer)
 	if (!json || vm_values_to_json(&layer->values, layer->given, json) < 0)
 		return NULL;
 	return json_dumps(json, JSON_COMPACT);
+}
+
+int vm_layer_check_offering(const struct vm_layer *layer, struct vm_field_name *field,
+			    struct vgpu_error **err)
+{
+	static const enum vm_field refused[] = { VM_FIELD_NAME, VM_FIELD_VM_ID, VM_FIELD_LINK_UID };
+
+	field->text[0] = '\0';
+	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
+		if (!vm_layer_has(layer, refused[i]))
+			continue;
+		blame(field, "", vm_field_name(refused[i]));
+		return vgpu_error_set(err, BAD_REQUEST, "a service offering cannot give %s",
+				      field->text);
+	}
+	return 0;
 }
 
 void vm_layer_clear(struct vm_layer *layer, enum vm_field field)

@@ -423,6 +423,38 @@ int registry_put(struct registry *registry, const uint8_t uuid[16], enum vm_hand
 	return status;
 }
 
+/* Whether two layers say the same. Where memory is short they do not. */
+static bool same_layer(const struct vm_layer *a, const struct vm_layer *b)
+{
+	VGPU_AUTO_FREE char *text = vm_layer_encode(a);
+	VGPU_AUTO_FREE char *other = vm_layer_encode(b);
+
+	return text && other && strcmp(text, other) == 0;
+}
+
+int registry_put_offering(struct registry *registry, const uint8_t uuid[16],
+			  const struct vm_layer *layer, struct vm_field_name *field,
+			  struct vgpu_error **err)
+{
+	const struct registry_condition none = { 0 };
+	struct registry_vm *old, vm;
+	bool created;
+	int status = 0;
+
+	field->text[0] = '\0';
+	pthread_mutex_lock(&registry->change);
+	old = registry_lookup(registry, uuid);
+	if (!old) {
+		status = registry_not_found(uuid, err);
+	} else if (old->problem[0] || !same_layer(&old->stored.layers[VM_HAND_CLOUDSTACK], layer)) {
+		vm = *old;
+		vm.stored.layers[VM_HAND_CLOUDSTACK] = *layer;
+		status = change_vm(registry, VM_HAND_CLOUDSTACK, &none, &vm, &created, field, err);
+	}
+	pthread_mutex_unlock(&registry->change);
+	return status;
+}
+
 int registry_patch(struct registry *registry, const uint8_t uuid[16], const char *text,
 		   size_t length, const struct registry_condition *condition,
 		   struct vm_field_name *field, struct vgpu_error **err)

@@ -72,6 +72,14 @@ int registry_put(struct registry *registry, const uint8_t uuid[16], enum vm_hand
 		 bool *created, struct registry_vm *vm, struct vm_field_name *field,
 		 struct vgpu_error **err);
 
+/*
+ * Replaces what the service offering says about a VM that is registered (404 otherwise). The same
+ * again writes nothing: who syncs does not look before. Returns 0, or -1, err and *field.
+ */
+int registry_put_offering(struct registry *registry, const uint8_t uuid[16],
+			  const struct vm_layer *layer, struct vm_field_name *field,
+			  struct vgpu_error **err);
+
 /* Changes what the operator says by a JSON merge patch. Returns 0, or -1, err and *field. */
 int registry_patch(struct registry *registry, const uint8_t uuid[16], const char *text,
 		   size_t length, const struct registry_condition *condition,

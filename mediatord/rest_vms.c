@@ -156,6 +156,21 @@ void rest_domain_put(struct rest *rest, const struct rest_request *request,
 	put(rest, request, VM_HAND_DOMAIN, reply);
 }
 
+void rest_cloudstack_put(struct rest *rest, const struct rest_request *request,
+			 struct rest_reply *reply)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	struct vm_field_name field = { "" };
+	struct vm_layer layer;
+
+	if (vm_layer_decode(request->body, request->length, &layer, &field, &err) < 0 ||
+	    vm_layer_check_offering(&layer, &field, &err) < 0 ||
+	    registry_put_offering(rest->registry, request->target.uuid, &layer, &field, &err) < 0)
+		rest_error(reply, err, &field);
+	else
+		reply_changed(rest, request->target.uuid, reply);
+}
+
 void rest_vm_patch(struct rest *rest, const struct rest_request *request, struct rest_reply *reply)
 {
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;

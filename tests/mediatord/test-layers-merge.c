@@ -14,6 +14,7 @@ static int merge(const char *domain, const char *operator_body)
 	int status;
 
 	layers[VM_HAND_DOMAIN] = plane_layer(domain);
+	layers[VM_HAND_CLOUDSTACK] = plane_layer("{}");
 	layers[VM_HAND_OPERATOR] = plane_layer(operator_body);
 	memset(&merged, 0xee, sizeof(merged));
 	status = vm_layers_merge(layers, config, &merged, &field, &err);
