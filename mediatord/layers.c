@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "common/uuid.h"
+
 #define BAD_REQUEST   400
 #define UNPROCESSABLE 422
 
@@ -12,6 +14,7 @@
 enum field_type {
 	TYPE_NAME,
 	TYPE_TEXT,
+	TYPE_UUID,
 	TYPE_U32,
 	TYPE_U64,
 	TYPE_PRIORITY
@@ -44,6 +47,8 @@ static const struct field_info fields[VM_FIELDS] = {
 	[VM_FIELD_WEIGHT] =
 		NUMBER(TYPE_U32, "weight", weight, CONFIG_WEIGHT_MIN, CONFIG_WEIGHT_MAX),
 	[VM_FIELD_LINK_UID] = NUMBER(TYPE_U32, "link_uid", link_uid, 0, VM_LINK_UID_MAX),
+	[VM_FIELD_SEAT] = TEXT(TYPE_UUID, "seat", seat),
+	[VM_FIELD_SEATS] = NUMBER(TYPE_U32, "seats", seats, 0, CONFIG_SEATS_MAX),
 	[VM_FIELD_GPU_MEMORY_BYTES] = NUMBER(TYPE_U64, QUOTAS ".gpu_memory_bytes",
 					     quotas.gpu_memory_bytes, 0, VM_BYTES_MAX),
 	[VM_FIELD_WINDOW_BYTES] =
@@ -224,6 +229,19 @@ static int decode_text(enum vm_field field, const json_t *json, struct vm_config
 	return 0;
 }
 
+/* As it is compared: in lower case. */
+static int decode_uuid(enum vm_field field, const json_t *json, struct vm_config *values,
+		       struct vgpu_error **err)
+{
+	const char *text = json_string_value(json);
+	uint8_t uuid[16];
+
+	if (!text || vgpu_uuid_parse(text, uuid) < 0)
+		return vgpu_error_set(err, BAD_REQUEST, "%s must be a uuid", vm_field_name(field));
+	vgpu_uuid_format(uuid, value_of(values, field));
+	return 0;
+}
+
 static int decode_priority(const json_t *json, struct vm_config *values, struct vgpu_error **err)
 {
 	for (uint32_t i = 0; json_is_string(json) && i < PRIORITIES; i++) {
@@ -262,6 +280,9 @@ static int decode_field(enum vm_field field, const json_t *json, struct vm_layer
 	case TYPE_NAME:
 	case TYPE_TEXT:
 		status = decode_text(field, json, &layer->values, err);
+		break;
+	case TYPE_UUID:
+		status = decode_uuid(field, json, &layer->values, err);
 		break;
 	case TYPE_PRIORITY:
 		status = decode_priority(json, &layer->values, err);
@@ -344,6 +365,7 @@ static json_t *value_to_json(const struct vm_config *config, enum vm_field field
 	switch (fields[field].type) {
 	case TYPE_NAME:
 	case TYPE_TEXT:
+	case TYPE_UUID:
 		return json_string(const_value_of(config, field));
 	case TYPE_PRIORITY:
 		return json_string(priorities[config->priority]);
@@ -448,6 +470,7 @@ int vm_layers_merge(const struct vm_layer layers[VM_HANDS], const struct config 
 	merged->config.vm_id = 0;
 	merged->config.name[0] = '\0';
 	merged->config.has_link_uid = false;
+	merged->config.seat[0] = '\0';
 	memcpy(merged->config.profile, profile->name, sizeof(profile->name));
 	memcpy(merged->config.pool, profile->pool, sizeof(profile->pool));
 	merged->config.priority = profile->priority;
@@ -456,11 +479,11 @@ int vm_layers_merge(const struct vm_layer layers[VM_HANDS], const struct config 
 	for (unsigned int i = 0; i < VM_FIELDS; i++) {
 		if (i == VM_FIELD_PROFILE)
 			continue;
-		/* No profile has a name, an id or a uid. */
-		merged->sources[i] =
-			i == VM_FIELD_NAME || i == VM_FIELD_VM_ID || i == VM_FIELD_LINK_UID
-				? VM_SOURCE_DEFAULT
-				: source;
+		/* No profile has a name, an id, a uid or a seat. */
+		merged->sources[i] = i == VM_FIELD_NAME || i == VM_FIELD_VM_ID ||
+						     i == VM_FIELD_LINK_UID || i == VM_FIELD_SEAT
+					     ? VM_SOURCE_DEFAULT
+					     : source;
 		for (int hand = 0; hand < VM_HANDS; hand++) {
 			if (!vm_layer_has(&layers[hand], i))
 				continue;
@@ -506,9 +529,11 @@ int vm_layers_admit(const struct vm_merged *merged, const struct config *config,
 
 int vm_merged_to_json(const struct vm_merged *merged, json_t *object)
 {
-	uint32_t given = (UINT32_C(1) << VM_FIELDS) - 1;
+	uint32_t given = ((UINT32_C(1) << VM_FIELDS) - 1) & ~(UINT32_C(1) << VM_FIELD_SEATS);
 	json_t *names;
 
+	if (!merged->config.seat[0])
+		given &= ~(UINT32_C(1) << VM_FIELD_SEAT);
 	if (!merged->config.has_link_uid)
 		given &= ~(UINT32_C(1) << VM_FIELD_LINK_UID);
 	if (vm_values_to_json(&merged->config, given, object) < 0)

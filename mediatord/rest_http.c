@@ -64,6 +64,7 @@ static rest_handler *const handlers[REST_ROUTES] = {
 	[REST_PROFILE_DELETE] = rest_profile_delete,
 	[REST_POOL_LIST] = rest_pool_list,
 	[REST_GPU_LIST] = rest_gpu_list,
+	[REST_SEAT_LIST] = rest_seat_list,
 	[REST_TOKEN_LIST] = rest_token_list,
 	[REST_TOKEN_ADD] = rest_token_add,
 	[REST_TOKEN_DELETE] = rest_token_delete,

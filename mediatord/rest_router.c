@@ -96,6 +96,7 @@ static const struct resource resources[] = {
 	{ "/v1/profiles", NOTHING, "", ONLY_READ(REST_PROFILE_LIST, REST_NEED_READ) },
 	{ "/v1/pools", NOTHING, "", ONLY_READ(REST_POOL_LIST, REST_NEED_READ) },
 	{ "/v1/gpus", NOTHING, "", ONLY_READ(REST_GPU_LIST, REST_NEED_READ) },
+	{ "/v1/seats", NOTHING, "", ONLY_READ(REST_SEAT_LIST, REST_NEED_READ) },
 	{ "/v1/events", NOTHING, "", "GET", { { "GET", REST_EVENTS, REST_NEED_READ } } },
 	{ "/v1/tokens",
 	  NOTHING,

@@ -48,6 +48,17 @@ static const char *const migrations[] = {
 	 " status INTEGER NOT NULL"
 	 ");"),
 	"ALTER TABLE vm ADD COLUMN cloudstack TEXT NOT NULL DEFAULT '{}';",
+	"CREATE TABLE seat ("
+	" uuid TEXT PRIMARY KEY NOT NULL CHECK (length(uuid) = 36),"
+	" gpu TEXT NOT NULL,"
+	" profile TEXT NOT NULL,"
+	" number INTEGER NOT NULL,"
+	" gpu_index INTEGER NOT NULL,"
+	" pci_address TEXT NOT NULL,"
+	" gpu_name TEXT NOT NULL,"
+	" gpu_memory INTEGER NOT NULL,"
+	" UNIQUE (gpu, profile, number)"
+	") WITHOUT ROWID;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(*migrations)))
 _Static_assert(VM_HOLDS == 4, "column hold's check");
@@ -67,6 +78,10 @@ static const char *const writes[STATE_STATEMENTS] = {
 	[STATE_DELETE_VM] = "DELETE FROM vm WHERE uuid = ?1",
 	[STATE_PUT_PROFILE] = "INSERT OR REPLACE INTO profile (name, body) VALUES (?1, ?2)",
 	[STATE_DELETE_PROFILE] = "DELETE FROM profile WHERE name = ?1",
+	[STATE_PUT_SEAT] = ("INSERT INTO seat (uuid, gpu, profile, number, gpu_index, pci_address,"
+			    " gpu_name, gpu_memory) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+			    " ON CONFLICT (uuid) DO UPDATE SET gpu_index = ?5, pci_address = ?6,"
+			    " gpu_name = ?7, gpu_memory = ?8"),
 	[STATE_PUT_USAGE] = ("INSERT INTO usage (uuid, counters)"
 			     " SELECT ?1, ?2 WHERE EXISTS (SELECT 1 FROM vm WHERE uuid = ?1)"
 			     " ON CONFLICT (uuid) DO UPDATE SET counters = ?2"),

@@ -24,6 +24,7 @@ const struct command *const commands[] = {
 	&command_pool_list,
 	&command_gpu_list,
 	&command_gpu_show,
+	&command_seat_list,
 	&command_channel_list,
 	&command_token_list,
 	&command_token_add,

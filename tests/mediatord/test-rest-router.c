@@ -45,6 +45,7 @@ static void every_route_is_found(void **state)
 		{ "GET", "/ui/", REST_UI_FILE },
 		{ "HEAD", "/ui/app.js", REST_UI_FILE },
 		{ "GET", "/v1/gpus", REST_GPU_LIST },
+		{ "GET", "/v1/seats", REST_SEAT_LIST },
 		{ "GET", "/v1/events", REST_EVENTS },
 		{ "POST", "/v1/tokens", REST_TOKEN_ADD },
 		{ "DELETE", "/v1/tokens/ci", REST_TOKEN_DELETE },
