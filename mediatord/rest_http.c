@@ -53,6 +53,7 @@ static rest_handler *const handlers[REST_ROUTES] = {
 	[REST_VM_RESET] = rest_vm_reset,
 	[REST_VM_QUARANTINE] = rest_vm_quarantine,
 	[REST_VM_RELEASE] = rest_vm_release,
+	[REST_CLOUDSTACK_GET] = rest_cloudstack_get,
 	[REST_CLOUDSTACK_PUT] = rest_cloudstack_put,
 	[REST_DOMAIN_PUT] = rest_domain_put,
 	[REST_DOMAIN_DELETE] = rest_domain_delete,

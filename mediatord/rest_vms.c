@@ -156,6 +156,28 @@ void rest_domain_put(struct rest *rest, const struct rest_request *request,
 	put(rest, request, VM_HAND_DOMAIN, reply);
 }
 
+void rest_cloudstack_get(struct rest *rest, const struct rest_request *request,
+			 struct rest_reply *reply)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	VGPU_AUTO_FREE char *values = NULL;
+	struct json_text text = { .length = 0 };
+	struct registry_vm vm;
+
+	if (registry_get(rest->registry, request->target.uuid, &vm, &err) < 0) {
+		rest_error(reply, err, NULL);
+		return;
+	}
+	values = vm_layer_encode(&vm.stored.layers[VM_HAND_CLOUDSTACK]);
+	if (!values) {
+		rest_problem(reply, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory", "");
+		return;
+	}
+	json_text_format(&text, "%s", values);
+	reply->status = MHD_HTTP_OK;
+	rest_text(reply, &text);
+}
+
 void rest_cloudstack_put(struct rest *rest, const struct rest_request *request,
 			 struct rest_reply *reply)
 {

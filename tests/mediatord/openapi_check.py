@@ -144,6 +144,7 @@ REQUESTS = [
     ('PUT', VM, {}, {'Content-Type': 'text/plain'}, 415),
     ('PUT', f'{VM}/domain', {'name': 'a'}, {}, 200),
     ('PUT', f'{VM}/cloudstack', {'weight': 9}, {}, 200),
+    ('GET', f'{VM}/cloudstack', None, {}, 200),
     ('PUT', f'{VM}/cloudstack', {'name': 'a'}, {}, 400),
     ('PUT', f'{OTHER}/cloudstack', {}, {}, 404),
     ('PUT', f'{VM}/domain/state', {'state': 'running', 'starts': 1, 'drift': []}, {}, 204),

@@ -69,6 +69,8 @@ has '"quotas.burst":"domain"'
 before=$body
 expect 200 PUT "$vm1/cloudstack" '{"quotas":{"queue_depth":5},"priority":"high","weight":60}'
 [ "$body" = "$before" ] || fail "changed: $body"
+expect 200 GET "$vm1/cloudstack"
+[ "$body" = '{"priority":"high","weight":60,"quotas":{"queue_depth":5}}' ] || fail "the offering says $body"
 expect 200 PUT "$vm1/domain" '{"name":"vm-one","weight":50,"profile":"gold","quotas":{"burst":3}}'
 has '"weight":"cloudstack"'
 for field in '"name":"x"' '"vm_id":9' '"link_uid":0'; do
@@ -85,7 +87,10 @@ has '"weight":60'
 expect 200 PUT "$vm1/cloudstack" ''
 has '"weight":50'
 has '"weight":"domain"'
+expect 200 GET "$vm1/cloudstack"
+[ "$body" = '{"quotas":{}}' ] || fail "the offering says $body"
 # It registers nobody.
+expect 404 GET "$vm2/cloudstack"
 expect 404 PUT "$vm2/cloudstack" '{"weight":60}'
 expect 404 GET "$vm2"
 expect 200 PUT "$vm1/domain" '{"name":"vm-one","profile":"gold","weight":50,"quotas":{"burst":3}}'

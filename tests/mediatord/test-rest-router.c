@@ -26,6 +26,7 @@ static void every_route_is_found(void **state)
 		{ "GET", "/v1/vms/" UUID, REST_VM_GET },
 		{ "PUT", "/v1/vms/" UUID, REST_VM_PUT },
 		{ "DELETE", "/v1/vms/" UUID, REST_VM_DELETE },
+		{ "GET", "/v1/vms/" UUID "/cloudstack", REST_CLOUDSTACK_GET },
 		{ "PUT", "/v1/vms/" UUID "/cloudstack", REST_CLOUDSTACK_PUT },
 		{ "PUT", "/v1/vms/" UUID "/domain", REST_DOMAIN_PUT },
 		{ "DELETE", "/v1/vms/" UUID "/domain", REST_DOMAIN_DELETE },

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The subcommands of vgpu-cloudstack: each gets what follows its name, with its name as argv[0]. */
+#ifndef VGPU_CLOUDSTACK_COMMANDS_H
+#define VGPU_CLOUDSTACK_COMMANDS_H
+
+/* Each returns the exit status. */
+int command_sync(int argc, char **argv);
+
+extern const char help_sync[];
+
+#endif
