@@ -4,8 +4,10 @@
 #define VGPU_CLOUDSTACK_COMMANDS_H
 
 /* Each returns the exit status. */
+int command_offerings(int argc, char **argv);
 int command_sync(int argc, char **argv);
 
+extern const char help_offerings[];
 extern const char help_sync[];
 
 #endif

@@ -16,6 +16,8 @@ cloudstack_plugin_libcloudstack_la_SOURCES = \
 	cloudstack-plugin/api.h \
 	cloudstack-plugin/offering.c \
 	cloudstack-plugin/offering.h \
+	cloudstack-plugin/offerings.c \
+	cloudstack-plugin/offerings.h \
 	cloudstack-plugin/sign.c \
 	cloudstack-plugin/sign.h \
 	cloudstack-plugin/sync.c \
@@ -31,6 +33,7 @@ cloudstack_plugin_libcloudstack_la_LIBADD = common/librestclient.la common/libco
 	$(LIBCURL_LIBS) $(JANSSON_LIBS) $(GNUTLS_LIBS)
 
 cloudstack_plugin_vgpu_cloudstack_SOURCES = \
+	cloudstack-plugin/cmd_offerings.c \
 	cloudstack-plugin/cmd_sync.c \
 	cloudstack-plugin/commands.h \
 	cloudstack-plugin/main.c \

@@ -16,6 +16,7 @@ static const struct command {
 	const char *help;
 } commands[] = {
 	{ "help", NULL, help_help },
+	{ "offerings", command_offerings, help_offerings },
 	{ "sync", command_sync, help_sync },
 };
 #define COMMANDS (sizeof(commands) / sizeof(*commands))
@@ -25,6 +26,7 @@ static const char help[] = "Usage: vgpu-cloudstack COMMAND [OPTION]...\n"
 			   "\n"
 			   "Commands:\n"
 			   "  help       print what a command does\n"
+			   "  offerings  create the service offerings that a file describes\n"
 			   "  sync       tell this host's mediator what service offerings say\n"
 			   "\n"
 			   "Options:\n"

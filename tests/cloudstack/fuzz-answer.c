@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What vgpu-cloudstack reads, chosen by the first byte: an answer of CloudStack's API with a page
- * of it and the offerings' details in that, cloudstack.conf, or what came to the webhook's address.
+ * of it and the offerings' details in that, a file of offerings, cloudstack.conf, or what came to
+ * the webhook's address.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 
 #include "cloudstack-plugin/answer.h"
 #include "cloudstack-plugin/offering.h"
+#include "cloudstack-plugin/offerings.h"
 #include "cloudstack-plugin/sync_config.h"
 #include "cloudstack-plugin/webhook_check.h"
 
@@ -52,6 +54,30 @@ static void read_config(const char *text, size_t length)
 		abort();
 }
 
+static int count_step(void *opaque, const struct offering_step *step, struct vgpu_error **err)
+{
+	unsigned int *count = opaque;
+
+	(void)err;
+	if (step->kind != OFFERING_CREATE && (!step->id || !step->name))
+		abort();
+	return ++*count > 1000;
+}
+
+/* Compared with itself, as what CloudStack has. */
+static void read_file(const char *text, size_t length)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	CS_AUTO_JSON json_t *offerings = offerings_read(text, length, &err);
+	unsigned int count = 0;
+
+	if (!offerings != !!err)
+		abort();
+	if (offerings &&
+	    offerings_plan(json_array_get(offerings, 0), offerings, count_step, &count, &err) >= 0)
+		abort();
+}
+
 /* With the right signature, too: what is behind it is read as well. */
 static void read_event(const char *text, size_t length)
 {
@@ -72,12 +98,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(text, data + 1, size - 1);
 	text[size - 1] = '\0';
-	switch (data[0] % 3) {
+	switch (data[0] % 4) {
 	case 0:
 		read_answer(text, size - 1);
 		break;
 	case 1:
 		read_config(text, size - 1);
+		break;
+	case 2:
+		read_file(text, size - 1);
 		break;
 	default:
 		read_event(text, size - 1);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 cloudstack_tests = \
 	tests/cloudstack/configuration.sh \
+	tests/cloudstack/offerings.sh \
 	tests/cloudstack/service.sh \
 	tests/cloudstack/signing.sh \
 	tests/cloudstack/sync.sh
