@@ -57,9 +57,9 @@ configure() {
 	} >"$dir/cloudstack.conf"
 }
 
-# mode [MODE]: what happens to the server's answers from now on.
+# mode [MODE [COMMAND]...]: what happens to the server's answers from now on.
 mode() {
-	echo "${1-}" >"$dir/mode.tmp"
+	echo "$*" >"$dir/mode.tmp"
 	mv "$dir/mode.tmp" "$dir/mode"
 }
 

@@ -8,7 +8,7 @@ Serves the part of its API that vgpu-cloudstack asks for, from what SITE.json ho
 virtualmachines, serviceofferings as the API shows them, and keys: {"API-KEY": {"secret", "role"}}.
 It computes signatures by itself, as ApiServer does, and pages. Writes FOLDER/port when it listens,
 and each request as a line of JSON to FOLDER/requests. What FOLDER/mode holds, if anything, happens
-to each answer: see MODES. FOLDER/site.json is the site as it is after each change.
+to each answer, or to those to the commands that stand behind it: see MODES. FOLDER/site.json is the site as it is after each change.
 """
 import base64
 import calendar
@@ -52,10 +52,14 @@ class Site:
         self.folder = folder
         self.jobs = {}
 
-    def mode(self):
+    def mode(self, command):
+        text = self.mode_text().split()
+        return text[0] if text and command in (text[1:] or [command]) else ''
+
+    def mode_text(self):
         try:
             with open(f'{self.folder}/mode', encoding='utf-8') as file:
-                return file.read().strip()
+                return file.read()
         except FileNotFoundError:
             return ''
 
@@ -78,6 +82,7 @@ class Site:
         return key['role']
 
     def page(self, items, name, params):
+        mode = self.mode(params['command'])
         size = int(params.get('pagesize', PAGE_MAX))
         if size > PAGE_MAX:
             raise Refused(431, f'Page size can not exceed max allowed page size value: {PAGE_MAX}')
@@ -86,9 +91,9 @@ class Site:
         if not items:
             return {}
         count = len(items)
-        if self.mode() == 'short':
+        if mode == 'short':
             part = part[:-1]
-        if self.mode() == 'many':
+        if mode == 'many':
             part = part * 2000
             count = 999999
         return {'count': count, name: part}
@@ -175,7 +180,7 @@ class Site:
 
     def do_queryAsyncJobResult(self, params):
         job = self.jobs[params['jobid']]
-        if self.mode() == 'job-fails':
+        if self.mode('') == 'job-fails':
             return {'jobstatus': 2, 'jobresult': {'errorcode': 530, 'errortext': 'it failed'}}
         if job[0] > 0:
             job[0] -= 1
@@ -205,7 +210,7 @@ class Handler(BaseHTTPRequestHandler):
         text = self.rfile.read(int(self.headers.get('Content-Length', 0))).decode()
         params = dict(urllib.parse.parse_qsl(text, keep_blank_values=True, strict_parsing=True))
         command = params.get('command', '')
-        mode = self.site.mode()
+        mode = self.site.mode(command)
         with open(f'{self.site.folder}/requests', 'a', encoding='utf-8') as file:
             print(json.dumps(params), file=file)
         try:

@@ -27,7 +27,11 @@ is "$before"
 expect 0 '2 VMs on host kvm1: 0 in step, 2 told, 0 not registered' sync_once
 is '"low","cloudstack",70,"cloudstack",2147483648,3000,"default"'
 is '"medium","default",5,"cloudstack",1073741824,10000,"default"' "$uuid2"
+offered=$(values)
+# Something else is in force: whoever believed a bad answer would change it.
+rest PUT "/v1/vms/$uuid/cloudstack" '{"weight":33}' >/dev/null
 now=$(values)
+[ "$now" != "$offered" ] || fail "the weight is still that of the offering"
 tag() { rest GET "/v1/vms/$uuid" | jq -c .sources; }
 sources=$(tag)
 
@@ -41,6 +45,16 @@ for case in 'html:HTML, not JSON' 'half:not JSON' 'short:items came where' 'many
 	expect $status "${case#*:}" sync_once
 	is "$now"
 	[ "$(tag)" = "$sources" ] || fail "${case%%:*}: changed $(tag)"
+done
+# The last answers are as bad as the first: nothing was told by then.
+for command in listVirtualMachines listServiceOfferings; do
+	for case in 'html:HTML, not JSON' 'half:not JSON' 'short:items came where' \
+		'expired:unable to verify user credentials'; do
+		mode "${case%%:*}" "$command"
+		expect 69 "${case#*:}" sync_once
+		is "$now"
+		[ "$(tag)" = "$sources" ] || fail "$command ${case%%:*}: changed $(tag)"
+	done
 done
 mode silent
 configure 'timeout = 500ms'
@@ -56,7 +70,7 @@ sed -i 's/^host = .*/host = kvm/' "$dir/cloudstack.conf"
 expect 69 'no host "kvm"' sync_once
 sed -i 's/^host = .*/host = '"$host1"'/' "$dir/cloudstack.conf"
 expect 0 '2 VMs on host' sync_once
-is "$now"
+is "$offered"
 
 # Small pages are as good as large ones, and the key's own parameters are signed with each.
 configure 'page-size = 1'
