@@ -37,6 +37,7 @@ xml_libvgpuxml_la_SOURCES = \
 	xml/inspect.c \
 	xml/limits.c \
 	xml/limits.h \
+	xml/mdev.c \
 	xml/metadata.c \
 	xml/metadata.h \
 	xml/quotas.c \
