@@ -181,7 +181,7 @@ static void take_vms(const struct registry *registry, struct draft *draft)
 	for (size_t i = 0; i < registry->count; i++) {
 		const struct state_vm *vm = &registry->vms[i]->stored;
 		const struct vm_layer *layer = &vm->layers[VM_HAND_DOMAIN];
-		struct registry_seat wanted, *seat;
+		struct registry_seat wanted = { .used = false }, *seat;
 
 		if (!vm->attached || !vm_layer_has(layer, VM_FIELD_SEAT) ||
 		    vgpu_uuid_parse(layer->values.seat, wanted.stored.uuid) < 0)
