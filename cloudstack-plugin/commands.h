@@ -4,10 +4,12 @@
 #define VGPU_CLOUDSTACK_COMMANDS_H
 
 /* Each returns the exit status. */
+int command_discover(int argc, char **argv);
 int command_offerings(int argc, char **argv);
+int command_state(int argc, char **argv);
 int command_sync(int argc, char **argv);
+int command_transform(int argc, char **argv);
 
-extern const char help_offerings[];
-extern const char help_sync[];
+extern const char help_discover[], help_offerings[], help_state[], help_sync[], help_transform[];
 
 #endif

@@ -15,23 +15,30 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *help;
 } commands[] = {
+	{ "discover", command_discover, help_discover },
 	{ "help", NULL, help_help },
 	{ "offerings", command_offerings, help_offerings },
+	{ "state", command_state, help_state },
 	{ "sync", command_sync, help_sync },
+	{ "transform", command_transform, help_transform },
 };
 #define COMMANDS (sizeof(commands) / sizeof(*commands))
 
-static const char help[] = "Usage: vgpu-cloudstack COMMAND [OPTION]...\n"
-			   "Makes service offerings of CloudStack mean vGPUs.\n"
-			   "\n"
-			   "Commands:\n"
-			   "  help       print what a command does\n"
-			   "  offerings  create the service offerings that a file describes\n"
-			   "  sync       tell this host's mediator what service offerings say\n"
-			   "\n"
-			   "Options:\n"
-			   "  --help     print this and exit\n"
-			   "  --version  print the version and exit\n";
+static const char help[] =
+	"Usage: vgpu-cloudstack COMMAND [OPTION]...\n"
+	"Makes service offerings of CloudStack mean vGPUs.\n"
+	"\n"
+	"Commands:\n"
+	"  discover   print the host's GPUs with their seats, for CloudStack's agent\n"
+	"  help       print what a command does\n"
+	"  offerings  create the service offerings that a file describes\n"
+	"  state      note that the agent starts or stops a VM\n"
+	"  sync       tell this host's mediator what service offerings say\n"
+	"  transform  print a domain's XML with a vGPU in place of its seat\n"
+	"\n"
+	"Options:\n"
+	"  --help     print this and exit\n"
+	"  --version  print the version and exit\n";
 
 static const struct command *find(const char *name)
 {

@@ -14,6 +14,10 @@ CLEANFILES += $(vgputemplates_DATA)
 else
 if BUILD_HOOK
 noinst_LTLIBRARIES += xml/libvgpuxml.la
+else
+if BUILD_CLOUDSTACK
+noinst_LTLIBRARIES += xml/libvgpuxml.la
+endif
 endif
 endif
 
