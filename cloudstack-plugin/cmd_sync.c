@@ -13,8 +13,8 @@
 const char help_sync[] =
 	"Usage: vgpu-cloudstack sync [OPTION]...\n"
 	"Tells this host's mediator what the service offerings of its VMs say: at start, then\n"
-	"again and again, upon SIGHUP, and when CloudStack's webhook says that something "
-	"happened.\n"
+	"again and again, upon SIGHUP, when the mediator has a new VM, and when CloudStack's\n"
+	"webhook says that something happened.\n"
 	"\n"
 	"  --config FILE      instead of " SYNC_CONFIG "\n"
 	"  --check            only read the configuration and its keys\n"

@@ -61,6 +61,8 @@ cloudstack_plugin_vgpu_cloudstack_SOURCES = \
 	cloudstack-plugin/cmd_state.c \
 	cloudstack-plugin/cmd_transform.c \
 	cloudstack-plugin/commands.h \
+	cloudstack-plugin/follow.c \
+	cloudstack-plugin/follow.h \
 	cloudstack-plugin/main.c \
 	cloudstack-plugin/service.c \
 	cloudstack-plugin/service.h \
@@ -70,7 +72,7 @@ cloudstack_plugin_vgpu_cloudstack_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DVGPU_SEATS_FILE='"$(localstatedir)/lib/vgpu/seats.json"' \
 	-DSYNC_CONFIG='"$(sysconfdir)/vgpu/cloudstack.conf"' \
 	-DVGPU_CONTROL_SOCKET='"$(runstatedir)/vgpu/control.sock"'
-cloudstack_plugin_vgpu_cloudstack_CFLAGS = $(AM_CFLAGS) $(MICROHTTPD_CFLAGS) $(JANSSON_CFLAGS) $(SYSTEMD_CFLAGS)
+cloudstack_plugin_vgpu_cloudstack_CFLAGS = $(AM_CFLAGS) $(MICROHTTPD_CFLAGS) $(LIBCURL_CFLAGS) $(JANSSON_CFLAGS) $(SYSTEMD_CFLAGS)
 cloudstack_plugin_vgpu_cloudstack_LDADD = cloudstack-plugin/libcloudstack.la $(MICROHTTPD_LIBS) $(SYSTEMD_LIBS)
 
 EXTRA_DIST += \

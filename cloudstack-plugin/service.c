@@ -10,6 +10,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "cloudstack-plugin/follow.h"
 #include "cloudstack-plugin/webhook.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -192,6 +193,9 @@ int service_run(const struct sync_config *config, struct vgpu_error **err)
 	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (signals < 0 || events < 0)
 		return vgpu_error_errno(err, errno, "cannot wait for events");
+	if (follow_start(config->control_socket ? config->control_socket : VGPU_CONTROL_SOCKET,
+			 events, err) < 0)
+		return -1;
 	if (config->webhook_listen) {
 		webhook =
 			webhook_start(config->webhook_listen, config->webhook_secret, events, err);

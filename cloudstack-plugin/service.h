@@ -17,8 +17,9 @@ int service_sync(struct service *service, struct vgpu_error **err);
 
 /*
  * Resyncs until SIGTERM or SIGINT: at start, after the configuration's interval with some jitter,
- * upon SIGHUP, and when the webhook's address is told of an event. A failure changes nothing that
- * is in force, and is tried again later and later. Returns 0, or -1 and err where it cannot begin.
+ * upon SIGHUP, when the webhook's address is told of an event, and when the mediator has a new VM.
+ * A failure changes nothing that is in force, and is tried again later and later. Returns 0, or -1
+ * and err where it cannot begin.
  */
 int service_run(const struct sync_config *config, struct vgpu_error **err);
 

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # The service resyncs upon SIGHUP and when the webhook is told of an event that is CloudStack's, new
-# and of now; what is replayed, late or forged is refused and wakes nobody.
+# and of now; what is replayed, late or forged is refused and wakes nobody. A
+# VM that the mediator registers does.
 # shellcheck source=tests/cloudstack/lib.bash
 . "${top_srcdir:?}/tests/cloudstack/lib.bash"
 need openssl
@@ -13,7 +14,7 @@ hook=$(/usr/bin/python3 -c 'import socket
 with socket.socket() as s:
     s.bind(("127.0.0.1", 0))
     print(s.getsockname()[1])')
-configure "webhook-listen = 127.0.0.1:$hook" "webhook-key-file = $dir/webhook.key" 'interval = 10s'
+configure "webhook-listen = 127.0.0.1:$hook" "webhook-key-file = $dir/webhook.key" 'interval = 80s'
 echo 'secret-key = hush' >"$dir/webhook.key"
 chmod 0600 "$dir/webhook.key"
 
@@ -25,12 +26,20 @@ rounds() {
 "$program" sync --config "$dir/cloudstack.conf" 2>"$dir/sync.log" &
 service=$!
 started+=("$service")
+answers() { curl -s -o /dev/null --max-time 60 "http://127.0.0.1:$hook/"; }
+wait_for 60 answers || fail "it does not listen: $(cat "$dir/sync.log")"
+# The timer comes after 72 s at least: what is waited for for 60 s is not its work.
 wait_for 60 rounds 1 || fail "no resync at start: $(cat "$dir/sync.log")"
 [ "$(vm .weight)" = 70 ] || fail "the weight is $(vm .weight)"
 
 # SIGHUP, as many times as it takes: each is a resync of its own.
 kill -HUP "$service"
 wait_for 60 rounds 2 || fail "no resync upon SIGHUP: $(cat "$dir/sync.log")"
+
+# A VM that begins is looked at without being told to.
+put_vm "$uuid2" '{"name":"i-2-2-VM"}'
+begun() { [ "$(vm .weight "$uuid2")" = 5 ]; }
+wait_for 60 begun || fail "a new VM woke nobody: $(cat "$dir/sync.log")"
 
 sign() {
 	openssl dgst -sha256 -hmac "$1" -binary | base64 -w 0
