@@ -24,14 +24,18 @@ dist_doc_DATA += \
 	data/vgpu-dashboard.json
 
 # Also /usr/local/lib/systemd/system is one of systemd's folders.
-EXTRA_DIST += data/vgpu-agent.service.in data/vgpu-keeper.service.in data/vgpu-mediatord.service.in
+EXTRA_DIST += data/vgpu-agent.service.in data/vgpu-cloudstack-sync.service.in data/vgpu-keeper.service.in data/vgpu-mediatord.service.in
 if HAVE_SYSTEMD
 systemdunitdir = $(prefix)/lib/systemd/system
 nodist_systemdunit_DATA = data/vgpu-agent.service
 if BUILD_MEDIATORD
 nodist_systemdunit_DATA += data/vgpu-keeper.service data/vgpu-mediatord.service
 endif
+if BUILD_CLOUDSTACK
+nodist_systemdunit_DATA += data/vgpu-cloudstack-sync.service
 endif
+endif
+CLEANFILES += data/vgpu-cloudstack-sync.service
 CLEANFILES += data/vgpu-agent.service data/vgpu-keeper.service data/vgpu-mediatord.service
 data/vgpu-agent.service: $(srcdir)/data/vgpu-agent.service.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) data && $(SED) 's|@bindir[@]|$(bindir)|g' \
@@ -65,6 +69,8 @@ data_substitute = \
 		-e 's|@pkglibdir[@]|$(pkglibdir)|g' -e 's|@pkglibexecdir[@]|$(pkglibexecdir)|g' \
 		-e 's|@sysconfdir[@]|$(sysconfdir)|g' -e 's|@localstatedir[@]|$(localstatedir)|g' \
 		-e 's|@runstatedir[@]|$(runstatedir)|g'
+data/vgpu-cloudstack-sync.service: $(srcdir)/data/vgpu-cloudstack-sync.service.in Makefile
+	$(data_substitute) '$(srcdir)/$@.in' >$@.tmp && mv $@.tmp $@
 data/tmpfiles.d/vgpu.conf: data/tmpfiles.d/vgpu.conf.in Makefile
 	$(data_substitute) '$(srcdir)/$@.in' >$@.tmp && mv $@.tmp $@
 

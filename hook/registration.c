@@ -58,6 +58,7 @@ char *registration_body(const struct vgpu_domain_info *info, const char *name,
 	    add_field(body, "profile", info->profile) == 0 &&
 	    add_field(body, "pool", info->pool) == 0 &&
 	    add_field(body, "priority", info->priority) == 0 &&
+	    add_field(body, "seat", info->seat) == 0 &&
 	    (!info->quotas.given || add_quotas(body, &info->quotas) == 0))
 		text = json_dumps(body, JSON_COMPACT);
 	if (!text)

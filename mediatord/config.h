@@ -31,7 +31,8 @@
 #define CONFIG_QUEUE_DEPTH_MAX	       65536u
 #define CONFIG_CHANNELS_MAX	       32u
 #define CONFIG_LONGEST_JOB_MS_MAX      86400000u /* a day */
-#define CONFIG_MEMORY_COMMITMENT_MAX   10000u	 /* percent */
+#define CONFIG_SEATS_MAX	       256u
+#define CONFIG_MEMORY_COMMITMENT_MAX   10000u /* percent */
 #define CONFIG_WARM_WORKERS_MAX	       64u
 #define CONFIG_SCHED_MS_MAX	       3600000u
 #define CONFIG_FILES_POLL_MS_MAX       60000u
@@ -52,6 +53,7 @@ struct config_profile {
 	char pool[VGPU_POOL_NAME_MAX + 1]; /* always one of the configuration's pools */
 	uint32_t priority;		   /* VGPU_PRIORITY_* */
 	uint32_t weight;
+	uint32_t seats; /* that each GPU of its pool offers */
 	struct vgpu_quotas quotas;
 };
 

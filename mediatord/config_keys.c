@@ -302,6 +302,12 @@ static int set_weight(struct config_reader *reader, const char *value)
 				   &config_profile_of(reader)->weight);
 }
 
+static int set_seats(struct config_reader *reader, const char *value)
+{
+	return config_value_number(reader->err, value, 0, CONFIG_SEATS_MAX,
+				   &config_profile_of(reader)->seats);
+}
+
 static int set_gpu_memory(struct config_reader *reader, const char *value)
 {
 	return config_value_size(reader->err, value,
@@ -403,6 +409,7 @@ const struct config_key config_profile_keys[] = {
 	{ "pool", set_pool },
 	{ "priority", set_priority },
 	{ "weight", set_weight },
+	{ "seats", set_seats },
 	{ "gpu-memory", set_gpu_memory },
 	{ "window", set_window },
 	{ "gpu-time-guaranteed", set_time_guaranteed },

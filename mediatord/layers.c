@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/json_auto.h"
+#include "common/uuid.h"
 
 #define BAD_REQUEST   400
 #define UNPROCESSABLE 422
@@ -14,6 +15,7 @@
 enum field_type {
 	TYPE_NAME,
 	TYPE_TEXT,
+	TYPE_UUID,
 	TYPE_U32,
 	TYPE_U64,
 	TYPE_PRIORITY
@@ -46,6 +48,8 @@ static const struct field_info fields[VM_FIELDS] = {
 	[VM_FIELD_WEIGHT] =
 		NUMBER(TYPE_U32, "weight", weight, CONFIG_WEIGHT_MIN, CONFIG_WEIGHT_MAX),
 	[VM_FIELD_LINK_UID] = NUMBER(TYPE_U32, "link_uid", link_uid, 0, VM_LINK_UID_MAX),
+	[VM_FIELD_SEAT] = TEXT(TYPE_UUID, "seat", seat),
+	[VM_FIELD_SEATS] = NUMBER(TYPE_U32, "seats", seats, 0, CONFIG_SEATS_MAX),
 	[VM_FIELD_GPU_MEMORY_BYTES] = NUMBER(TYPE_U64, QUOTAS ".gpu_memory_bytes",
 					     quotas.gpu_memory_bytes, 0, VM_BYTES_MAX),
 	[VM_FIELD_WINDOW_BYTES] =
@@ -79,9 +83,8 @@ static const char *const priorities[] = {
 #define PRIORITIES (sizeof(priorities) / sizeof(*priorities))
 
 static const char *const sources[] = {
-	[VM_SOURCE_DEFAULT] = "default",
-	[VM_SOURCE_PROFILE] = "profile",
-	[VM_SOURCE_DOMAIN] = "domain",
+	[VM_SOURCE_DEFAULT] = "default",   [VM_SOURCE_PROFILE] = "profile",
+	[VM_SOURCE_DOMAIN] = "domain",	   [VM_SOURCE_CLOUDSTACK] = "cloudstack",
 	[VM_SOURCE_OPERATOR] = "operator",
 };
 
@@ -227,6 +230,19 @@ static int decode_text(enum vm_field field, const json_t *json, struct vm_config
 	return 0;
 }
 
+/* As it is compared: in lower case. */
+static int decode_uuid(enum vm_field field, const json_t *json, struct vm_config *values,
+		       struct vgpu_error **err)
+{
+	const char *text = json_string_value(json);
+	uint8_t uuid[16];
+
+	if (!text || vgpu_uuid_parse(text, uuid) < 0)
+		return vgpu_error_set(err, BAD_REQUEST, "%s must be a uuid", vm_field_name(field));
+	vgpu_uuid_format(uuid, value_of(values, field));
+	return 0;
+}
+
 static int decode_priority(const json_t *json, struct vm_config *values, struct vgpu_error **err)
 {
 	for (uint32_t i = 0; json_is_string(json) && i < PRIORITIES; i++) {
@@ -265,6 +281,9 @@ static int decode_field(enum vm_field field, const json_t *json, struct vm_layer
 	case TYPE_NAME:
 	case TYPE_TEXT:
 		status = decode_text(field, json, &layer->values, err);
+		break;
+	case TYPE_UUID:
+		status = decode_uuid(field, json, &layer->values, err);
 		break;
 	case TYPE_PRIORITY:
 		status = decode_priority(json, &layer->values, err);
@@ -342,6 +361,7 @@ static json_t *value_to_json(const struct vm_config *config, enum vm_field field
 	switch (fields[field].type) {
 	case TYPE_NAME:
 	case TYPE_TEXT:
+	case TYPE_UUID:
 		return json_string(const_value_of(config, field));
 	case TYPE_PRIORITY:
 		return json_string(priorities[config->priority]);
@@ -381,6 +401,22 @@ char *vm_layer_encode(const struct vm_layer *layer)
 	if (!json || vm_values_to_json(&layer->values, layer->given, json) < 0)
 		return NULL;
 	return json_dumps(json, JSON_COMPACT);
+}
+
+int vm_layer_check_offering(const struct vm_layer *layer, struct vm_field_name *field,
+			    struct vgpu_error **err)
+{
+	static const enum vm_field refused[] = { VM_FIELD_NAME, VM_FIELD_VM_ID, VM_FIELD_LINK_UID };
+
+	field->text[0] = '\0';
+	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
+		if (!vm_layer_has(layer, refused[i]))
+			continue;
+		blame(field, "", vm_field_name(refused[i]));
+		return vgpu_error_set(err, BAD_REQUEST, "a service offering cannot give %s",
+				      field->text);
+	}
+	return 0;
 }
 
 void vm_layer_clear(struct vm_layer *layer, enum vm_field field)
@@ -430,6 +466,7 @@ int vm_layers_merge(const struct vm_layer layers[VM_HANDS], const struct config 
 	merged->config.vm_id = 0;
 	merged->config.name[0] = '\0';
 	merged->config.has_link_uid = false;
+	merged->config.seat[0] = '\0';
 	memcpy(merged->config.profile, profile->name, sizeof(profile->name));
 	memcpy(merged->config.pool, profile->pool, sizeof(profile->pool));
 	merged->config.priority = profile->priority;
@@ -438,11 +475,11 @@ int vm_layers_merge(const struct vm_layer layers[VM_HANDS], const struct config 
 	for (unsigned int i = 0; i < VM_FIELDS; i++) {
 		if (i == VM_FIELD_PROFILE)
 			continue;
-		/* No profile has a name, an id or a uid. */
-		merged->sources[i] =
-			i == VM_FIELD_NAME || i == VM_FIELD_VM_ID || i == VM_FIELD_LINK_UID
-				? VM_SOURCE_DEFAULT
-				: source;
+		/* No profile has a name, an id, a uid or a seat. */
+		merged->sources[i] = i == VM_FIELD_NAME || i == VM_FIELD_VM_ID ||
+						     i == VM_FIELD_LINK_UID || i == VM_FIELD_SEAT
+					     ? VM_SOURCE_DEFAULT
+					     : source;
 		for (int hand = 0; hand < VM_HANDS; hand++) {
 			if (!vm_layer_has(&layers[hand], i))
 				continue;
@@ -488,9 +525,11 @@ int vm_layers_admit(const struct vm_merged *merged, const struct config *config,
 
 int vm_merged_to_json(const struct vm_merged *merged, json_t *object)
 {
-	uint32_t given = (UINT32_C(1) << VM_FIELDS) - 1;
+	uint32_t given = ((UINT32_C(1) << VM_FIELDS) - 1) & ~(UINT32_C(1) << VM_FIELD_SEATS);
 	json_t *names;
 
+	if (!merged->config.seat[0])
+		given &= ~(UINT32_C(1) << VM_FIELD_SEAT);
 	if (!merged->config.has_link_uid)
 		given &= ~(UINT32_C(1) << VM_FIELD_LINK_UID);
 	if (vm_values_to_json(&merged->config, given, object) < 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A VM's values come from several hands. What one hand said is a layer: each field given or not.
- * Layers are put on top of each other (operator over domain over profile), and every value that is
- * in force knows its source.
+ * Layers are put on top of each other (operator over CloudStack's offering over domain over
+ * profile), and every value that is in force knows its source.
  *
  * Errors here carry an HTTP status, 400 or 422, as what REST answers; where one field is wrong,
  * its name as in JSON, with dots ("quotas.burst"), goes to *field, which is "" otherwise.
@@ -32,6 +32,8 @@ enum vm_field {
 	VM_FIELD_PRIORITY,
 	VM_FIELD_WEIGHT,
 	VM_FIELD_LINK_UID,
+	VM_FIELD_SEAT,	/* of a domain alone */
+	VM_FIELD_SEATS, /* of a profile alone */
 	VM_FIELD_GPU_MEMORY_BYTES,
 	VM_FIELD_WINDOW_BYTES,
 	VM_FIELD_GPU_TIME_GUARANTEED,
@@ -46,15 +48,17 @@ enum vm_field {
 
 /* Who gave a value, the weakest first. */
 enum vm_source {
-	VM_SOURCE_DEFAULT, /* nobody: the default profile's value, or an assigned vm_id */
-	VM_SOURCE_PROFILE, /* the profile that the VM names */
-	VM_SOURCE_DOMAIN,  /* libvirt's domain, through the hook */
+	VM_SOURCE_DEFAULT,    /* nobody: the default profile's value, or an assigned vm_id */
+	VM_SOURCE_PROFILE,    /* the profile that the VM names */
+	VM_SOURCE_DOMAIN,     /* libvirt's domain, through the hook */
+	VM_SOURCE_CLOUDSTACK, /* its service offering */
 	VM_SOURCE_OPERATOR,
 };
 
 /* The layers that are stored for a VM, the weakest first. */
 enum vm_hand {
 	VM_HAND_DOMAIN,
+	VM_HAND_CLOUDSTACK,
 	VM_HAND_OPERATOR,
 	VM_HANDS
 };
@@ -103,6 +107,13 @@ int vm_layer_patch(const char *text, size_t length, struct vm_layer *layer,
  * where there is no memory.
  */
 int vm_values_to_json(const struct vm_config *config, uint32_t given, json_t *object);
+
+/*
+ * Whether a service offering may say what the layer says: not which VM it is, which libvirt knows.
+ * Returns 0, or -1 with err (400) and *field.
+ */
+int vm_layer_check_offering(const struct vm_layer *layer, struct vm_field_name *field,
+			    struct vgpu_error **err);
 
 /* Takes a field out of a layer. */
 void vm_layer_clear(struct vm_layer *layer, enum vm_field field);

@@ -176,6 +176,7 @@ mediatord_libplane_la_SOURCES = \
 	mediatord/registry_internal.h \
 	mediatord/registry_profiles.c \
 	mediatord/registry_read.c \
+	mediatord/registry_seats.c \
 	mediatord/json_text.c \
 	mediatord/json_text.h \
 	mediatord/rest.c \
@@ -194,6 +195,7 @@ mediatord_libplane_la_SOURCES = \
 	mediatord/rest_query.h \
 	mediatord/rest_router.c \
 	mediatord/rest_router.h \
+	mediatord/rest_seats.c \
 	mediatord/rest_status.c \
 	mediatord/rest_tcp.c \
 	mediatord/rest_tokens.c \
@@ -201,10 +203,13 @@ mediatord_libplane_la_SOURCES = \
 	mediatord/rest_vm_json.c \
 	mediatord/rest_vms.c \
 	mediatord/rest_who.c \
+	mediatord/seats_file.c \
+	mediatord/seats_file.h \
 	mediatord/state.c \
 	mediatord/state.h \
 	mediatord/state_internal.h \
 	mediatord/state_records.c \
+	mediatord/state_seats.c \
 	mediatord/state_usage.c \
 	mediatord/ticker.c \
 	mediatord/ticker.h \

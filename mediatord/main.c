@@ -149,19 +149,24 @@ static int take_gpus(struct config *config, struct gpus *gpus, struct vgpu_error
 }
 
 /* Before the VMs, which may have been promised their memory. */
-static int put_gpus(struct control *control, struct gpus *gpus, struct vgpu_error **err)
+static int put_gpus(struct control *control, struct registry *registry, struct gpus *gpus,
+		    struct vgpu_error **err)
 {
 	VGPU_AUTO_FREE struct gpu_report *report = gpus_snapshot(gpus);
 
 	if (!report)
 		return vgpu_error_set(err, ENOMEM, "out of memory");
+	registry_gpus(registry, report);
 	return control_gpus(control, report, err);
 }
 
 /* From the thread that looks at them. */
-static void gpus_changed(void *control, const struct gpu_report *report)
+static void gpus_changed(void *opaque, const struct gpu_report *report)
 {
-	control_gpus(control, report, NULL);
+	const struct rest_parts *parts = opaque;
+
+	control_gpus(parts->control, report, NULL);
+	registry_gpus(parts->registry, report);
 }
 
 static void notify(const char *state)
@@ -219,7 +224,7 @@ static int serve(struct config *config, const struct options *options, struct vg
 	if (access(config->worker, X_OK) < 0)
 		vgpu_log_warning("worker: %s: %s; requests will fail", config->worker,
 				 strerror(errno));
-	if (put_gpus(mediator_control(mediator), gpus, err) < 0)
+	if (put_gpus(mediator_control(mediator), registry, gpus, err) < 0)
 		return -1;
 	registry_start(registry, mediator_control(mediator));
 	parts = (struct rest_parts){
@@ -248,7 +253,7 @@ static int serve(struct config *config, const struct options *options, struct vg
 	if (chores_start(&chores_parts, &chores, err) < 0)
 		return -1;
 	if (accountant_start(mediator_control(mediator), state, &accountant, err) < 0 ||
-	    gpus_watch(gpus, gpus_changed, mediator_control(mediator), err) < 0)
+	    gpus_watch(gpus, gpus_changed, &parts, err) < 0)
 		return -1;
 	if (files_start(config, mediator_control(mediator), &files, err) < 0 ||
 	    reconciler_start(config, &reconciler, err) < 0)

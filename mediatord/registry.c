@@ -110,7 +110,8 @@ int registry_open(const struct config *config, struct state *state, struct regis
 	r->state = state;
 	pthread_mutex_init(&r->change, NULL);
 	pthread_rwlock_init(&r->lock, NULL);
-	if (registry_load_profiles(r, config, err) < 0 || state_each(state, load_one, r, err) < 0) {
+	if (registry_load_profiles(r, config, err) < 0 || registry_load_seats(r, err) < 0 ||
+	    state_each(state, load_one, r, err) < 0) {
 		registry_close(&r);
 		return -1;
 	}
@@ -130,6 +131,7 @@ void registry_close(struct registry **registry)
 	free(r->vms);
 	free(r->config.profiles);
 	free(r->values);
+	registry_free_seats(r);
 	pthread_mutex_destroy(&r->change);
 	pthread_rwlock_destroy(&r->lock);
 	free(r);
@@ -172,7 +174,7 @@ size_t registry_start(struct registry *registry, struct control *control)
 		}
 		registry_replace(registry, registry->vms[i], &vm);
 	}
-	pthread_mutex_unlock(&registry->change);
+	registry_end_change(registry);
 	return failed;
 }
 
@@ -356,6 +358,22 @@ static int check_condition(const struct registry_vm *old,
 			      "the VM was changed since: get it again, and its ETag");
 }
 
+/* That a hand says only what is its to say. */
+static int check_hand(const struct vm_layer *layer, enum vm_hand hand, struct vm_field_name *field,
+		      struct vgpu_error **err)
+{
+	enum vm_field wrong = VM_FIELD_SEATS;
+
+	if (!vm_layer_has(layer, wrong)) {
+		wrong = VM_FIELD_SEAT;
+		if (hand == VM_HAND_DOMAIN || !vm_layer_has(layer, wrong))
+			return 0;
+	}
+	snprintf(field->text, sizeof(field->text), "%s", vm_field_name(wrong));
+	return vgpu_error_set(err, BAD_REQUEST, "%s is %s to say", vm_field_name(wrong),
+			      wrong == VM_FIELD_SEAT ? "the domain's metadata's" : "a profile's");
+}
+
 /* registry_put() with the mutex held. */
 static int change_vm(struct registry *registry, enum vm_hand hand,
 		     const struct registry_condition *condition, struct registry_vm *vm,
@@ -367,7 +385,7 @@ static int change_vm(struct registry *registry, enum vm_hand hand,
 	bool was_attached = old && old->stored.attached;
 
 	*created = !old;
-	if (check_condition(old, condition, err) < 0)
+	if (check_condition(old, condition, err) < 0 || check_hand(&layer, hand, field, err) < 0)
 		return -1;
 	if (old) {
 		*vm = *old;
@@ -418,8 +436,40 @@ int registry_put(struct registry *registry, const uint8_t uuid[16], enum vm_hand
 	vm->stored.layers[hand] = *layer;
 	pthread_mutex_lock(&registry->change);
 	status = change_vm(registry, hand, condition, vm, created, field, err);
-	pthread_mutex_unlock(&registry->change);
+	registry_end_change(registry);
 	vm->text = NULL;
+	return status;
+}
+
+/* Whether two layers say the same. Where memory is short they do not. */
+static bool same_layer(const struct vm_layer *a, const struct vm_layer *b)
+{
+	VGPU_AUTO_FREE char *text = vm_layer_encode(a);
+	VGPU_AUTO_FREE char *other = vm_layer_encode(b);
+
+	return text && other && strcmp(text, other) == 0;
+}
+
+int registry_put_offering(struct registry *registry, const uint8_t uuid[16],
+			  const struct vm_layer *layer, struct vm_field_name *field,
+			  struct vgpu_error **err)
+{
+	const struct registry_condition none = { 0 };
+	struct registry_vm *old, vm;
+	bool created;
+	int status = 0;
+
+	field->text[0] = '\0';
+	pthread_mutex_lock(&registry->change);
+	old = registry_lookup(registry, uuid);
+	if (!old) {
+		status = registry_not_found(uuid, err);
+	} else if (old->problem[0] || !same_layer(&old->stored.layers[VM_HAND_CLOUDSTACK], layer)) {
+		vm = *old;
+		vm.stored.layers[VM_HAND_CLOUDSTACK] = *layer;
+		status = change_vm(registry, VM_HAND_CLOUDSTACK, &none, &vm, &created, field, err);
+	}
+	pthread_mutex_unlock(&registry->change);
 	return status;
 }
 
@@ -447,7 +497,7 @@ int registry_patch(struct registry *registry, const uint8_t uuid[16], const char
 					   &(struct registry_condition){ 0 }, &vm, &created, field,
 					   err);
 	}
-	pthread_mutex_unlock(&registry->change);
+	registry_end_change(registry);
 	return status;
 }
 
@@ -474,7 +524,7 @@ int registry_hold(struct registry *registry, const uint8_t uuid[16], enum vm_hol
 			registry_tell(registry, EVENT_VM_HELD, uuid, vm_hold_name(hold));
 		}
 	}
-	pthread_mutex_unlock(&registry->change);
+	registry_end_change(registry);
 	return status;
 }
 
@@ -507,6 +557,6 @@ int registry_delete(struct registry *registry, const uint8_t uuid[16],
 	status = old ? check_condition(old, condition, err) : registry_not_found(uuid, err);
 	if (status == 0)
 		status = registry_delete_vm(registry, old, err);
-	pthread_mutex_unlock(&registry->change);
+	registry_end_change(registry);
 	return status;
 }

@@ -72,6 +72,14 @@ int registry_put(struct registry *registry, const uint8_t uuid[16], enum vm_hand
 		 bool *created, struct registry_vm *vm, struct vm_field_name *field,
 		 struct vgpu_error **err);
 
+/*
+ * Replaces what the service offering says about a VM that is registered (404 otherwise). The same
+ * again writes nothing: who syncs does not look before. Returns 0, or -1, err and *field.
+ */
+int registry_put_offering(struct registry *registry, const uint8_t uuid[16],
+			  const struct vm_layer *layer, struct vm_field_name *field,
+			  struct vgpu_error **err);
+
 /* Changes what the operator says by a JSON merge patch. Returns 0, or -1, err and *field. */
 int registry_patch(struct registry *registry, const uint8_t uuid[16], const char *text,
 		   size_t length, const struct registry_condition *condition,
@@ -111,6 +119,33 @@ struct vm_text *registry_text(struct registry *registry, const uint8_t uuid[16],
  */
 int registry_texts(struct registry *registry, const uint8_t after[16], size_t limit,
 		   struct vm_text ***texts, size_t *count, bool *more, struct vgpu_error **err);
+
+/*
+ * A seat: a place for one VM with a certain profile on a certain GPU, which CloudStack sees as a
+ * device. A profile says how many of them each GPU of its pool offers. A seat is never forgotten:
+ * where the GPU goes, or the profile offers fewer, its uuid waits.
+ */
+struct registry_seat {
+	struct state_seat stored;
+	uint64_t memory_bytes; /* the profile's quota; 0: none */
+	bool offered;	       /* the profile has so many */
+	bool present;	       /* the GPU is there, as far as is known */
+	bool used;	       /* by a VM that libvirt runs */
+	uint8_t vm[16];
+	char vm_name[VGPU_VM_NAME_MAX + 1];
+};
+
+/* The GPUs were looked at: the seats are made and kept by what they are. */
+void registry_gpus(struct registry *registry, const struct gpu_report *report);
+
+/*
+ * The seats that are offered or used, with a uuid above `after` (NULL: all), in their order,
+ * `limit` at most: *seats, which the caller frees with free(). *more: some are left. Returns 0, or
+ * -1 and err.
+ */
+int registry_seats(struct registry *registry, const uint8_t after[16], size_t limit,
+		   struct registry_seat **seats, size_t *count, bool *more,
+		   struct vgpu_error **err);
 
 /* A profile as it is in force. */
 struct registry_profile {

@@ -31,7 +31,7 @@ int registry_detach(struct registry *registry, const uint8_t uuid[16], struct vg
 		vm = *old;
 		status = detach(registry, old, &vm, err);
 	}
-	pthread_mutex_unlock(&registry->change);
+	registry_end_change(registry);
 	return status;
 }
 
@@ -69,6 +69,6 @@ int registry_report(struct registry *registry, const uint8_t uuid[16],
 	pthread_mutex_lock(&registry->change);
 	old = registry_lookup(registry, uuid);
 	status = old ? take_report(registry, old, report, err) : registry_not_found(uuid, err);
-	pthread_mutex_unlock(&registry->change);
+	registry_end_change(registry);
 	return status;
 }

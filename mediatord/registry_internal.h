@@ -9,6 +9,7 @@
 #include "mediatord/registry.h"
 
 /* The HTTP statuses of the registry's errors. */
+#define BAD_REQUEST	    400
 #define NOT_FOUND	    404
 #define CONFLICT	    409
 #define PRECONDITION_FAILED 412
@@ -33,8 +34,14 @@ struct registry {
 	 * strings and pools stay the file's.
 	 */
 	struct config config;
-	size_t file_profiles;	 /* how many of them are the file's */
-	struct vm_layer *values; /* what an operator's profile says itself; one a profile */
+	size_t file_profiles;	     /* how many of them are the file's */
+	struct vm_layer *values;     /* what an operator's profile says itself; one a profile */
+	struct registry_seat *seats; /* ordered by uuid */
+	size_t seat_count;
+	/* What follows is of who holds `change`. */
+	struct gpu_report *gpus; /* the last look; or NULL */
+	char *seats_written;	 /* what the seats' file holds; or NULL */
+	char seats_problem[128]; /* why it could not be written, or "" */
 };
 
 /* The index where uuid is or would be; *found says which. */
@@ -66,6 +73,13 @@ int registry_store(struct registry *registry, const uint8_t uuid[16], const stru
 /* With `change` held: ends the VM and forgets it; old is gone then. Returns 0, or -1 and err. */
 int registry_delete_vm(struct registry *registry, const struct registry_vm *old,
 		       struct vgpu_error **err);
+
+/* Reads the seats from the database, at start. Returns 0, or -1 and err. */
+int registry_load_seats(struct registry *registry, struct vgpu_error **err);
+void registry_free_seats(struct registry *registry);
+
+/* Ends a change: brings the seats in line with it, on the disk too, and gives `change` back. */
+void registry_end_change(struct registry *registry);
 
 /* Reads the operators' profiles from the database, at start. Returns 0, or -1 and err. */
 int registry_load_profiles(struct registry *registry, const struct config *file,

@@ -11,11 +11,9 @@
 #include "mediatord/config_file.h"
 #include "mediatord/registry_internal.h"
 
-#define BAD_REQUEST 400
-
 #define FIELD(name) (UINT32_C(1) << VM_FIELD_##name)
 /* Those that a profile does not have. */
-#define OTHER_FIELDS (FIELD(NAME) | FIELD(VM_ID) | FIELD(PROFILE) | FIELD(LINK_UID))
+#define OTHER_FIELDS (FIELD(NAME) | FIELD(VM_ID) | FIELD(PROFILE) | FIELD(LINK_UID) | FIELD(SEAT))
 
 /* A list of profiles that may come in force. */
 struct candidate {
@@ -70,6 +68,7 @@ static void add(struct candidate *candidate, const char *name, const struct vm_l
 	       sizeof(profile->pool));
 	TAKE(PRIORITY, priority);
 	TAKE(WEIGHT, weight);
+	TAKE(SEATS, seats);
 	TAKE(GPU_MEMORY_BYTES, quotas.gpu_memory_bytes);
 	TAKE(WINDOW_BYTES, quotas.window_bytes);
 	TAKE(GPU_TIME_GUARANTEED, quotas.gpu_time_guaranteed_percent);
@@ -396,7 +395,7 @@ int registry_profile_put(struct registry *registry, const char *name, const stru
 	status = check_values(&registry->config, values, field, err);
 	if (status == 0)
 		status = put_profile(registry, name, values, condition, created, err);
-	pthread_mutex_unlock(&registry->change);
+	registry_end_change(registry);
 	return status;
 }
 
@@ -429,7 +428,7 @@ int registry_profile_patch(struct registry *registry, const char *name, const ch
 	field->text[0] = '\0';
 	pthread_mutex_lock(&registry->change);
 	status = patch_profile(registry, name, text, length, condition, field, err);
-	pthread_mutex_unlock(&registry->change);
+	registry_end_change(registry);
 	return status;
 }
 
@@ -460,7 +459,7 @@ int registry_profile_delete(struct registry *registry, const char *name,
 
 	pthread_mutex_lock(&registry->change);
 	status = delete_profile(registry, name, condition, err);
-	pthread_mutex_unlock(&registry->change);
+	registry_end_change(registry);
 	return status;
 }
 
@@ -529,6 +528,6 @@ int registry_reload(struct registry *registry, const struct config *file, struct
 
 	pthread_mutex_lock(&registry->change);
 	status = reload(registry, file, err);
-	pthread_mutex_unlock(&registry->change);
+	registry_end_change(registry);
 	return status;
 }

@@ -111,11 +111,12 @@ rest_handler rest_health, rest_ready, rest_version, rest_openapi, rest_backup, r
 	rest_events;
 rest_handler rest_metrics;
 rest_handler rest_vm_list, rest_vm_get, rest_vm_put, rest_vm_patch, rest_vm_delete,
-	rest_vm_channels, rest_vm_times, rest_domain_put, rest_domain_delete, rest_domain_report;
+	rest_vm_channels, rest_vm_times, rest_cloudstack_get, rest_cloudstack_put, rest_domain_put,
+	rest_domain_delete, rest_domain_report;
 rest_handler rest_vm_pause, rest_vm_resume, rest_vm_drain, rest_vm_reset, rest_vm_quarantine,
 	rest_vm_release;
 rest_handler rest_token_list, rest_token_add, rest_token_delete;
-rest_handler rest_gpu_list, rest_pool_list;
+rest_handler rest_gpu_list, rest_pool_list, rest_seat_list;
 rest_handler rest_ui, rest_ui_file;
 rest_handler rest_profile_list, rest_profile_get, rest_profile_put, rest_profile_patch,
 	rest_profile_delete;

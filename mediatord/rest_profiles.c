@@ -15,16 +15,17 @@ static json_t *to_json(const struct registry_profile *entry)
 	struct vm_config values = {
 		.priority = profile->priority,
 		.weight = profile->weight,
+		.seats = profile->seats,
 		.quotas = profile->quotas,
 	};
 	json_t *json = json_object();
 
 	memcpy(values.pool, profile->pool, sizeof(values.pool));
 	if (json_object_set_new(json, "name", problem_text_to_json(profile->name)) |
-	    vm_values_to_json(
-		    &values,
-		    ALL_FIELDS & ~(FIELD(NAME) | FIELD(VM_ID) | FIELD(PROFILE) | FIELD(LINK_UID)),
-		    json) |
+	    vm_values_to_json(&values,
+			      ALL_FIELDS & ~(FIELD(NAME) | FIELD(VM_ID) | FIELD(PROFILE) |
+					     FIELD(LINK_UID) | FIELD(SEAT)),
+			      json) |
 	    json_object_set_new(json, "origin",
 				json_string(entry->from_file ? "file" : "operator")) |
 	    json_object_set_new(json, "vms", json_integer(entry->vms))) {

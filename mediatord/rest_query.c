@@ -22,7 +22,7 @@ const char *rest_query_set(struct rest_query *query, enum rest_route route, cons
 {
 	int64_t limit;
 
-	if (route != REST_VM_LIST && route != REST_AUDIT)
+	if (route != REST_VM_LIST && route != REST_SEAT_LIST && route != REST_AUDIT)
 		return "this resource takes no parameters";
 	if (!value)
 		return "a parameter needs a value";
@@ -34,10 +34,10 @@ const char *rest_query_set(struct rest_query *query, enum rest_route route, cons
 	}
 	if (strcmp(key, "after") == 0 && !query->has_after) {
 		query->has_after = true;
-		if (route == REST_VM_LIST)
+		if (route != REST_AUDIT)
 			return vgpu_uuid_parse(value, query->after_uuid) == 0
 				       ? NULL
-				       : "after must be the uuid of a VM";
+				       : "after must be a uuid that next gave";
 		return number(value, INT64_MAX, &query->after_number)
 			       ? NULL
 			       : "after must be the id of an entry";

@@ -156,6 +156,43 @@ void rest_domain_put(struct rest *rest, const struct rest_request *request,
 	put(rest, request, VM_HAND_DOMAIN, reply);
 }
 
+void rest_cloudstack_get(struct rest *rest, const struct rest_request *request,
+			 struct rest_reply *reply)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	VGPU_AUTO_FREE char *values = NULL;
+	struct json_text text = { .length = 0 };
+	struct registry_vm vm;
+
+	if (registry_get(rest->registry, request->target.uuid, &vm, &err) < 0) {
+		rest_error(reply, err, NULL);
+		return;
+	}
+	values = vm_layer_encode(&vm.stored.layers[VM_HAND_CLOUDSTACK]);
+	if (!values) {
+		rest_problem(reply, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory", "");
+		return;
+	}
+	json_text_format(&text, "%s", values);
+	reply->status = MHD_HTTP_OK;
+	rest_text(reply, &text);
+}
+
+void rest_cloudstack_put(struct rest *rest, const struct rest_request *request,
+			 struct rest_reply *reply)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	struct vm_field_name field = { "" };
+	struct vm_layer layer;
+
+	if (vm_layer_decode(request->body, request->length, &layer, &field, &err) < 0 ||
+	    vm_layer_check_offering(&layer, &field, &err) < 0 ||
+	    registry_put_offering(rest->registry, request->target.uuid, &layer, &field, &err) < 0)
+		rest_error(reply, err, &field);
+	else
+		reply_changed(rest, request->target.uuid, reply);
+}
+
 void rest_vm_patch(struct rest *rest, const struct rest_request *request, struct rest_reply *reply)
 {
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;

@@ -47,22 +47,41 @@ static const char *const migrations[] = {
 	 " what TEXT NOT NULL,"
 	 " status INTEGER NOT NULL"
 	 ");"),
+	"ALTER TABLE vm ADD COLUMN cloudstack TEXT NOT NULL DEFAULT '{}';",
+	"CREATE TABLE seat ("
+	" uuid TEXT PRIMARY KEY NOT NULL CHECK (length(uuid) = 36),"
+	" gpu TEXT NOT NULL,"
+	" profile TEXT NOT NULL,"
+	" number INTEGER NOT NULL,"
+	" gpu_index INTEGER NOT NULL,"
+	" pci_address TEXT NOT NULL,"
+	" gpu_name TEXT NOT NULL,"
+	" gpu_memory INTEGER NOT NULL,"
+	" UNIQUE (gpu, profile, number)"
+	") WITHOUT ROWID;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(*migrations)))
 _Static_assert(VM_HOLDS == 4, "column hold's check");
 
 static const char *const layer_columns[VM_HANDS] = {
 	[VM_HAND_DOMAIN] = "domain",
+	[VM_HAND_CLOUDSTACK] = "cloudstack",
 	[VM_HAND_OPERATOR] = "operator",
 };
 
 static const char *const writes[STATE_STATEMENTS] = {
-	[STATE_PUT_VM] = ("INSERT INTO vm (uuid, vm_id, attached, domain, operator, hold)"
-			  " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (uuid) DO UPDATE SET"
-			  " vm_id = ?2, attached = ?3, domain = ?4, operator = ?5, hold = ?6"),
+	[STATE_PUT_VM] =
+		("INSERT INTO vm (uuid, vm_id, attached, domain, cloudstack, operator, hold)"
+		 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (uuid) DO UPDATE SET"
+		 " vm_id = ?2, attached = ?3, domain = ?4, cloudstack = ?5,"
+		 " operator = ?6, hold = ?7"),
 	[STATE_DELETE_VM] = "DELETE FROM vm WHERE uuid = ?1",
 	[STATE_PUT_PROFILE] = "INSERT OR REPLACE INTO profile (name, body) VALUES (?1, ?2)",
 	[STATE_DELETE_PROFILE] = "DELETE FROM profile WHERE name = ?1",
+	[STATE_PUT_SEAT] = ("INSERT INTO seat (uuid, gpu, profile, number, gpu_index, pci_address,"
+			    " gpu_name, gpu_memory) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+			    " ON CONFLICT (uuid) DO UPDATE SET gpu_index = ?5, pci_address = ?6,"
+			    " gpu_name = ?7, gpu_memory = ?8"),
 	[STATE_PUT_USAGE] = ("INSERT INTO usage (uuid, counters)"
 			     " SELECT ?1, ?2 WHERE EXISTS (SELECT 1 FROM vm WHERE uuid = ?1)"
 			     " ON CONFLICT (uuid) DO UPDATE SET counters = ?2"),
@@ -73,9 +92,12 @@ static const char *const writes[STATE_STATEMENTS] = {
 	[STATE_TRIM_AUDIT] = "DELETE FROM audit WHERE id <= ?1",
 };
 
-/* The column that the n-th layer has in the statements below. */
+/* The columns of the n-th layer, and of what comes behind all, in the statements. */
 #define LAYER_COLUMN(hand) (3 + (hand))
-_Static_assert(VM_HAND_DOMAIN == 0 && VM_HAND_OPERATOR == 1 && VM_HANDS == 2, "columns' order");
+#define HOLD_COLUMN	   LAYER_COLUMN(VM_HANDS)
+_Static_assert(VM_HAND_DOMAIN == 0 && VM_HAND_CLOUDSTACK == 1 && VM_HAND_OPERATOR == 2 &&
+		       VM_HANDS == 3,
+	       "columns' order");
 
 /*
  * What the system said when SQLite could not write. SQLite calls only ENOSPC a full disk and keeps
@@ -323,7 +345,7 @@ void state_close(struct state **state)
 	free(s);
 }
 
-/* Decodes one row of SELECT uuid, vm_id, attached, domain, operator, hold. */
+/* Decodes one row of SELECT uuid, vm_id, attached, the layers, hold. */
 static int decode_row(struct state *state, sqlite3_stmt *row, struct state_vm *vm,
 		      struct vgpu_error **err)
 {
@@ -338,10 +360,11 @@ static int decode_row(struct state *state, sqlite3_stmt *row, struct state_vm *v
 		return vgpu_error_set(err, EILSEQ, "%s: VM %s has an impossible vm_id", state->path,
 				      uuid);
 	vm->vm_id = (uint32_t)vm_id;
-	if (sqlite3_column_int(row, 5) < 0 || sqlite3_column_int(row, 5) >= VM_HOLDS)
+	if (sqlite3_column_int(row, HOLD_COLUMN) < 0 ||
+	    sqlite3_column_int(row, HOLD_COLUMN) >= VM_HOLDS)
 		return vgpu_error_set(err, EILSEQ, "%s: VM %s has an impossible hold", state->path,
 				      uuid);
-	vm->hold = (enum vm_hold)sqlite3_column_int(row, 5);
+	vm->hold = (enum vm_hold)sqlite3_column_int(row, HOLD_COLUMN);
 	for (int hand = 0; hand < VM_HANDS; hand++) {
 		const char *text = (const char *)sqlite3_column_text(row, LAYER_COLUMN(hand));
 		int length = sqlite3_column_bytes(row, LAYER_COLUMN(hand));
@@ -399,7 +422,7 @@ int state_each(struct state *state,
 	struct each_vm with = { .each = each, .opaque = opaque };
 
 	return state_rows(state,
-			  "SELECT uuid, vm_id, attached, domain, operator, hold FROM vm"
+			  "SELECT uuid, vm_id, attached, domain, cloudstack, operator, hold FROM vm"
 			  " ORDER BY uuid",
 			  vm_row, &with, err);
 }
@@ -433,7 +456,7 @@ int state_put(struct state *state, const struct state_vm *vm, struct vgpu_error 
 	sqlite3_bind_text(put, 1, uuid, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(put, 2, vm->vm_id);
 	sqlite3_bind_int(put, 3, vm->attached);
-	sqlite3_bind_int(put, 6, (int)vm->hold);
+	sqlite3_bind_int(put, 1 + HOLD_COLUMN, (int)vm->hold);
 	for (int hand = 0; hand < VM_HANDS; hand++)
 		sqlite3_bind_text(put, 1 + LAYER_COLUMN(hand), layers[hand], -1, SQLITE_STATIC);
 	status = complete ? state_finish(state, put, err)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What survives, in SQLite: the registered VMs, operators' profiles, tokens and who changed what.
+ * What survives, in SQLite: the registered VMs, operators' profiles, seats, tokens and who changed
+ * what.
  * Every change is one transaction, on the disk when the function returns. A database that is
  * damaged or newer than this program is never touched.
  *
@@ -14,6 +15,7 @@
 #include <stdint.h>
 
 #include "common/error.h"
+#include "mediatord/gpu_report.h"
 #include "mediatord/layers.h"
 #include "mediatord/usage.h"
 
@@ -79,6 +81,28 @@ int state_each_profile(struct state *state,
 int state_put_profile(struct state *state, const struct state_profile *profile,
 		      struct vgpu_error **err);
 int state_delete_profile(struct state *state, const char *name, struct vgpu_error **err);
+
+/* A place for a VM on a GPU that CloudStack sees as a device: see mediatord/registry.h. */
+struct state_seat {
+	uint8_t uuid[16];
+	char gpu[GPU_TEXT_BYTES]; /* what the GPU is known by: no other has it */
+	char profile[VGPU_PROFILE_NAME_MAX + 1];
+	uint32_t number; /* from 0; of one GPU and profile no two have the same */
+	/* What the GPU was when it was seen last; "" and 0 where its driver does not say. */
+	uint32_t gpu_index;
+	char pci_address[32];
+	char gpu_name[GPU_TEXT_BYTES];
+	uint64_t gpu_memory_bytes;
+};
+
+/* As state_each(), of the seats, ordered by uuid. */
+int state_each_seat(struct state *state,
+		    int (*each)(const struct state_seat *seat, void *opaque,
+				struct vgpu_error **err),
+		    void *opaque, struct vgpu_error **err);
+/* Adds or changes seats in one transaction. Returns 0, or -1 and err with nothing changed. */
+int state_put_seats(struct state *state, const struct state_seat *seats, size_t count,
+		    struct vgpu_error **err);
 
 #define STATE_SALT_BYTES 16u
 #define STATE_HASH_BYTES 32u

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "common/protocol.h"
+#include "common/uuid.h"
 #include "mediatord/usage.h"
 
 #define VGPU_POOL_NAME_MAX    (VGPU_POOL_NAME_BYTES - 1)
@@ -48,6 +49,8 @@ struct vm_config {
 	bool has_link_uid;
 	uid_t link_uid; /* the only uid that may connect to the link, where has_link_uid */
 	enum vm_hold hold;
+	char seat[VGPU_UUID_TEXT]; /* that its domain took, or "" */
+	uint32_t seats;		   /* of a profile alone: how many each GPU offers */
 	struct vgpu_quotas quotas;
 };
 

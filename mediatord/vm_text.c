@@ -57,10 +57,12 @@ int etag_matches(const char *if_match, const char *etag)
 static int tag(const struct registry_vm *vm, const char *values, char etag[VM_ETAG_BYTES])
 {
 	VGPU_AUTO_FREE char *domain = vm_layer_encode(&vm->stored.layers[VM_HAND_DOMAIN]);
+	VGPU_AUTO_FREE char *offering = vm_layer_encode(&vm->stored.layers[VM_HAND_CLOUDSTACK]);
 	VGPU_AUTO_FREE char *operator= vm_layer_encode(&vm->stored.layers[VM_HAND_OPERATOR]);
 	VGPU_AUTO_FREE char *all = NULL;
 
-	if (!domain || !operator|| asprintf(&all, "%s%s%s", domain, operator, values) < 0)
+	if (!domain || !offering ||
+	    !operator|| asprintf(&all, "%s%s%s%s", domain, offering, operator, values) < 0)
 		return -1;
 	etag_make(all, etag);
 	return 0;

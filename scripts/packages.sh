@@ -14,7 +14,7 @@ packages_run="qemu-system-x86 libvirt-daemon-system libvirt-daemon-driver-qemu l
 
 # To run every test and every check of the source.
 packages_test="git g++ xz-utils libcmocka-dev clang clang-format libclang-rt-14-dev cppcheck shellcheck valgrind jq
-	libxml2-utils ovmf man-db openssl python3-yaml socat zsh chromium chromium-driver apparmor debhelper dh-apparmor"
+	libxml2-utils ovmf man-db openssl python3-cs python3-yaml socat zsh chromium chromium-driver apparmor debhelper dh-apparmor"
 
 # What scripts/qemu-headers needs.
 packages_qemu() {

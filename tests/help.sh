@@ -48,6 +48,7 @@ check() {
 	[[ $("$program" --version | head -n 1) =~ ^${2%.*}\ [0-9]+\.[0-9]+\.[0-9]+$ ]] || fail "$1 --version"
 }
 
+check cloudstack-plugin/vgpu-cloudstack vgpu-cloudstack.8
 check guest-agent/vgpu-agent vgpu-agent.1
 check hook/vgpu vgpu-hook.8
 check mediatord/vgpu-mediatord vgpu-mediatord.8

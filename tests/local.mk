@@ -17,6 +17,7 @@ include tests/guest-agent/local.mk
 include tests/xml/local.mk
 include tests/ctl/local.mk
 include tests/hook/local.mk
+include tests/cloudstack/local.mk
 include tests/install/local.mk
 include tests/ui/local.mk
 include tests/qemu/local.mk

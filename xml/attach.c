@@ -284,6 +284,7 @@ static int attach(struct vgpu_domain *domain, const struct vgpu_domain_options *
 				      "given: add <vgpu:vgpu xmlns:vgpu=\"" VGPU_DOMAIN_NAMESPACE
 				      "\" profile=\"NAME\"/> to <metadata>, or use --profile NAME");
 	if ((options->profile && metadata_request(domain, &metadata, options->profile, err) < 0) ||
+	    (options->seat && metadata_seat(&metadata, options->seat, err) < 0) ||
 	    ensure_uuid(domain, options, uuid, &metadata.created, err) < 0 ||
 	    put_emulator(domain, options, &metadata, err) < 0 ||
 	    put_device(domain, options, uuid, &machine, &commandline, &metadata, err) < 0)

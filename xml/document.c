@@ -214,7 +214,7 @@ static int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool read_uuid(const char *text, uint8_t uuid[16])
+bool document_read_uuid(const char *text, uint8_t uuid[16])
 {
 	static const char blanks[] = " \t\r\n";
 
@@ -243,7 +243,7 @@ int document_uuid(const struct vgpu_domain *domain, uint8_t uuid[16], struct vgp
 		return 0;
 	if (tree_text(node, &text, err) < 0)
 		return -1;
-	if (!read_uuid((const char *)text, uuid))
+	if (!document_read_uuid((const char *)text, uuid))
 		return vgpu_error_set(err, EINVAL, "uuid \"%s\" is not a UUID", (const char *)text);
 	return 1;
 }

@@ -32,6 +32,9 @@ int document_machine(const struct vgpu_domain *domain, struct machine *machine,
  */
 int document_uuid(const struct vgpu_domain *domain, uint8_t uuid[16], struct vgpu_error **err);
 
+/* Reads a uuid's text as libvirt does. Returns whether it is one. */
+bool document_read_uuid(const char *text, uint8_t uuid[16]);
+
 /*
  * What a function of xml/domain.h returns. A document's values are of any length, and stand in
  * messages: those are cut off.

@@ -100,6 +100,7 @@ struct vgpu_domain_info {
 	char pool[VGPU_DOMAIN_POOL_BYTES];
 	char priority[VGPU_DOMAIN_PRIORITY_BYTES]; /* low, medium, high */
 	char policy[VGPU_DOMAIN_POLICY_BYTES];	   /* required, best-effort */
+	char seat[VGPU_UUID_TEXT]; /* CloudStack's device that the vGPU is there for */
 	struct vgpu_domain_quotas quotas;
 	char *emulator;
 	char *original_emulator; /* what detach puts back */
@@ -137,6 +138,7 @@ struct vgpu_domain_options {
 				 where the metadata asks for another */
 	const uint8_t *uuid;  /* 16 bytes, for a domain without one; NULL: refused */
 	bool uuid_must_match; /* a domain with another uuid is refused */
+	const uint8_t *seat;  /* 16 bytes, for the metadata; NULL: as it is */
 };
 
 /*
@@ -151,5 +153,17 @@ int vgpu_domain_attach(struct vgpu_domain *domain, const struct vgpu_domain_opti
  * fails as vgpu_domain_attach() does.
  */
 int vgpu_domain_detach(struct vgpu_domain *domain, struct vgpu_error **err);
+
+/*
+ * The mediated devices that the domain is given as <hostdev>, in all <devices>: *count uuids in
+ * *uuids, which the caller frees with free(). A hostdev whose uuid cannot be read is none of them.
+ * Returns 0, or -1 and err (ENOMEM).
+ */
+int vgpu_domain_mdevs(const struct vgpu_domain *domain, uint8_t (**uuids)[16], size_t *count,
+		      struct vgpu_error **err);
+
+/* Takes the mediated device of that uuid out, as often as it is there. Returns as the former. */
+int vgpu_domain_remove_mdev(struct vgpu_domain *domain, const uint8_t uuid[16],
+			    struct vgpu_error **err);
 
 #endif

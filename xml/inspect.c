@@ -78,6 +78,7 @@ static int inspect(const struct vgpu_domain *domain, struct vgpu_domain_info *in
 	strcpy(info->pool, metadata.pool);
 	strcpy(info->priority, metadata.priority);
 	strcpy(info->policy, metadata.policy);
+	strcpy(info->seat, metadata.seat);
 	info->quotas = metadata.quotas;
 	if (copy_element(tree_child(domain->root, NULL, "name"), &info->name, err) < 0 ||
 	    copy_element(document_emulator(domain), &info->emulator, err) < 0 ||

@@ -14,6 +14,10 @@ CLEANFILES += $(vgputemplates_DATA)
 else
 if BUILD_HOOK
 noinst_LTLIBRARIES += xml/libvgpuxml.la
+else
+if BUILD_CLOUDSTACK
+noinst_LTLIBRARIES += xml/libvgpuxml.la
+endif
 endif
 endif
 
@@ -37,6 +41,7 @@ xml_libvgpuxml_la_SOURCES = \
 	xml/inspect.c \
 	xml/limits.c \
 	xml/limits.h \
+	xml/mdev.c \
 	xml/metadata.c \
 	xml/metadata.h \
 	xml/quotas.c \

@@ -94,6 +94,23 @@ static int read_window_size(const xmlNode *element, uint64_t *bytes, struct vgpu
 	return 0;
 }
 
+static int read_seat(const xmlNode *element, char seat[VGPU_UUID_TEXT], struct vgpu_error **err)
+{
+	TREE_AUTO_STRING xmlChar *value = NULL;
+	uint8_t uuid[16];
+
+	seat[0] = '\0';
+	if (tree_attribute(element, "seat", &value, err) < 0)
+		return -1;
+	if (!value)
+		return 0;
+	if (!document_read_uuid((const char *)value, uuid))
+		return vgpu_error_set(err, EINVAL, "vGPU metadata: seat \"%s\" is not a UUID",
+				      (const char *)value);
+	vgpu_uuid_format(uuid, seat);
+	return 0;
+}
+
 /* Whether an element has attributes of these names only; libxml2 keeps xmlns apart. */
 static int check_attributes(const xmlNode *element, const char *const names[],
 			    struct vgpu_error **err)
@@ -201,8 +218,8 @@ static int find_element(const struct vgpu_domain *domain, xmlNode **found, struc
 int metadata_read(const struct vgpu_domain *domain, struct metadata *metadata,
 		  struct vgpu_error **err)
 {
-	static const char *const names[] = { "profile", "pool",	       "priority",
-					     "policy",	"window-size", NULL };
+	static const char *const names[] = { "profile",	    "pool", "priority", "policy",
+					     "window-size", "seat", NULL };
 	static const char *const priorities[] = { "low", "medium", "high", NULL };
 	static const char *const policies[] = { "required", "best-effort", NULL };
 
@@ -219,7 +236,8 @@ int metadata_read(const struct vgpu_domain *domain, struct metadata *metadata,
 		      metadata->priority, err) < 0 ||
 	    read_word(metadata->element, "policy", policies, "required or best-effort",
 		      metadata->policy, err) < 0 ||
-	    read_window_size(metadata->element, &metadata->window_size, err) < 0)
+	    read_window_size(metadata->element, &metadata->window_size, err) < 0 ||
+	    read_seat(metadata->element, metadata->seat, err) < 0)
 		return -1;
 	return read_children(metadata, err);
 }
@@ -290,6 +308,12 @@ int metadata_request(struct vgpu_domain *domain, struct metadata *metadata, cons
 	return 0;
 }
 
+int metadata_seat(struct metadata *metadata, const uint8_t seat[16], struct vgpu_error **err)
+{
+	vgpu_uuid_format(seat, metadata->seat);
+	return tree_set_attribute(metadata->element, "seat", metadata->seat, err);
+}
+
 int metadata_note(struct metadata *metadata, struct vgpu_error **err)
 {
 	unsigned int created = metadata->created;
@@ -322,6 +346,8 @@ int metadata_restore(struct vgpu_domain *domain, struct metadata *metadata, stru
 
 	if (metadata->attached)
 		tree_remove(metadata->attached);
+	if (tree_set_attribute(metadata->element, "seat", NULL, err) < 0)
+		return -1;
 	if (metadata->created & METADATA_CREATED_PROFILE &&
 	    tree_set_attribute(metadata->element, "profile", NULL, err) < 0)
 		return -1;

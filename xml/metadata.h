@@ -4,7 +4,7 @@
  * the <attached> element in it, which attach writes and detach reads:
  *
  *     <vgpu:vgpu xmlns:vgpu="urn:vgpu-toolkit:domain:1" profile="gold" pool="A" priority="high"
- *                policy="best-effort">
+ *                policy="best-effort" seat="6f1d2c7e-4b4a-4a57-9a55-0d8c8e0f2a11">
  *       <vgpu:quotas gpu-memory="8GiB"/>
  *       <vgpu:attached wrapper="/usr/bin/qemu-system-x86_64-vgpu"
  *                      emulator="/usr/bin/qemu-system-x86_64" created="commandline"/>
@@ -31,6 +31,7 @@ struct metadata {
 	char priority[VGPU_DOMAIN_PRIORITY_BYTES];
 	char policy[VGPU_DOMAIN_POLICY_BYTES];
 	uint64_t window_size; /* of the device, in bytes; or 0 */
+	char seat[VGPU_UUID_TEXT];
 	struct vgpu_domain_quotas quotas;
 	xmlNode *quotas_element; /* <quotas>, or NULL */
 	xmlNode *attached;	 /* <attached>, or NULL */
@@ -60,10 +61,14 @@ const char *metadata_name_problem(const char *name, size_t size);
 int metadata_request(struct vgpu_domain *domain, struct metadata *metadata, const char *profile,
 		     struct vgpu_error **err);
 
+/* Notes the seat in the element, which must be there. Returns 0, or -1 and err (ENOMEM). */
+int metadata_seat(struct metadata *metadata, const uint8_t seat[16], struct vgpu_error **err);
+
 /* Writes wrapper, emulator and created of *metadata as the note that attach leaves. */
 int metadata_note(struct metadata *metadata, struct vgpu_error **err);
 
-/* Removes the note, and what metadata_request() made. *metadata is of no use afterwards. */
+/* Removes the note, the seat, and what metadata_request() made. *metadata is of no use afterwards.
+ */
 int metadata_restore(struct vgpu_domain *domain, struct metadata *metadata,
 		     struct vgpu_error **err);
 

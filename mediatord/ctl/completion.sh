@@ -19,7 +19,7 @@ _vgpuctl_options() {
 }
 
 _vgpuctl_keys() {
-	[ "$1" = profile ] || printf '%s\n' name= vm-id= profile= link-uid=
+	if [ "$1" = profile ]; then echo seats=; else printf '%s\n' name= vm-id= profile= link-uid=; fi
 	printf '%s\n' pool= priority= weight= gpu-memory= window= gpu-time-guaranteed= gpu-time-max= \
 		requests-per-second= burst= queue-depth= channels= longest-job=
 }

@@ -70,6 +70,7 @@ extern const struct command command_profile_list;
 extern const struct command command_profile_rm;
 extern const struct command command_profile_set;
 extern const struct command command_profile_show;
+extern const struct command command_seat_list;
 extern const struct command command_token_add;
 extern const struct command command_token_list;
 extern const struct command command_token_rm;

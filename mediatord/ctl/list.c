@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* vgpuctl pool list, gpu list and gpu show. */
+/* vgpuctl pool list, gpu list, gpu show and seat list. */
 #include <stdio.h>
 #include <string.h>
 
@@ -166,4 +166,49 @@ const struct command command_pool_list = {
 		 "to\n"
 		 "VMs.\n",
 	.run = list_pools,
+};
+
+/* A seat without its GPU, or one that goes once it is free, is not for new VMs. */
+static const char *seat_state(const json_t *seat)
+{
+	if (!json_is_true(json_object_get(seat, "present")))
+		return "GPU away";
+	if (!json_is_true(json_object_get(seat, "offered")))
+		return "leaving";
+	return json_is_object(json_object_get(seat, "vm")) ? "used" : "free";
+}
+
+static void add_seat(struct table *table, const json_t *seat)
+{
+	show_cell(table, seat, "uuid", SHOW_PLAIN);
+	show_cell(table, seat, "gpu.index", SHOW_PLAIN);
+	show_cell(table, seat, "profile", SHOW_PLAIN);
+	show_cell(table, seat, "number", SHOW_PLAIN);
+	table_add(table, seat_state(seat));
+	show_cell(table, seat, "vm.name", SHOW_PLAIN);
+}
+
+static int list_seats(struct ctl *ctl, int count, char **operands)
+{
+	static const struct table_column columns[] = {
+		{ .title = "SEAT" },	{ .title = "GPU", .right = true },
+		{ .title = "PROFILE" }, { .title = "NUMBER", .right = true },
+		{ .title = "STATE" },	{ .title = "VM", .flexible = true },
+	};
+	TABLE_AUTO struct table table = TABLE_INIT(columns);
+
+	(void)count;
+	(void)operands;
+	return print_list(ctl, "/v1/seats", "seats", &table, add_seat);
+}
+
+const struct command command_seat_list = {
+	.group = "seat",
+	.name = "list",
+	.summary = "the places that GPUs offer to CloudStack",
+	.usage = "Usage: vgpuctl seat list\n"
+		 "Lists the seats that profiles offer on the GPUs, which CloudStack sees as "
+		 "devices,\n"
+		 "and the VMs that have them.\n",
+	.run = list_seats,
 };

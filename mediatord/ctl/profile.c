@@ -8,7 +8,8 @@
 #include "mediatord/ctl/values.h"
 
 #define VALUES_HELP                                                                                \
-	"Values: pool, priority (low, medium, high), weight, and the quotas gpu-memory, window\n"  \
+	"Values: pool, priority (low, medium, high), weight, seats (that each GPU offers to\n"     \
+	"CloudStack), and the quotas gpu-memory, window\n"                                         \
 	"(4GiB), gpu-time-guaranteed, gpu-time-max (20%), requests-per-second, burst,\n"           \
 	"queue-depth, channels, longest-job (10s); 0 is no limit.\n"
 

@@ -14,6 +14,7 @@ const struct value_key value_keys[] = {
 	{ .name = "pool", .path = "pool" },
 	{ .name = "priority", .path = "priority" },
 	{ "weight", "weight", SHOW_PLAIN, .number = true },
+	{ "seats", "seats", SHOW_PLAIN, .number = true, .profile_only = true },
 	{ "link-uid", "link_uid", SHOW_PLAIN, .number = true, .vm_only = true },
 	{ "gpu-memory", "quotas.gpu_memory_bytes", SHOW_SIZE, .limit = true },
 	{ "window", "quotas.window_bytes", SHOW_SIZE, .limit = true },
@@ -33,7 +34,7 @@ static const struct value_key *find_key(const char *name, size_t length, bool of
 {
 	for (const struct value_key *key = value_keys; key->name; key++)
 		if (strlen(key->name) == length && memcmp(key->name, name, length) == 0 &&
-		    !(of_profile && key->vm_only))
+		    !(of_profile ? key->vm_only : key->profile_only))
 			return key;
 	return NULL;
 }
@@ -45,7 +46,7 @@ static int unknown_key(const char *name, size_t length, bool of_profile, struct 
 	for (const struct value_key *key = value_keys; names && key->name; key++) {
 		char *longer;
 
-		if (of_profile && key->vm_only)
+		if (of_profile ? key->vm_only : key->profile_only)
 			continue;
 		if (asprintf(&longer, "%s%s%s", names, *names ? ", " : "", key->name) < 0)
 			longer = NULL;

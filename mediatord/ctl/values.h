@@ -16,7 +16,8 @@ struct value_key {
 	enum show_kind kind;
 	bool number;  /* of a SHOW_PLAIN: not a text */
 	bool vm_only; /* a profile has none */
-	bool limit;   /* 0 is "no limit" */
+	bool profile_only;
+	bool limit; /* 0 is "no limit" */
 };
 
 /* All of them, ended by a NULL name. */

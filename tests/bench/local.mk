@@ -12,6 +12,9 @@ BENCHES += $(top_srcdir)/tests/bench/rings
 BENCHES += $(top_srcdir)/tests/bench/rest
 endif
 endif
+if BUILD_CLOUDSTACK
+BENCHES += $(top_srcdir)/tests/bench/cloudstack-sync
+endif
 
 tests_bench_ring_worker_SOURCES = \
 	tests/bench/breakdown.c \
@@ -37,11 +40,13 @@ EXTRA_DIST += tests/bench/rest tests/bench/rings
 EXTRA_DIST += tests/bench/native.jq
 EXTRA_DIST += tests/bench/contention_client.py tests/bench/contention_plot.py tests/bench/pin.bash tests/bench/svg.py
 dist_check_SCRIPTS += \
+	tests/bench/cloudstack-sync \
 	tests/bench/contention \
 	tests/bench/head-to-head \
 	tests/bench/head_to_head_report.py
 
 bench_tests = \
+	tests/bench/cloudstack-figures.sh \
 	tests/bench/contention-figures.sh \
 	tests/bench/native.sh \
 	tests/bench/rest-figures.sh

@@ -30,6 +30,11 @@ expect 64 "is no name" "$ctl" profile add ../../vms
 expect 1 "" "$ctl" profile show lead
 [ "$("$ctl" profile show gold --json | jq .weight)" = 300 ] || fail "--json"
 expect 0 "" "$ctl" vm rm web1
+expect 64 "there is no 'seats'" "$ctl" vm set web1 seats=1
+expect 0 "" "$ctl" seat list
+expect 0 "" "$ctl" profile set gold seats=1
+expect 0 "" "$ctl" seat list
+grep -qE '^[0-9a-f-]{36} +0 +gold +0 +free +-$' <<<"$said" || fail "seats: $said"
 expect 0 "" "$ctl" profile rm gold
 expect 1 "" "$ctl" profile show gold
 

@@ -242,6 +242,7 @@ mediatord_rest_tests = \
 	tests/mediatord/service-notify.sh \
 	tests/mediatord/rest-openapi.sh \
 	tests/mediatord/rest-schema.sh \
+	tests/mediatord/rest-seats.sh \
 	tests/mediatord/rest-durable.sh \
 	tests/mediatord/rest-socket.sh \
 	tests/mediatord/rest-slow-client.sh \

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Registering a VM: operator over domain over profile, sources, ids, names, and detaching.
+# Registering a VM: operator over offering over domain over profile, sources, ids, names, and detaching.
 # shellcheck source=tests/mediatord/rest-lib.bash
 . "${top_srcdir:?}/tests/mediatord/rest-lib.bash"
 start_daemon
@@ -57,6 +57,43 @@ has '"weight":50'
 has '"weight":"domain"'
 has '"priority":"operator"'
 lacks link_uid
+
+# A service offering's go between the two, and the same again is the same.
+expect 200 PUT "$vm1/cloudstack" '{"weight":60,"priority":"high","quotas":{"queue_depth":5}}'
+has '"weight":60'
+has '"weight":"cloudstack"'
+has '"priority":"operator"'
+has '"queue_depth":5'
+has '"quotas.queue_depth":"cloudstack"'
+has '"quotas.burst":"domain"'
+before=$body
+expect 200 PUT "$vm1/cloudstack" '{"quotas":{"queue_depth":5},"priority":"high","weight":60}'
+[ "$body" = "$before" ] || fail "changed: $body"
+expect 200 GET "$vm1/cloudstack"
+[ "$body" = '{"priority":"high","weight":60,"quotas":{"queue_depth":5}}' ] || fail "the offering says $body"
+expect 200 PUT "$vm1/domain" '{"name":"vm-one","weight":50,"profile":"gold","quotas":{"burst":3}}'
+has '"weight":"cloudstack"'
+for field in '"name":"x"' '"vm_id":9' '"link_uid":0'; do
+	expect 400 PUT "$vm1/cloudstack" "{$field}"
+	problem "$(cut -d'"' -f2 <<<"$field")"
+done
+expect 422 PUT "$vm1/cloudstack" '{"profile":"lead"}'
+problem profile
+# What was refused changed nothing, a restart neither; one that says nothing takes all back.
+stop_daemon TERM
+start_daemon
+expect 200 GET "$vm1"
+has '"weight":60'
+expect 200 PUT "$vm1/cloudstack" ''
+has '"weight":50'
+has '"weight":"domain"'
+expect 200 GET "$vm1/cloudstack"
+[ "$body" = '{"quotas":{}}' ] || fail "the offering says $body"
+# It registers nobody.
+expect 404 GET "$vm2/cloudstack"
+expect 404 PUT "$vm2/cloudstack" '{"weight":60}'
+expect 404 GET "$vm2"
+expect 200 PUT "$vm1/domain" '{"name":"vm-one","profile":"gold","weight":50,"quotas":{"burst":3}}'
 
 # Detached, it keeps all of that.
 expect 204 DELETE "$vm1/domain"

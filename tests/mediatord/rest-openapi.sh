@@ -18,7 +18,8 @@ expect 400 PUT "$vm1" '{"weight":0}'
 shown+=$body
 expect 200 GET '/v1/vms?limit=1'
 shown+=$body
-for path in /v1/profiles /v1/gpus /v1/pools /v1/version /v1/audit "$vm1/channels" "$vm1/times"; do
+expect 201 PUT /v1/profiles/seated '{"seats":1}'
+for path in /v1/profiles /v1/seats /v1/gpus /v1/pools /v1/version /v1/audit "$vm1/channels" "$vm1/times"; do
 	expect 200 GET "$path"
 	shown+=$body
 done
@@ -34,6 +35,13 @@ count=0
 while read -r name minimum maximum; do
 	for value in $minimum $maximum $((minimum - 1)) $((maximum + 1)); do
 		case $name in
+		seats)
+			refused=400
+			if [ "$value" -ge "$minimum" ] && [ "$value" -le "$maximum" ]; then refused=20.; fi
+			request PUT /v1/profiles/seats "{\"seats\":$value}"
+			[[ $status =~ ^$refused$ ]] || fail "seats $value: status $status"
+			continue
+			;;
 		vm_id | weight | link_uid) json="{\"$name\":$value}" ;;
 		*) json="{\"quotas\":{\"$name\":$value}}" ;;
 		esac
@@ -49,7 +57,7 @@ done < <(tr -d '{},' <"$document" | awk '
 	{ for (i = 1; i < NF; i++) {
 		if ($i == "minimum:") minimum = $(i + 1)
 		if ($i == "maximum:") { sub(/:/, "", name); print name, minimum, $(i + 1) } } }')
-[ $count = 12 ] || fail "$count ranges found instead of 12"
+[ $count = 13 ] || fail "$count ranges found instead of 13"
 
 # The operations, each under its path: what the document has is served, and nothing else is.
 operations=$(awk '/^components:/ { exit }

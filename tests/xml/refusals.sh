@@ -36,6 +36,7 @@ refused empty-profile 'profile "" is empty' '/vgpu:vgpu/d' --profile ''
 refused control-profile 'profile ".*" has a control character' '/vgpu:vgpu/d' --profile $'a\nb'
 refused invalid-profile 'profile ".*" is not UTF-8' '/vgpu:vgpu/d' --profile $'\xff'
 refused empty-name 'vGPU metadata: profile "" is empty' 's/profile="gold"/profile=""/'
+refused seat 'vGPU metadata: seat "x" is not a UUID' 's/profile="gold"/seat="x"/'
 refused priority 'vGPU metadata: priority "urgent" is not low, medium or high' \
 	's/profile="gold"/priority="urgent"/'
 # refused_quotas NAME PATTERN CONTENT: in <vgpu>.

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The seats in the form that CloudStack's gpudiscovery.sh has. No I/O. */
+#ifndef VGPU_CLOUDSTACK_MERGE_H
+#define VGPU_CLOUDSTACK_MERGE_H
+
+#include <stddef.h>
+
+#include <jansson.h>
+
+#include "cloudstack-plugin/seats.h"
+
+/*
+ * Reads what the original gpudiscovery.sh said: an object whose "gpus" is an array of objects.
+ * Returns it, which the caller owns; or NULL where it is anything else.
+ */
+json_t *merge_read(const char *text, size_t length);
+
+/*
+ * Adds the seats of the GPUs that are present to `gpus`: each as a vgpu_instance of its physical
+ * card, which is then none to pass through, and is added where the original did not name it.
+ * running: names of domains under the uuids of their seats; NULL: libvirt did not say, and who had
+ * a seat when the mediator wrote its record has it. Returns 0, or -1 where there is no memory.
+ */
+int merge_seats(json_t *gpus, const struct seats *seats, const json_t *running);
+
+#endif

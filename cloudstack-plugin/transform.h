@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What becomes of a domain's XML on its way from CloudStack's agent to libvirt. No I/O. */
+#ifndef VGPU_CLOUDSTACK_TRANSFORM_H
+#define VGPU_CLOUDSTACK_TRANSFORM_H
+
+#include <stddef.h>
+
+#include "cloudstack-plugin/seats.h"
+#include "xml/domain.h"
+
+/*
+ * Puts a vGPU in place of the seat that the domain is given as a mediated device. Returns 1 and the
+ * new document, freed with free(); 0 where it has no seat, or is a system VM's: it stays as it is,
+ * to the byte; or -1 and err.
+ */
+int transform(const char *xml, size_t length, const struct seats *seats, char **new,
+	      size_t *new_length, struct vgpu_error **err);
+
+#endif

@@ -1,0 +1,140 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# CloudStack's agent asks for the GPUs: the original's answer with the seats under their cards,
+# whatever fails of the original, libvirt and the mediator.
+# shellcheck source=tests/cloudstack/agent.bash
+. "${top_srcdir:?run by make check}/tests/cloudstack/agent.bash"
+
+cat >"$work/domains.xml" <<XML
+<node>
+  <domain type='test'>
+    <name>i-2-34-VM</name>
+    <metadata><vgpu:vgpu xmlns:vgpu='urn:vgpu-toolkit:domain:1' profile='gold' seat='$gold2'/></metadata>
+    <memory>1024</memory><os><type>hvm</type></os>
+  </domain>
+  <domain type='test'><name>i-2-35-VM</name><memory>1024</memory><os><type>hvm</type></os></domain>
+</node>
+XML
+libvirt=test://$work/domains.xml
+
+card='{"pci_address":"0000:41:00.0","vendor_id":"10de","device_id":"2330","device":"H100",
+	"full_passthrough":{"enabled":1,"libvirt_address":{"bus":"0x41"},"used_by_vm":null},
+	"vgpu_instances":[],"vf_instances":[]}'
+other='{"pci_address":"0000:03:00.0","vendor_id":"1002","full_passthrough":{"enabled":1,
+	"used_by_vm":"i-2-7-VM"},"vgpu_instances":[{"mdev_uuid":"x"}],"vf_instances":[]}'
+
+# original TEXT: what CloudStack's own script does.
+original() {
+	printf '#!/bin/sh\n%s\n' "$1" >"$work/gpudiscovery.sh"
+	chmod +x "$work/gpudiscovery.sh"
+}
+
+# discover [LIBVIRT]: its answer must be one JSON object in CloudStack's form.
+discover() {
+	agent "$program" discover --seats "$work/seats.json" --original "$work/gpudiscovery.sh" \
+		--libvirt "${1-$libvirt}"
+	[ "$status" = 0 ] || failed "status $status: $(cat "$work/out")"
+	jq -es 'length == 1 and (.[0].gpus | all((.full_passthrough.enabled | type) == "number" and
+		(.vgpu_instances | type) == "array" and (.vf_instances | type) == "array"))' \
+		"$work/out" >/dev/null || failed "not CloudStack's form: $(cat "$work/out")"
+}
+
+# is FILTER WANTED
+is() {
+	local said
+	said=$(jq -c "$1" "$work/out") || true
+	[ "$said" = "$2" ] || failed "$1 is $said, not $2"
+}
+
+# seats_alone WHAT: the original and its cards are lost, ours are not.
+seats_alone() {
+	discover
+	is '[.gpus[] | [.pci_address, (.vgpu_instances | length)]]' '[["0000:41:00.0",2]]'
+	[ "$failures" = 0 ] || failed "in: $1"
+}
+
+original "echo noise >&2; cat <<'JSON'
+{\"gpus\":[$other,$card]}
+JSON"
+discover
+is '.gpus | length' 2
+is '.gpus[0]' "$(jq -c . <<<"$other")"
+is '.gpus[1].full_passthrough' '{"enabled":0,"libvirt_address":{"bus":"0x41"},"used_by_vm":null}'
+is '.gpus[1].device_id' '"2330"'
+is '.gpus[1].vgpu_instances[1]' "{\"mdev_uuid\":\"$gold2\",\"profile_name\":\"vgpu-gold\",\"max_instances\":2,\"video_ram\":8192,\"max_heads\":null,\"max_resolution_x\":null,\"max_resolution_y\":null,\"libvirt_address\":{\"domain\":\"0x0000\",\"bus\":\"0x41\",\"slot\":\"0x00\",\"function\":\"0x0\"},\"used_by_vm\":\"i-2-34-VM\"}"
+# libvirt's word is above the mediator's last one; a seat whose GPU is away is left out.
+is '[.gpus[1].vgpu_instances[] | [.mdev_uuid, .used_by_vm]]' \
+	"[[\"$gold\",null],[\"$gold2\",\"i-2-34-VM\"]]"
+
+# Without libvirt the mediator's word holds.
+discover "qemu:///system?socket=$work/nobody"
+is '[.gpus[1].vgpu_instances[].used_by_vm]' '["i-2-9-VM",null]'
+
+# The original's failures.
+original 'exit 3'
+seats_alone failure
+original 'echo "{\"gpus\":["; exit 0'
+seats_alone "JSON that is cut off"
+original 'echo "<html><body>502 Bad Gateway</body></html>"'
+seats_alone HTML
+original 'echo "{\"gpus\":[1,null]}"'
+seats_alone "GPUs that are none"
+original 'echo "[]"'
+seats_alone "no object"
+original 'echo "{\"gpus\":{}}"'
+seats_alone "no list"
+original ':'
+seats_alone nothing
+rm "$work/gpudiscovery.sh"
+seats_alone "no original"
+original 'head -c 20000000 /dev/zero'
+seats_alone "too much"
+
+# A hanging original and a hanging libvirt, at once: both are ended, with what they started.
+original "sleep 1000 & echo \$! >$work/sleeper; wait"
+python3 - "$work/silent" <<'PY' &
+import socket, sys
+server = socket.socket(socket.AF_UNIX)
+server.bind(sys.argv[1])
+server.listen()
+kept = server.accept()
+server.settimeout(60)
+kept[0].settimeout(60)
+while kept[0].recv(4096):
+    pass
+PY
+silent=$!
+for _ in $(seq 600); do
+	[ ! -S "$work/silent" ] || break
+	sleep 0.1
+done
+discover "qemu:///system?socket=$work/silent"
+wait "$silent" || failed "libvirt was not asked"
+is '[.gpus[0].vgpu_instances[].used_by_vm]' '["i-2-9-VM",null]'
+sleeper=$(cat "$work/sleeper")
+for _ in $(seq 600); do
+	kill -0 "$sleeper" 2>/dev/null || break
+	sleep 0.1
+done
+! kill -0 "$sleeper" 2>/dev/null || failed "what the original started goes on"
+
+# Odd cards of the original.
+original 'echo "{\"gpus\":[{},{\"pci_address\":7},{\"pci_address\":\"41:00.0\",\"vgpu_instances\":3,
+	\"full_passthrough\":null}]}"'
+agent "$program" discover --seats "$work/seats.json" --original "$work/gpudiscovery.sh" \
+	--libvirt "$libvirt"
+is '.gpus[:2]' '[{},{"pci_address":7}]'
+is '[.gpus[2].full_passthrough.enabled, (.gpus[2].vgpu_instances | length), .gpus[2].vf_instances]' \
+	'[0,2,[]]'
+
+# No seats at all: the original's answer. Seats that cannot be read: nothing, rather than a wrong one.
+original "echo '{\"gpus\":[$(tr -d '\n\t' <<<"$other")]}'"
+rm "$work/seats.json"
+discover
+is '.gpus' "[$(jq -c . <<<"$other")]"
+echo '<html>' >"$work/seats.json"
+agent "$program" discover --seats "$work/seats.json" --original "$work/gpudiscovery.sh"
+[ "$status:$(wc -c <"$work/out")" = 1:0 ] || failed "bad seats: $status $(cat "$work/out")"
+agent "$program" discover --x
+[ "$status:$(wc -c <"$work/out")" = 1:0 ] || failed "a bad option: $status $(cat "$work/out")"
+finish
