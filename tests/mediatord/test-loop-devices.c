@@ -413,7 +413,7 @@ static void resets_in_a_flood_are_slowed_down_and_all_requests_answered(void **s
 	}
 	/* 64 workers at once, and the other 36 at 50 a second. */
 	assert_true(vgpu_now_ns() - start_ns > 600 * VGPU_NS_PER_MS);
-	/* One that waits goes with its request; one that ran before its reset came has an answer. */
+	/* One that waits goes with its request; one that ran before its reset has an answer. */
 	for (int i = 0; i < 10; i++) {
 		client_submit(&client, bytes, client_request(bytes, VGPU_OP_NOP, 0, NULL, 0));
 		reset(&client);
