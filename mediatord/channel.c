@@ -25,6 +25,7 @@ void channels_init(struct vm *vm)
 {
 	vm->channels.start = (struct timer){ .kind = TIMER_CHANNELS_START, .owner = vm };
 	vm->channels.sample = (struct timer){ .kind = TIMER_CHANNELS_SAMPLE, .owner = vm };
+	vm->channels.expire = (struct timer){ .kind = TIMER_CHANNELS_EXPIRE, .owner = vm };
 }
 
 /* Takes a channel that has no worker out of its VM. */
@@ -58,6 +59,7 @@ void channels_free(struct vm *vm)
 	}
 	timer_cancel(timers, &vm->channels.start);
 	timer_cancel(timers, &vm->channels.sample);
+	timer_cancel(timers, &vm->channels.expire);
 }
 
 void channels_attach(struct vm *vm, uint64_t window_bytes)
@@ -481,6 +483,7 @@ void channel_worker_ready(struct channel *channel)
 	channel->opened = true;
 	RECORD_SET(channel->worker->record, opened, 1);
 	channels_sample_soon(channel->vm);
+	channels_expire_soon(channel->vm);
 	vm_tell_channel(channel->vm, EVENT_CHANNEL_OPENED, channel->number);
 	vm_report(channel->vm);
 	send_opened(channel->vm, channel->number, channel->serial, &channel->region, VGPU_ERR_NONE);

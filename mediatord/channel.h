@@ -76,11 +76,12 @@ struct channels {
 	struct pace pace;    /* of starts */
 	struct timer start;  /* one that waits may be started */
 	struct timer sample; /* what the workers did is to be read */
+	struct timer expire; /* a job of theirs may be too long */
 	int64_t sample_interval_ns;
 };
 
 /* Timers that channels_init()'s caller reserves. */
-#define CHANNELS_TIMERS 2
+#define CHANNELS_TIMERS 3
 
 void channels_init(struct vm *vm);
 /* The VM goes; workers that are still there have no VM from now on. */
@@ -149,6 +150,12 @@ void channels_sample_due(struct vm *vm);
 
 /* Looks for news of them from now on. */
 void channels_sample_soon(struct vm *vm);
+
+/* Ends the channels with a job that is longer on the GPU than the VM may have one, in time. */
+void channels_expire_due(struct vm *vm);
+
+/* The VM's longest job may be another now, or have more channels to hold for. */
+void channels_expire_soon(struct vm *vm);
 
 /* Whether any of them has work on a GPU, as its worker says. */
 bool channels_busy(const struct vm *vm);

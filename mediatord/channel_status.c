@@ -2,13 +2,16 @@
 /* What channels did, as their workers say it through the grant page; and how they are. */
 #include <string.h>
 
-#include "mediatord/channel_turn.h"
+#include "mediatord/job_limit.h"
 #include "mediatord/vm.h"
 #include "mediatord/worker.h"
 
-/* USAGE is sent as often, where there is news; where there is none, they are looked for less. */
+/*
+ * USAGE is sent as often, where there is news; where there is none, they are looked for less: then
+ * together with jobs that may be too long.
+ */
 #define SAMPLE_FIRST_NS (100 * VGPU_NS_PER_MS)
-#define SAMPLE_LAST_NS	(800 * VGPU_NS_PER_MS)
+#define SAMPLE_LAST_NS	JOB_LIMIT_LOOK_NS
 
 /* What was counted is not counted again by the next mediator. */
 static void keep_seen(struct record *record, const struct grant_counters *seen)
@@ -44,7 +47,7 @@ bool channel_sample(struct channel *channel)
 	usage->jobs += fresh.jobs;
 	grant_times(&channel->grant, elapsed_ns, usage);
 	keep_seen(channel->worker->record, &channel->grant.seen);
-	/* One that works is looked at soon again: its job may be too long. */
+	/* One that works has news soon again. */
 	return fresh.submissions || fresh.errors || fresh.gpu_time_ns ||
 	       grant_job_since(&channel->grant, now);
 }
@@ -86,7 +89,6 @@ void channels_sample_due(struct vm *vm)
 		is_open = is_open || channel->state == CHANNEL_OPEN;
 	if (!is_open)
 		return;
-	channels_expire(vm);
 	if (channels_sample(vm)) {
 		sample_again(vm, SAMPLE_FIRST_NS);
 		vm_report(vm);

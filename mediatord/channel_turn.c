@@ -2,6 +2,7 @@
 #include "mediatord/channel_turn.h"
 
 #include "common/clock.h"
+#include "mediatord/job_limit.h"
 #include "mediatord/vm.h"
 #include "mediatord/worker.h"
 
@@ -168,16 +169,30 @@ void channels_rate_changed(struct vm *vm)
 		}
 }
 
-void channels_expire(struct vm *vm)
+void channels_expire_soon(struct vm *vm)
+{
+	timer_set(loop_timers(vm->mediator->loop), &vm->channels.expire, vgpu_now_ns());
+}
+
+void channels_expire_due(struct vm *vm)
 {
 	int64_t limit = (int64_t)vm->config.quotas.longest_job_ms * VGPU_NS_PER_MS;
-	int64_t now = vgpu_now_ns();
+	int64_t now = vgpu_now_ns(), first = INT64_MAX;
 
 	for (struct channel *channel = vm->channels.first; limit && channel;
 	     channel = channel->next) {
-		int64_t since = grant_job_since(&channel->grant, now);
+		int64_t since = grant_job_since(&channel->grant, now), look;
 
-		if (channel->state == CHANNEL_OPEN && since && now - since > limit)
+		if (channel->state != CHANNEL_OPEN)
+			continue;
+		if (job_limit_reached(since, limit, now)) {
 			end(channel, VGPU_ERR_TIMEOUT, "a job of it is longer than the VM's limit");
+			continue;
+		}
+		look = job_limit_look(since, limit, now);
+		if (look < first)
+			first = look;
 	}
+	if (first != INT64_MAX)
+		timer_set(loop_timers(vm->mediator->loop), &vm->channels.expire, first);
 }

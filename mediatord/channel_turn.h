@@ -24,7 +24,4 @@ void channel_worker_yielded(struct channel *channel);
 /* The VM's rate was changed. */
 void channels_rate_changed(struct vm *vm);
 
-/* Ends the channels with a job that is longer on the GPU than the VM may have one. */
-void channels_expire(struct vm *vm);
-
 #endif

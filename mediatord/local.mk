@@ -40,6 +40,7 @@ mediatord_libmediator_la_SOURCES = \
 	mediatord/grant.c \
 	mediatord/grant.h \
 	mediatord/histogram.h \
+	mediatord/job_limit.h \
 	mediatord/keeper_client.c \
 	mediatord/keeper_client.h \
 	mediatord/keeper_internal.h \

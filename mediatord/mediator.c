@@ -208,6 +208,9 @@ static void due(void *opaque, struct timer *timer)
 	case TIMER_CHANNELS_SAMPLE:
 		channels_sample_due(timer->owner);
 		break;
+	case TIMER_CHANNELS_EXPIRE:
+		channels_expire_due(timer->owner);
+		break;
 	case TIMER_WARM:
 		warm_due(timer->owner);
 		break;

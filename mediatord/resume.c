@@ -136,6 +136,7 @@ const char *resume_handle(struct link *link, const struct vgpu_link_resume *mess
 	vm_log(vm, VGPU_LOG_INFO, "its device resumed %u channels and lost %u",
 	       message->count - lost, lost);
 	channels_sample_soon(vm);
+	channels_expire_soon(vm);
 	/* Sending may end the link. */
 	for (uint32_t i = 0; i < message->count && vm->link == link; i++) {
 		uint32_t number = message->channels[i].channel;

@@ -16,6 +16,7 @@ enum timer_kind {
 	TIMER_MAILBOX_START,   /* struct vm: the mailbox's worker may be started */
 	TIMER_CHANNELS_START,  /* struct vm: a channel that waits may be started */
 	TIMER_CHANNELS_SAMPLE, /* struct vm: what its channels did is to be read */
+	TIMER_CHANNELS_EXPIRE, /* struct vm: a job of its channels may be too long */
 	TIMER_WARM,	       /* struct warm: a warm worker may have to be started or ended */
 	TIMER_WORKER_START,    /* struct worker: it has not become ready */
 	TIMER_WORKER_END,      /* struct worker: it was killed and is still there */

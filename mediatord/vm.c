@@ -398,6 +398,7 @@ int vm_change(struct vm *vm, const struct vm_config *config, struct vgpu_error *
 	set_label(vm);
 	channels_publish(vm);
 	channels_rate_changed(vm);
+	channels_expire_soon(vm);
 	channels_advance(vm);
 	return 0;
 }

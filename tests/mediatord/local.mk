@@ -52,6 +52,7 @@ mediatord_sched_tests = \
 	tests/mediatord/test-sched-rings \
 	tests/mediatord/test-sched-tokens \
 	tests/mediatord/test-sched-gpus \
+	tests/mediatord/test-job-limit \
 	tests/mediatord/test-quarantine \
 	tests/mediatord/test-sched-thousands
 check_PROGRAMS += $(mediatord_sched_tests)
@@ -117,6 +118,10 @@ tests_mediatord_test_sched_tokens_LDADD = mediatord/libsched.la $(CMOCKA_LIBS)
 tests_mediatord_test_sched_gpus_SOURCES = tests/mediatord/test-sched-gpus.c
 tests_mediatord_test_sched_gpus_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_sched_gpus_LDADD = mediatord/libsched.la $(CMOCKA_LIBS)
+
+tests_mediatord_test_job_limit_SOURCES = tests/mediatord/test-job-limit.c
+tests_mediatord_test_job_limit_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_job_limit_LDADD = $(CMOCKA_LIBS)
 
 tests_mediatord_test_quarantine_SOURCES = tests/mediatord/test-quarantine.c
 tests_mediatord_test_quarantine_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
