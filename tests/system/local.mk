@@ -5,6 +5,7 @@ SYSTEM_TESTS += \
 	tests/system/reconciler.sh \
 	tests/system/agents-share.sh \
 	tests/system/channel-owner.sh \
+	tests/system/cloudstack.sh \
 	tests/system/files-nfs.sh \
 	tests/system/files-stale.sh \
 	tests/system/pci-address.sh \
@@ -39,6 +40,7 @@ SYSTEM_ENVIRONMENT = \
 	VGPU_PREFIX='$(prefix)' \
 	VGPU_BINDIR='$(bindir)' \
 	VGPU_SBINDIR='$(sbindir)' \
+	VGPU_LOCALSTATEDIR='$(localstatedir)' \
 	VGPU_PKGLIBEXECDIR='$(pkglibexecdir)' \
 	VGPU_HOOKSDIR='$(libvirthooksdir)' \
 	VGPU_QEMU_HEADERS='$(QEMU_HEADERS)'
