@@ -79,8 +79,10 @@ void sched_free(struct sched **sched)
 	idmap_clear(&s->channels);
 	idmap_clear(&s->tenants);
 	for (size_t i = 0; i < s->gpu_count; i++) {
-		for (unsigned int rank = 0; rank < RANKS; rank++)
+		for (unsigned int rank = 0; rank < RANKS; rank++) {
 			heap_free(&s->gpus[i]->ranks[rank]);
+			heap_free(&s->gpus[i]->waits[rank]);
+		}
 		heap_free(&s->gpus[i]->timers);
 		free(s->gpus[i]);
 	}

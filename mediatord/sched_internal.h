@@ -112,7 +112,7 @@ struct seat {
 	unsigned int rank;	/* of the order's heap */
 	struct heap_node order; /* in gpu->ranks[rank] while it waits for a turn */
 	struct heap_node timer; /* in gpu->timers, keyed by when a share changes where it stands */
-	struct seat *wait_next, *wait_previous; /* in gpu->waits[rank], the longest first */
+	struct heap_node wait;	/* in gpu->waits[rank], keyed by wait_since_ns */
 	/* What it is charged with; sched_share.c explains the units. */
 	int64_t settled_ns;
 	uint64_t virtual_time;
@@ -140,10 +140,6 @@ struct turn {
 	bool expired; /* SCHED_EXPIRE was said */
 };
 
-struct waits {
-	struct seat *first, *last;
-};
-
 struct gpu {
 	uint32_t id;
 	struct pool *pool;
@@ -155,7 +151,7 @@ struct gpu {
 	size_t seat_count;
 	/* Seats that wait for a turn: in their order, and by how long they wait. */
 	struct heap ranks[RANKS];
-	struct waits waits[RANKS];
+	struct heap waits[RANKS];
 	uint32_t waiting;
 	struct heap timers;
 	uint64_t clocks[PRIORITIES]; /* each class's virtual time: its least; never goes back */

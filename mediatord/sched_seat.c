@@ -20,7 +20,8 @@ struct seat *seat_get(struct sched *sched, struct tenant *tenant, struct gpu *gp
 	if (seat)
 		return seat;
 	for (unsigned int rank = 0; rank < RANKS; rank++) {
-		if (heap_reserve(&gpu->ranks[rank], gpu->seat_count + 1) < 0)
+		if (heap_reserve(&gpu->ranks[rank], gpu->seat_count + 1) < 0 ||
+		    heap_reserve(&gpu->waits[rank], gpu->seat_count + 1) < 0)
 			return NULL;
 	}
 	if (heap_reserve(&gpu->timers, gpu->seat_count + 1) < 0)
@@ -86,20 +87,6 @@ static uint64_t class_time(const struct sched *sched, struct gpu *gpu, uint32_t 
 	return gpu->clocks[priority];
 }
 
-static void waits_add(struct waits *waits, struct seat *seat)
-{
-	seat->wait_next = NULL;
-	seat->wait_previous = waits->last;
-	*(waits->last ? &waits->last->wait_next : &waits->first) = seat;
-	waits->last = seat;
-}
-
-static void waits_remove(struct waits *waits, struct seat *seat)
-{
-	*(seat->wait_previous ? &seat->wait_previous->wait_next : &waits->first) = seat->wait_next;
-	*(seat->wait_next ? &seat->wait_next->wait_previous : &waits->last) = seat->wait_previous;
-}
-
 void seat_unwait(const struct sched *sched, struct seat *seat, int64_t now_ns)
 {
 	struct gpu *gpu = seat->gpu;
@@ -111,7 +98,7 @@ void seat_unwait(const struct sched *sched, struct seat *seat, int64_t now_ns)
 	if (gpu->turn.owner)
 		seat_settle(sched, gpu->turn.owner, now_ns);
 	heap_remove(&gpu->ranks[seat->rank], &seat->order);
-	waits_remove(&gpu->waits[seat->rank], seat);
+	heap_remove(&gpu->waits[seat->rank], &seat->wait);
 	gpu->waiting--;
 	if (gpu->promised == seat)
 		gpu->promised = NULL;
@@ -130,6 +117,7 @@ static uint64_t first_arrival(const struct seat *seat)
 void seat_wait(const struct sched *sched, struct seat *seat, int64_t since_ns, int64_t now_ns)
 {
 	struct gpu *gpu = seat->gpu;
+	bool promised = gpu->promised == seat;
 	int64_t due;
 
 	seat_unwait(sched, seat, now_ns);
@@ -154,8 +142,18 @@ void seat_wait(const struct sched *sched, struct seat *seat, int64_t since_ns, i
 	seat->order.key = seat->behind ? (uint64_t)since_ns : seat->virtual_time;
 	seat->order.number = first_arrival(seat);
 	heap_add(&gpu->ranks[seat->rank], &seat->order);
-	waits_add(&gpu->waits[seat->rank], seat);
+	seat->wait.key = (uint64_t)since_ns;
+	seat->wait.number = seat->order.number;
+	heap_add(&gpu->waits[seat->rank], &seat->wait);
 	gpu->waiting++;
+	if (promised)
+		gpu->promised = seat;
+}
+
+/* It waits by other values now: where it was among those that wait, for as long as before. */
+static void wait_again(const struct sched *sched, struct seat *seat, int64_t now_ns)
+{
+	seat_wait(sched, seat, seat->order.place ? seat->wait_since_ns : now_ns, now_ns);
 }
 
 void seat_activate(const struct sched *sched, struct seat *seat, int64_t now_ns)
@@ -193,34 +191,38 @@ void seat_check(const struct sched *sched, struct seat *seat, int64_t now_ns)
 		gpu->clocks[priority] = seat->virtual_time;
 }
 
+/* How far it is ahead of the least in the class that its tenant leaves. */
+static uint64_t lead(const struct sched *sched, const struct seat *seat, uint32_t left,
+		     int64_t now_ns)
+{
+	uint64_t least = class_time(sched, seat->gpu, left, NULL, now_ns);
+
+	/* Nobody waits for an owner who is alone to be level with him. */
+	if (seat->gpu->turn.owner == seat && !seat->gpu->ranks[left].count)
+		return 0;
+	return after(seat->virtual_time, least) ? seat->virtual_time - least : 0;
+}
+
 void seat_reconfigure(const struct sched *sched, struct seat *seat,
 		      const struct sched_tenant_config *old, int64_t now_ns)
 {
+	uint32_t priority = seat->tenant->config.priority;
+
 	share_change(sched, seat, old);
-	/* Each class has a virtual time of its own: the tenant is a newcomer there. */
-	if (old->priority != seat->tenant->config.priority)
-		seat->virtual_time =
-			class_time(sched, seat->gpu, seat->tenant->config.priority, seat, now_ns);
+	/* Each class has a virtual time of its own: it is as far ahead in that as in the last. */
+	if (old->priority != priority)
+		seat->virtual_time = lead(sched, seat, old->priority, now_ns) +
+				     class_time(sched, seat->gpu, priority, seat, now_ns);
 	if (seat->active && seat->gpu->turn.owner != seat)
-		seat_wait(sched, seat, seat->order.place ? seat->wait_since_ns : now_ns, now_ns);
+		wait_again(sched, seat, now_ns);
 	gpu_touch(sched, seat->gpu);
 }
 
 void gpu_reconsider(const struct sched *sched, struct gpu *gpu, int64_t now_ns)
 {
-	struct seat *last[RANKS];
-
-	for (unsigned int rank = 0; rank < RANKS; rank++)
-		last[rank] = gpu->waits[rank].last;
 	for (struct seat *seat = gpu->seats; seat; seat = seat->gpu_next)
-		if (seat->active && seat != gpu->turn.owner && !seat->order.place)
-			seat_wait(sched, seat, now_ns, now_ns);
-	/* Once around each list, so that the longest wait stays the first. */
-	for (unsigned int rank = 0; rank < RANKS; rank++)
-		for (struct seat *seat = NULL; seat != last[rank];) {
-			seat = gpu->waits[rank].first;
-			seat_wait(sched, seat, seat->wait_since_ns, now_ns);
-		}
+		if (seat->active && seat != gpu->turn.owner)
+			wait_again(sched, seat, now_ns);
 	gpu_touch(sched, gpu);
 }
 
@@ -228,30 +230,27 @@ void gpu_timers_due(const struct sched *sched, struct gpu *gpu, int64_t now_ns)
 {
 	struct heap_node *first;
 
-	while ((first = heap_first(&gpu->timers)) && (int64_t)first->key <= now_ns) {
-		struct seat *seat = HEAP_OWNER(first, struct seat, timer);
-
-		seat_wait(sched, seat, seat->order.place ? seat->wait_since_ns : now_ns, now_ns);
-	}
+	while ((first = heap_first(&gpu->timers)) && (int64_t)first->key <= now_ns)
+		wait_again(sched, HEAP_OWNER(first, struct seat, timer), now_ns);
 }
 
 /* Who waited too long because others of a rank up to `rank` go first; NULL: nobody. */
 static struct seat *find_aged(const struct sched *sched, const struct gpu *gpu, unsigned int rank,
 			      int64_t now_ns)
 {
-	struct seat *longest = NULL;
+	const struct heap_node *longest = NULL;
 
 	/* Every second turn at most: those of a high class wait for a slice, not for thousands. */
 	if (gpu->last_aged)
 		return NULL;
 	for (unsigned int below = 0; below < rank; below++) {
-		struct seat *seat = gpu->waits[below].first;
+		const struct heap_node *first = heap_first(&gpu->waits[below]);
 
-		if (seat && now_ns - seat->wait_since_ns >= sched->params.ageing_ns &&
-		    (!longest || seat->wait_since_ns < longest->wait_since_ns))
-			longest = seat;
+		if (first && now_ns - (int64_t)first->key >= sched->params.ageing_ns &&
+		    (!longest || heap_before(first, longest)))
+			longest = first;
 	}
-	return longest;
+	return longest ? HEAP_OWNER(longest, struct seat, wait) : NULL;
 }
 
 /* The first of the highest rank, or NULL. */

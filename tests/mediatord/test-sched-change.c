@@ -209,6 +209,88 @@ static void who_waited_longest_still_did_after_new_parameters(void **state)
 	sched_free(&sched);
 }
 
+/* A high tenant has the GPU, the low ones 2 and 1 wait for longer than the ageing, 2 the longest.
+ */
+static struct sched *two_aged(void)
+{
+	struct sched_params params = default_params();
+	struct sched *sched = two_tenants();
+
+	params.ageing_ns = SCHED_SLICE_NS;
+	assert_int_equal(sched_set_params(sched, &params, 0), 0);
+	add_tenant(sched, 3, 0, VGPU_PRIORITY_HIGH);
+	add_channel(sched, 3, 3);
+	sched_want(sched, 3, 0);
+	expect(sched, SCHED_GRANT, 3, 0);
+	sched_want(sched, 2, 10);
+	expect(sched, SCHED_CONTEND, 3, 10);
+	sched_want(sched, 1, 20);
+	expect_nothing(sched, 20);
+	return sched;
+}
+
+static void who_waited_longest_still_did_after_a_change_of_its_own(void **state)
+{
+	struct sched_tenant_config config = plain_tenant(0, VGPU_PRIORITY_MEDIUM);
+	struct sched *sched = two_aged();
+
+	(void)state;
+	config.weight = 50;
+	assert_int_equal(sched_tenant_set(sched, 2, &config, 30), 0);
+	expect(sched, SCHED_REVOKE, 3, 2 * SCHED_SLICE_NS);
+	sched_yielded(sched, 3, 2 * SCHED_SLICE_NS);
+	expect(sched, SCHED_GRANT, 2, 2 * SCHED_SLICE_NS);
+	sched_free(&sched);
+}
+
+/* The owner was revoked for it already. */
+static void a_promised_turn_outlasts_a_change(void **state)
+{
+	struct sched_tenant_config config = plain_tenant(0, VGPU_PRIORITY_MEDIUM);
+	struct sched *sched = two_aged();
+
+	(void)state;
+	expect(sched, SCHED_REVOKE, 3, 2 * SCHED_SLICE_NS);
+	sched_want(sched, 3, 2 * SCHED_SLICE_NS);
+	config.weight = 50;
+	assert_int_equal(sched_tenant_set(sched, 2, &config, 2 * SCHED_SLICE_NS), 0);
+	sched_yielded(sched, 3, 2 * SCHED_SLICE_NS);
+	sched_want(sched, 3, 2 * SCHED_SLICE_NS);
+	expect(sched, SCHED_GRANT, 2, 2 * SCHED_SLICE_NS);
+	sched_free(&sched);
+}
+
+/* Tenant 1 has had a slice and waits the longest, 2 half of one. */
+static void what_a_tenant_had_is_not_forgotten_in_another_class(void **state)
+{
+	struct sched_tenant_config config = plain_tenant(0, VGPU_PRIORITY_HIGH);
+	struct sched *sched = two_tenants();
+	int64_t now = SCHED_SLICE_NS;
+
+	(void)state;
+	add_tenant(sched, 3, 0, VGPU_PRIORITY_HIGH);
+	add_channel(sched, 3, 3);
+	sched_want(sched, 1, 0);
+	expect(sched, SCHED_GRANT, 1, 0);
+	sched_want(sched, 2, 0);
+	expect(sched, SCHED_CONTEND, 1, 0);
+	expect(sched, SCHED_REVOKE, 1, now);
+	sched_yielded(sched, 1, now);
+	sched_want(sched, 1, now);
+	expect(sched, SCHED_GRANT, 2, now);
+	now += SCHED_SLICE_NS / 2;
+	sched_want(sched, 3, now);
+	expect(sched, SCHED_REVOKE, 2, now);
+	sched_yielded(sched, 2, now);
+	sched_want(sched, 2, now);
+	expect(sched, SCHED_GRANT, 3, now);
+	assert_int_equal(sched_tenant_set(sched, 1, &config, now), 0);
+	assert_int_equal(sched_tenant_set(sched, 2, &config, now), 0);
+	sched_yielded(sched, 3, now);
+	expect(sched, SCHED_GRANT, 2, now);
+	sched_free(&sched);
+}
+
 static void bad_values_change_nothing(void **state)
 {
 	struct sched *sched = two_tenants();
@@ -250,6 +332,9 @@ int main(void)
 		cmocka_unit_test(a_turn_under_way_has_the_new_slice),
 		cmocka_unit_test(who_used_up_its_maximum_waits_for_a_new_slice),
 		cmocka_unit_test(who_waited_longest_still_did_after_new_parameters),
+		cmocka_unit_test(who_waited_longest_still_did_after_a_change_of_its_own),
+		cmocka_unit_test(a_promised_turn_outlasts_a_change),
+		cmocka_unit_test(what_a_tenant_had_is_not_forgotten_in_another_class),
 		cmocka_unit_test(bad_values_change_nothing),
 	};
 

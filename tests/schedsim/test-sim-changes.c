@@ -34,6 +34,37 @@ static void a_new_class_holds_at_once(void **state)
 	sim_free(&result);
 }
 
+/*
+ * So many low tenants are too old at all times that each waits for seconds; one whose weight is
+ * written again and again, as by somebody who keeps to a list, waits for as long as the others.
+ */
+static void who_is_changed_often_keeps_its_place(void **state)
+{
+	char text[4096] = "run 20s\n"
+			  "gpu 0\n"
+			  "tenant high class high\n"
+			  "tenant low class low times 600\n"
+			  "tenant often class low\n"
+			  "load high ring closed 4 job 500us\n"
+			  "load low ring closed 4 job 500us\n"
+			  "load often ring closed 4 job 500us\n";
+	const struct sim_tenant *often;
+	struct sim_result *result;
+
+	(void)state;
+	for (int i = 0; i < 80; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+			 "at %dms tenant often weight %d\n", 100 + i * 240, 100 + i % 2);
+	result = simulate(text);
+	often = tenant(result, "often");
+	assert_true(often->gpu_ns > 0);
+	for (size_t i = 0; i < result->tenant_count; i++)
+		if (result->tenants[i].config.priority == VGPU_PRIORITY_LOW)
+			assert_true(often->longest_turn_wait_ns <
+				    result->tenants[i].longest_turn_wait_ns + VGPU_NS_PER_SECOND);
+	sim_free(&result);
+}
+
 static void a_new_maximum_holds_at_once(void **state)
 {
 	struct sim_result *result = simulate("run 4s\n"
@@ -124,6 +155,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_new_weight_holds_at_once),
 		cmocka_unit_test(a_new_class_holds_at_once),
+		cmocka_unit_test(who_is_changed_often_keeps_its_place),
 		cmocka_unit_test(a_new_maximum_holds_at_once),
 		cmocka_unit_test(a_new_guarantee_holds_at_once_or_is_refused),
 		cmocka_unit_test(a_new_rate_holds_at_once),
