@@ -3,7 +3,7 @@
  * When a VM's faults are too many: a pure module, as sched.h: events and times in, state out. A
  * fault is what the caller counts as one: a job that ran too long, a worker that was killed or
  * lost. After so many in a period the VM is quarantined, until a time has passed or an operator
- * releases it; what is refused then, and how, is the caller's. docs/scheduling.md has the defaults.
+ * releases it; what is refused then, and how, is the caller's. mediatord.conf(5) has the defaults.
  */
 #ifndef VGPU_MEDIATORD_QUARANTINE_H
 #define VGPU_MEDIATORD_QUARANTINE_H
