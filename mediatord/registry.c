@@ -108,7 +108,9 @@ int registry_open(const struct config *config, struct state *state, struct regis
 	if (!r)
 		return vgpu_error_set(err, ENOMEM, "out of memory");
 	r->state = state;
+	r->state_path = config->state;
 	pthread_mutex_init(&r->change, NULL);
+	pthread_mutex_init(&r->file, NULL);
 	pthread_rwlock_init(&r->lock, NULL);
 	if (registry_load_profiles(r, config, err) < 0 || registry_load_seats(r, err) < 0 ||
 	    state_each(state, load_one, r, err) < 0) {
@@ -133,6 +135,7 @@ void registry_close(struct registry **registry)
 	free(r->values);
 	registry_free_seats(r);
 	pthread_mutex_destroy(&r->change);
+	pthread_mutex_destroy(&r->file);
 	pthread_rwlock_destroy(&r->lock);
 	free(r);
 }
@@ -404,7 +407,8 @@ static int change_vm(struct registry *registry, enum vm_hand hand,
 	}
 	if (registry_merge(&registry->config, vm, field, err) < 0 ||
 	    (hand == VM_HAND_DOMAIN &&
-	     vm_layers_admit(&vm->merged, &registry->config, field, err) < 0) ||
+	     (vm_layers_admit(&vm->merged, &registry->config, field, err) < 0 ||
+	      registry_claim_seat(registry, vm, field, err) < 0)) ||
 	    choose_vm_id(registry, vm, field, err) < 0 ||
 	    claim_name(registry, vm, hand, field, err) < 0 ||
 	    apply(registry, old, vm, field, err) < 0)

@@ -122,8 +122,8 @@ int registry_texts(struct registry *registry, const uint8_t after[16], size_t li
 
 /*
  * A seat: a place for one VM with a certain profile on a certain GPU, which CloudStack sees as a
- * device. A profile says how many of them each GPU of its pool offers. A seat is never forgotten:
- * where the GPU goes, or the profile offers fewer, its uuid waits.
+ * device. A profile says how many of them each GPU of its pool offers. Where the GPU goes, or the
+ * profile offers fewer, the seat's uuid waits for 30 days, and is then forgotten.
  */
 struct registry_seat {
 	struct state_seat stored;

@@ -18,6 +18,11 @@
 #define UNAVAILABLE	    503
 #define STORAGE_FULL	    507
 
+#define REGISTRY_PROBLEM_BYTES 128
+
+/* How long a seat that nobody can have is kept, so that what comes back has its uuid. */
+#define SEATS_KEPT_S ((int64_t)30 * 24 * 3600)
+
 struct registry {
 	struct state *state;
 	struct control *control;
@@ -39,9 +44,13 @@ struct registry {
 	struct registry_seat *seats; /* ordered by uuid */
 	size_t seat_count;
 	/* What follows is of who holds `change`. */
-	struct gpu_report *gpus; /* the last look; or NULL */
-	char *seats_written;	 /* what the seats' file holds; or NULL */
-	char seats_problem[128]; /* why it could not be written, or "" */
+	struct gpu_report *gpus;		    /* the last look; or NULL */
+	char seats_problem[REGISTRY_PROBLEM_BYTES]; /* why seats could not be stored, or "" */
+	/* Guards what follows, while the disk is waited for too; taken without `change`. */
+	pthread_mutex_t file;
+	const char *state_path;
+	char *seats_written;			   /* what the seats' file holds; or NULL */
+	char file_problem[REGISTRY_PROBLEM_BYTES]; /* why it could not be written, or "" */
 };
 
 /* The index where uuid is or would be; *found says which. */
@@ -77,6 +86,13 @@ int registry_delete_vm(struct registry *registry, const struct registry_vm *old,
 /* Reads the seats from the database, at start. Returns 0, or -1 and err. */
 int registry_load_seats(struct registry *registry, struct vgpu_error **err);
 void registry_free_seats(struct registry *registry);
+
+/*
+ * With `change` held: whether a VM that begins may have the seat that its domain names. Returns 0;
+ * or -1, err (409: another one runs in it; 422: it is another profile's) and *field.
+ */
+int registry_claim_seat(const struct registry *registry, const struct registry_vm *vm,
+			struct vm_field_name *field, struct vgpu_error **err);
 
 /* Ends a change: brings the seats in line with it, on the disk too, and gives `change` back. */
 void registry_end_change(struct registry *registry);

@@ -59,6 +59,7 @@ static const char *const migrations[] = {
 	" gpu_memory INTEGER NOT NULL,"
 	" UNIQUE (gpu, profile, number)"
 	") WITHOUT ROWID;",
+	"ALTER TABLE seat ADD COLUMN away_since INTEGER NOT NULL DEFAULT 0;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(*migrations)))
 _Static_assert(VM_HOLDS == 4, "column hold's check");
@@ -79,9 +80,11 @@ static const char *const writes[STATE_STATEMENTS] = {
 	[STATE_PUT_PROFILE] = "INSERT OR REPLACE INTO profile (name, body) VALUES (?1, ?2)",
 	[STATE_DELETE_PROFILE] = "DELETE FROM profile WHERE name = ?1",
 	[STATE_PUT_SEAT] = ("INSERT INTO seat (uuid, gpu, profile, number, gpu_index, pci_address,"
-			    " gpu_name, gpu_memory) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+			    " gpu_name, gpu_memory, away_since)"
+			    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
 			    " ON CONFLICT (uuid) DO UPDATE SET gpu_index = ?5, pci_address = ?6,"
-			    " gpu_name = ?7, gpu_memory = ?8"),
+			    " gpu_name = ?7, gpu_memory = ?8, away_since = ?9"),
+	[STATE_FORGET_SEATS] = "DELETE FROM seat WHERE away_since > 0 AND away_since < ?1",
 	[STATE_PUT_USAGE] = ("INSERT INTO usage (uuid, counters)"
 			     " SELECT ?1, ?2 WHERE EXISTS (SELECT 1 FROM vm WHERE uuid = ?1)"
 			     " ON CONFLICT (uuid) DO UPDATE SET counters = ?2"),

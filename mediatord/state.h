@@ -93,6 +93,7 @@ struct state_seat {
 	char pci_address[32];
 	char gpu_name[GPU_TEXT_BYTES];
 	uint64_t gpu_memory_bytes;
+	int64_t away_since_s; /* CLOCK_REALTIME: nobody could have it since then; 0: one can */
 };
 
 /* As state_each(), of the seats, ordered by uuid. */
@@ -100,9 +101,12 @@ int state_each_seat(struct state *state,
 		    int (*each)(const struct state_seat *seat, void *opaque,
 				struct vgpu_error **err),
 		    void *opaque, struct vgpu_error **err);
-/* Adds or changes seats in one transaction. Returns 0, or -1 and err with nothing changed. */
+/*
+ * Adds or changes seats, and forgets those that are away since before `before_s`, in one
+ * transaction. Returns 0, or -1 and err with nothing changed.
+ */
 int state_put_seats(struct state *state, const struct state_seat *seats, size_t count,
-		    struct vgpu_error **err);
+		    int64_t before_s, struct vgpu_error **err);
 
 #define STATE_SALT_BYTES 16u
 #define STATE_HASH_BYTES 32u

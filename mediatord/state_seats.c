@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The seats, as they are stored: made once, and kept while the GPU or the profile is away. */
+/* The seats, as they are stored: made once, and kept for a while where GPU or profile are away. */
 #include <errno.h>
 #include <string.h>
 
@@ -30,6 +30,7 @@ static int seat_row(struct state *state, sqlite3_stmt *row, void *opaque, struct
 		.number = (uint32_t)sqlite3_column_int64(row, 3),
 		.gpu_index = (uint32_t)sqlite3_column_int64(row, 4),
 		.gpu_memory_bytes = (uint64_t)sqlite3_column_int64(row, 7),
+		.away_since_s = sqlite3_column_int64(row, 8),
 	};
 
 	if (!uuid || vgpu_uuid_parse(uuid, seat.uuid) < 0 ||
@@ -51,7 +52,7 @@ int state_each_seat(struct state *state,
 
 	return state_rows(state,
 			  "SELECT uuid, gpu, profile, number, gpu_index, pci_address, gpu_name,"
-			  " gpu_memory FROM seat ORDER BY uuid",
+			  " gpu_memory, away_since FROM seat ORDER BY uuid",
 			  seat_row, &with, err);
 }
 
@@ -69,11 +70,20 @@ static int put_seat(struct state *state, const struct state_seat *seat, struct v
 	sqlite3_bind_text(put, 6, seat->pci_address, -1, SQLITE_STATIC);
 	sqlite3_bind_text(put, 7, seat->gpu_name, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(put, 8, (sqlite3_int64)seat->gpu_memory_bytes);
+	sqlite3_bind_int64(put, 9, seat->away_since_s);
 	return state_finish(state, put, err);
 }
 
+static int forget_seats(struct state *state, int64_t before_s, struct vgpu_error **err)
+{
+	sqlite3_stmt *forget = state->statements[STATE_FORGET_SEATS];
+
+	sqlite3_bind_int64(forget, 1, before_s);
+	return state_finish(state, forget, err);
+}
+
 int state_put_seats(struct state *state, const struct state_seat *seats, size_t count,
-		    struct vgpu_error **err)
+		    int64_t before_s, struct vgpu_error **err)
 {
 	int status;
 
@@ -81,6 +91,8 @@ int state_put_seats(struct state *state, const struct state_seat *seats, size_t 
 	status = state_run(state, "BEGIN IMMEDIATE", err);
 	for (size_t i = 0; status == 0 && i < count; i++)
 		status = put_seat(state, &seats[i], err);
+	if (status == 0)
+		status = forget_seats(state, before_s, err);
 	if (status == 0)
 		status = state_run(state, "COMMIT", err);
 	if (status < 0)

@@ -52,6 +52,19 @@ has '"priority":"low"'
 has '"priority":"cloudstack"'
 has "\"seat\":\"$seat\""
 
+# Another VM in the same seat, or as one of another profile, does not start, and libvirt says why.
+sed 's/i-2-34-VM/i-2-35-VM/; s/00112233445b/00112233445c/' "$work/domain.xml" >"$work/other.xml"
+! "$hook" --config "$work/hook.conf" i-2-35-VM prepare begin - <"$work/other.xml" 2>"$work/said" ||
+	fail "two VMs in a seat"
+grep -q "VM $uuid runs in seat $seat" "$work/said" || fail "the hook said: $(cat "$work/said")"
+sed -i "s/profile=\"gold\"/profile=\"default\"/" "$work/other.xml"
+other=$("$program" discover --seats "$file" --libvirt "$libvirt" 2>&1 |
+	jq -r '.gpus[0].vgpu_instances[] | select(.used_by_vm == null).mdev_uuid')
+sed -i "s/seat=\"$seat\"/seat=\"$other\"/" "$work/other.xml"
+! "$hook" --config "$work/hook.conf" i-2-35-VM prepare begin - <"$work/other.xml" 2>"$work/said" ||
+	fail "a seat of another profile"
+grep -q "seat $other is one of profile" "$work/said" || fail "the hook said: $(cat "$work/said")"
+
 # The mediator is away: all is as it was.
 stop_daemon TERM
 [ "$(used)" = i-2-34-VM ] || fail "without the mediator: $(used)"
