@@ -64,14 +64,30 @@ json_t *rest_time_to_json(int64_t seconds)
 	return json_string(text);
 }
 
+/* The entries of one answer, while they are read: one more than it shows tells that there is more.
+ */
+struct audit_page {
+	json_t *entries;
+	uint32_t limit;
+	int64_t last; /* the id of the last that is shown */
+	bool more;
+};
+
 static int add_entry(const struct state_audit *audit, void *opaque, struct vgpu_error **err)
 {
-	json_t *entry =
-		json_pack("{s:I, s:o, s:o, s:o, s:i}", "id", (json_int_t)audit->id, "time",
+	struct audit_page *page = opaque;
+	json_t *entry;
+
+	if (json_array_size(page->entries) == page->limit) {
+		page->more = true;
+		return 0;
+	}
+	page->last = audit->id;
+	entry = json_pack("{s:I, s:o, s:o, s:o, s:i}", "id", (json_int_t)audit->id, "time",
 			  rest_time_to_json(audit->time), "who", problem_text_to_json(audit->who),
 			  "what", problem_text_to_json(audit->what), "status", (int)audit->status);
 
-	if (json_array_append_new(opaque, entry) < 0)
+	if (json_array_append_new(page->entries, entry) < 0)
 		return vgpu_error_set(err, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory");
 	return 0;
 }
@@ -79,17 +95,25 @@ static int add_entry(const struct state_audit *audit, void *opaque, struct vgpu_
 void rest_audit(struct rest *rest, const struct rest_request *request, struct rest_reply *reply)
 {
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
-	json_t *entries = json_array();
+	struct audit_page page = {
+		.entries = json_array(),
+		.limit = request->query.limit ? request->query.limit : REST_LIMIT_MAX,
+	};
+	char next[80];
 
-	if (state_each_audit(rest->parts.state, request->query.after_number,
-			     request->query.limit ? request->query.limit : REST_LIMIT_MAX,
-			     add_entry, entries, &err) < 0) {
-		json_decref(entries);
+	if (state_each_audit(rest->parts.state, request->query.after_number, page.limit + 1,
+			     add_entry, &page, &err) < 0) {
+		json_decref(page.entries);
 		rest_problem(reply, MHD_HTTP_INTERNAL_SERVER_ERROR, err->message, "");
 		return;
 	}
 	reply->status = MHD_HTTP_OK;
-	reply->body = json_pack("{s:o}", "entries", entries);
+	reply->body = json_pack("{s:o}", "entries", page.entries);
+	if (!page.more)
+		return;
+	snprintf(next, sizeof(next), "/v1/audit?after=%lld&limit=%u", (long long)page.last,
+		 page.limit);
+	json_object_set_new(reply->body, "next", json_string(next));
 }
 
 /* The file beside the database that a backup of this moment goes to; the caller frees it. */

@@ -11,8 +11,6 @@
 #include "mediatord/ctl/show.h"
 #include "mediatord/ctl/text.h"
 
-#define AUDIT_PAGE 1000
-
 static void add_entry(struct table *table, const json_t *entry)
 {
 	show_cell(table, entry, "id", SHOW_PLAIN);
@@ -22,7 +20,6 @@ static void add_entry(struct table *table, const json_t *entry)
 	show_cell(table, entry, "what", SHOW_PLAIN);
 }
 
-/* The pages are asked for by the id of the last entry that came; ids grow. */
 static int audit(struct ctl *ctl, int count, char **operands)
 {
 	/* None gives way: whoever reads an audit wants all of it. */
@@ -31,37 +28,10 @@ static int audit(struct ctl *ctl, int count, char **operands)
 		{ .title = "STATUS", .right = true }, { .title = "WHAT" },
 	};
 	TABLE_AUTO struct table table = TABLE_INIT(columns);
-	VGPU_AUTO_JSON json_t *all = json_pack("{s:[]}", "entries");
-	json_t *entries = json_object_get(all, "entries");
-	int64_t last = 0;
-	size_t more;
 
 	(void)count;
 	(void)operands;
-	do {
-		VGPU_AUTO_JSON json_t *page = NULL;
-		const json_t *list;
-		char path[80];
-		int64_t id;
-		int status;
-
-		snprintf(path, sizeof(path), "/v1/audit?after=%lld&limit=%d", (long long)last,
-			 AUDIT_PAGE);
-		status = ctl_get(ctl, path, &page);
-		if (status)
-			return status;
-		list = json_object_get(page, "entries");
-		if (!json_is_array(list))
-			return ctl_fail(ctl, EX_PROTOCOL,
-					"the mediator's answer has no list 'entries'");
-		more = json_array_size(list);
-		id = more ? show_number(json_array_get(list, more - 1), "id") : last;
-		if (more && id <= last)
-			return ctl_fail(ctl, EX_PROTOCOL, "the mediator's entries have no order");
-		last = id;
-		json_array_extend(entries, (json_t *)list);
-	} while (more == AUDIT_PAGE);
-	return print_answer(ctl, all, "entries", &table, add_entry);
+	return print_list(ctl, "/v1/audit", "entries", &table, add_entry);
 }
 
 const struct command command_audit = {

@@ -62,10 +62,8 @@ http '{"vms":[{"name":"one"}],"next":"/v1/tokens?x"}' >"$a"
 answers 0 "one" "$a" vm list
 http '{"vms":[],"next":"/v1/vms?after=x"}' >"$a"
 answers 76 "has no end" "$a" vm list
-http '{"entries":[{"id":5},{"id":3}]}' >"$a"
-answers 0 "" "$a" audit
-http "{\"entries\":[$(printf '{"id":0},%.0s' $(seq 999)){\"id\":0}]}" >"$a"
-answers 76 "have no order" "$a" audit
+http '{"entries":[{"id":5},{"id":3}],"next":"/v1/audit?after=3"}' >"$a"
+answers 76 "has no end" "$a" audit
 
 # Names that would move the cursor, forge a line, or pretend to be another.
 # shellcheck disable=SC2028  # JSON's escapes

@@ -150,6 +150,20 @@ first=$(sed -n 's/.*"entries":\[{"id":\([0-9]*\),.*/\1/p' <<<"$body")
 expect 200 GET "/v1/audit?after=$first&limit=1"
 [ "$(grep -o '"id":' <<<"$body" | wc -l)" = 1 ] || fail "$body"
 lacks "\"id\":$first,"
+# Page by page, as `next` says, they are the same entries, each once.
+expect 200 GET /v1/audit
+all=$(grep -o '"id":[0-9]*' <<<"$body")
+lacks '"next"'
+paged=
+next='/v1/audit?limit=2'
+while [ -n "$next" ]; do
+	expect 200 GET "$next"
+	paged+=$(grep -o '"id":[0-9]*' <<<"$body")$'\n'
+	[ "$(grep -o '"id":' <<<"$body" | wc -l)" -le 2 ] || fail "$body"
+	next=$(sed -n 's/.*"next":"\([^"]*\)".*/\1/p' <<<"$body")
+done
+[ "${paged%$'\n'}" = "$all" ] || fail "pages have $paged instead of $all"
+[ "$(wc -l <<<"$all")" -ge 4 ] || fail "too few entries to page: $all"
 
 # All of that survives kill -9; a deleted token does not come back, an expired one is refused.
 expect 204 DELETE /v1/tokens/looker
