@@ -82,14 +82,11 @@ int domain_report_decode(const char *text, size_t length, struct domain_report *
 			 struct vm_field_name *field, struct vgpu_error **err)
 {
 	VGPU_AUTO_JSON json_t *json = NULL;
-	json_error_t problem;
 
 	*report = (struct domain_report){ .state = DOMAIN_UNKNOWN };
-	field->text[0] = '\0';
-	json = json_loadb(text, length, JSON_REJECT_DUPLICATES, &problem);
+	json = body_decode(text, length, field, err);
 	if (!json)
-		return vgpu_error_set(err, BAD_REQUEST, "the body is not valid JSON: line %d: %s",
-				      problem.line, problem.text);
+		return -1;
 	if (!json_is_object(json) || json_object_size(json) != 3)
 		return vgpu_error_set(err, BAD_REQUEST,
 				      "the body must be an object of state, starts and drift");

@@ -149,20 +149,9 @@ static void copy_value(struct vm_config *to, const struct vm_config *from, enum 
 		to->has_link_uid = true;
 }
 
-/* Names the field that is wrong: prefix, and a key that may come from a client. */
 static void blame(struct vm_field_name *field, const char *prefix, const char *key)
 {
-	size_t length;
-
-	snprintf(field->text, sizeof(field->text), "%s%s", prefix, key);
-	length = strlen(field->text);
-	for (size_t i = 0; i < length; i++) {
-		unsigned char c = (unsigned char)field->text[i];
-
-		/* ASCII alone: cutting off may have split a character. */
-		if (c < 0x20 || c > 0x7e)
-			field->text[i] = '?';
-	}
+	body_blame(field, prefix, key, strlen(key));
 }
 
 /* C0, DEL and C1 control characters; text is UTF-8 as jansson checked it. */
@@ -341,16 +330,14 @@ int vm_layer_decode(const char *text, size_t length, struct vm_layer *layer,
 		    struct vm_field_name *field, struct vgpu_error **err)
 {
 	VGPU_AUTO_JSON json_t *json = NULL;
-	json_error_t problem;
 
 	*layer = (struct vm_layer){ 0 };
 	field->text[0] = '\0';
 	if (length == 0)
 		return 0;
-	json = json_loadb(text, length, JSON_REJECT_DUPLICATES, &problem);
+	json = body_decode(text, length, field, err);
 	if (!json)
-		return vgpu_error_set(err, BAD_REQUEST, "the body is not valid JSON: line %d: %s",
-				      problem.line, problem.text);
+		return -1;
 	if (!json_is_object(json))
 		return vgpu_error_set(err, BAD_REQUEST, "the body must be a JSON object");
 	return decode_object(json, false, layer, field, err);
@@ -424,6 +411,15 @@ void vm_layer_clear(struct vm_layer *layer, enum vm_field field)
 	layer->given &= ~(UINT32_C(1) << field);
 }
 
+int vm_refuse_pool(const char *pool, struct vm_field_name *field, struct vgpu_error **err)
+{
+	blame(field, "", vm_field_name(VM_FIELD_POOL));
+	return vgpu_error_set(err, UNPROCESSABLE,
+			      "there is no pool \"%s\": `vgpuctl pool list` shows those that there "
+			      "are; a section [pool] in mediatord.conf makes one",
+			      pool);
+}
+
 /* The profile that the layers name, or the default one. */
 static const struct config_profile *
 find_profile(const struct vm_layer layers[VM_HANDS], const struct config *config,
@@ -437,9 +433,12 @@ find_profile(const struct vm_layer layers[VM_HANDS], const struct config *config
 		profile = config_profile_find(config, layers[hand].values.profile);
 		if (!profile) {
 			blame(wrong, "", vm_field_name(VM_FIELD_PROFILE));
-			vgpu_error_set(err, UNPROCESSABLE,
-				       "profile \"%s\" is not in the mediator's configuration",
-				       layers[hand].values.profile);
+			vgpu_error_set(
+				err, UNPROCESSABLE,
+				"there is no profile \"%s\": `vgpuctl profile list` shows "
+				"those that there are; `vgpuctl profile add` makes one, or a "
+				"section [profile] in mediatord.conf",
+				layers[hand].values.profile);
 		}
 		merged->sources[VM_FIELD_PROFILE] = VM_SOURCE_DOMAIN + hand;
 		return profile;
@@ -487,12 +486,8 @@ int vm_layers_merge(const struct vm_layer layers[VM_HANDS], const struct config 
 			merged->sources[i] = VM_SOURCE_DOMAIN + hand;
 		}
 	}
-	if (!config_pool_find(config, merged->config.pool)) {
-		blame(field, "", vm_field_name(VM_FIELD_POOL));
-		return vgpu_error_set(err, UNPROCESSABLE,
-				      "pool \"%s\" is not in the mediator's configuration",
-				      merged->config.pool);
-	}
+	if (!config_pool_find(config, merged->config.pool))
+		return vm_refuse_pool(merged->config.pool, field, err);
 	if (quotas->gpu_time_max_percent &&
 	    quotas->gpu_time_guaranteed_percent > quotas->gpu_time_max_percent) {
 		blame(field, "", vm_field_name(VM_FIELD_GPU_TIME_GUARANTEED));

@@ -17,6 +17,7 @@
 #include <jansson.h>
 
 #include "common/error.h"
+#include "mediatord/body.h"
 #include "mediatord/config.h"
 #include "mediatord/vm_config.h"
 
@@ -74,11 +75,6 @@ struct vm_merged {
 	enum vm_source sources[VM_FIELDS];
 };
 
-/* The name of the field that is wrong: a hostile one is cut off and has no control characters. */
-struct vm_field_name {
-	char text[96];
-};
-
 static inline bool vm_layer_has(const struct vm_layer *layer, enum vm_field field)
 {
 	return layer->given & (UINT32_C(1) << field);
@@ -125,6 +121,9 @@ void vm_layer_clear(struct vm_layer *layer, enum vm_field field);
  */
 int vm_layers_merge(const struct vm_layer layers[VM_HANDS], const struct config *config,
 		    struct vm_merged *merged, struct vm_field_name *field, struct vgpu_error **err);
+
+/* Refuses a pool that there is not. Returns -1, err (422) and *field. */
+int vm_refuse_pool(const char *pool, struct vm_field_name *field, struct vgpu_error **err);
 
 /*
  * Whether a domain may begin with what its metadata asks for: not with a priority above its

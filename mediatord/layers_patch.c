@@ -62,16 +62,13 @@ int vm_layer_patch(const char *text, size_t length, struct vm_layer *layer,
 	VGPU_AUTO_JSON json_t *target = json_object();
 	VGPU_AUTO_FREE char *result = NULL;
 	struct vm_layer changed;
-	json_error_t problem;
 	const char *key;
 	json_t *value;
 	int failed;
 
-	field->text[0] = '\0';
-	patch = json_loadb(text, length, JSON_REJECT_DUPLICATES, &problem);
+	patch = body_decode(text, length, field, err);
 	if (!patch)
-		return vgpu_error_set(err, BAD_REQUEST, "the body is not valid JSON: line %d: %s",
-				      problem.line, problem.text);
+		return -1;
 	if (!json_is_object(patch))
 		return vgpu_error_set(err, BAD_REQUEST, "the patch must be a JSON object");
 	failed = vm_values_to_json(&layer->values, layer->given, target);

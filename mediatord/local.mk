@@ -155,6 +155,8 @@ endif
 mediatord_libplane_la_SOURCES = \
 	mediatord/accountant.c \
 	mediatord/accountant.h \
+	mediatord/body.c \
+	mediatord/body.h \
 	mediatord/chores.c \
 	mediatord/chores.h \
 	mediatord/control.h \
@@ -216,6 +218,8 @@ mediatord_libplane_la_SOURCES = \
 	mediatord/ticker.h \
 	mediatord/token.c \
 	mediatord/token.h \
+	mediatord/token_body.c \
+	mediatord/token_body.h \
 	mediatord/usage_text.c \
 	mediatord/vm_text.c \
 	mediatord/vm_text.h

@@ -317,12 +317,8 @@ static int check_values(const struct config *config, const struct vm_layer *valu
 				       vm_field_name(i));
 			return blame(field, i);
 		}
-	if (vm_layer_has(values, VM_FIELD_POOL) && !config_pool_find(config, values->values.pool)) {
-		vgpu_error_set(err, UNPROCESSABLE,
-			       "pool \"%s\" is not in the mediator's configuration",
-			       values->values.pool);
-		return blame(field, VM_FIELD_POOL);
-	}
+	if (vm_layer_has(values, VM_FIELD_POOL) && !config_pool_find(config, values->values.pool))
+		return vm_refuse_pool(values->values.pool, field, err);
 	if (vm_layer_has(values, VM_FIELD_GPU_TIME_GUARANTEED) &&
 	    vm_layer_has(values, VM_FIELD_GPU_TIME_MAX) && quotas->gpu_time_max_percent &&
 	    quotas->gpu_time_guaranteed_percent > quotas->gpu_time_max_percent) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fuzzes what a REST client controls: the path with its method, a VM's JSON body or, behind a 'd',
- * what is said of its domain. What decodes must merge or be refused with a status, and must encode
- * to something that decodes to the same.
+ * Fuzzes what a REST client controls: the path with its method, the JSON body of a VM, a service
+ * offering or a profile or, behind a 'd', what is said of its domain and, behind a 't', what token
+ * is wanted. What decodes must merge or be refused with a status, and must encode to something that
+ * decodes to the same.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -14,6 +15,7 @@
 #include "mediatord/layers.h"
 #include "mediatord/problem.h"
 #include "mediatord/rest_router.h"
+#include "mediatord/token_body.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -56,6 +58,11 @@ static void fuzz_body(const uint8_t *data, size_t size)
 		json_decref(problem);
 		return;
 	}
+	if (vm_layer_check_offering(&layers[0], &field, &err) < 0) {
+		if (err->status != 400 || !field.text[0])
+			abort();
+		vgpu_error_free(&err);
+	}
 	encoded = vm_layer_encode(&layers[0]);
 	if (!encoded || vm_layer_decode(encoded, strlen(encoded), &again, &field, NULL) < 0)
 		abort();
@@ -91,6 +98,22 @@ static void fuzz_report(const char *text, size_t length)
 	free(encoded);
 }
 
+static void fuzz_token(const char *text, size_t length)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	struct vm_field_name field;
+	struct token_body wanted;
+
+	if (token_body_decode(text, length, &wanted, &field, &err) < 0) {
+		if (err->status != 400)
+			abort();
+		return;
+	}
+	if (!wanted.name[0] || strlen(wanted.name) > REST_NAME_MAX || wanted.role >= TOKEN_ROLES ||
+	    wanted.seconds < 0 || wanted.seconds > TOKEN_SECONDS_MAX)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)
@@ -99,6 +122,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fuzz_router(data, size);
 	else if (data[0] == 'd')
 		fuzz_report((const char *)data + 1, size - 1);
+	else if (data[0] == 't')
+		fuzz_token((const char *)data + 1, size - 1);
 	else
 		fuzz_body(data, size);
 	return 0;

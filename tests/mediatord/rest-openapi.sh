@@ -30,24 +30,30 @@ for name in $(grep -o '"[a-z_]*":' <<<"$shown" | tr -d '":' | sort -u); do
 done
 [ $count -gt 40 ] || fail "only $count names seen"
 
-# A number just beyond the range that the document gives is refused; its ends are taken.
+# A number just beyond the range that the document gives is refused, and one beyond 64 bits; its ends
+# are taken.
 count=0
 while read -r name minimum maximum; do
-	for value in $minimum $maximum $((minimum - 1)) $((maximum + 1)); do
-		case $name in
-		seats)
-			refused=400
-			if [ "$value" -ge "$minimum" ] && [ "$value" -le "$maximum" ]; then refused=20.; fi
-			request PUT /v1/profiles/seats "{\"seats\":$value}"
-			[[ $status =~ ^$refused$ ]] || fail "seats $value: status $status"
-			continue
-			;;
-		vm_id | weight | link_uid) json="{\"$name\":$value}" ;;
-		*) json="{\"quotas\":{\"$name\":$value}}" ;;
-		esac
-		wanted=400
-		if [ "$value" -ge "$minimum" ] && [ "$value" -le "$maximum" ]; then wanted=200; fi
-		expect $wanted PUT "$vm1" "$json"
+	path=$vm1
+	field=$name
+	begin="{\"$name\":"
+	end="}"
+	case $name in
+	seats) path=/v1/profiles/seats ;;
+	vm_id | weight | link_uid) ;;
+	*)
+		field=quotas.$name
+		begin="{\"quotas\":$begin"
+		end="}}"
+		;;
+	esac
+	for value in $minimum $maximum; do
+		request PUT "$path" "$begin$value$end"
+		[[ $status =~ ^20[01]$ ]] || fail "$name $value: status $status: $body"
+	done
+	for value in $((minimum - 1)) $((maximum + 1)) 9223372036854775808 1e400; do
+		expect 400 PUT "$path" "$begin$value$end"
+		problem "$field"
 	done
 	count=$((count + 1))
 done < <(tr -d '{},' <"$document" | awk '

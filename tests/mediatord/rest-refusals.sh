@@ -44,7 +44,7 @@ expect 404 DELETE "$vm1"
 expect 404 DELETE "$vm1/domain"
 
 # Bodies that are not JSON objects.
-for bad in '{' '[]' 'null' '"a"' 'hello' '{"name":"a"' '{"name":"a"}x' '{"weight":1,"weight":1}' \
+for bad in '{' '[]' 'null' '"a"' 'hello' '{"name":"a"' '{"name":"a"}x' \
 	'{"name":"a\u0000b"}' "{'name':'a'}" '{"weight":1,}'; do
 	expect 400 PUT "$vm1" "$bad"
 	problem
@@ -73,7 +73,39 @@ expect 400 PUT "$vm1" '{"weight":0}'
 problem weight
 expect 400 PUT "$vm1" '{"weight":1.5}'
 problem weight
-expect 400 PUT "$vm1" '{"weight":99999999999999999999999}'
+# Beyond what any number can be, and what is there twice: named all the same.
+for path in "$vm1" "$vm1/domain" "$vm1/cloudstack" /v1/profiles/silver; do
+	for number in 9223372036854775808 -9223372036854775809 99999999999999999999999 1e400; do
+		expect 400 PUT "$path" "{\"name\":\"\\\"a,b\\\\\",\"weight\":$number}"
+		problem weight
+		expect 400 PUT "$path" "{\"quotas\":{\"burst\":1,\"channels\":$number}}"
+		problem quotas.channels
+		expect 400 PUT "$path" "{\"quotas\":{\"burst\":1},\"weight\": $number }"
+		problem weight
+	done
+	expect 400 PUT "$path" '{"weight":1,"weight":1}'
+	problem weight
+	expect 400 PUT "$path" '{"quotas":{"burst":1,"burst":1}}'
+	problem quotas.burst
+done
+expect 201 PUT "$vm2" '{}'
+expect 400 PATCH "$vm2" - -H 'If-Match: *' -H 'Content-Type: application/merge-patch+json' \
+	--data-binary '{"weight":1e400}'
+problem weight
+expect 204 DELETE "$vm2"
+expect 400 PUT "$vm1/domain/state" '{"state":"none","drift":["x",{}],"starts":18446744073709551616}'
+problem starts
+expect 400 PUT "$vm1/domain/state" '{"drift":["x","y",18446744073709551616]}'
+problem drift
+expect 400 POST /v1/tokens '{"name":"t","role":"read","expires_in_seconds":99999999999999999999}'
+problem expires_in_seconds
+expect 400 POST /v1/tokens '{"name":"t","role":"read","expires_in_seconds":316224001}'
+problem expires_in_seconds
+expect 400 POST /v1/tokens '{"name":"t","name":"t"}'
+problem name
+expect 400 POST /v1/tokens '{"role":"read"}'
+problem name
+expect 400 PUT "$vm1" '[18446744073709551616]'
 problem
 expect 400 PUT "$vm1" '{"name":"../../etc/passwd"}'
 problem name
@@ -85,7 +117,13 @@ expect 400 PUT "$vm1" '{"quotas":{"gpu_time_guaranteed_percent":60,"gpu_time_max
 problem quotas.gpu_time_guaranteed_percent
 expect 422 PUT "$vm1" '{"profile":"lead"}'
 problem profile
+has 'there is no profile \"lead\"'
+has 'vgpuctl profile add'
 expect 422 PUT "$vm1" '{"pool":"Z"}'
+problem pool
+has 'there is no pool \"Z\"'
+has 'mediatord.conf'
+expect 422 PUT /v1/profiles/silver '{"pool":"Z"}'
 problem pool
 
 # Size and type.
