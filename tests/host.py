@@ -11,7 +11,7 @@ import subprocess
 import time
 
 
-def wait_for(what, condition, seconds=30.0, pause=0.02):
+def wait_for(what, condition, seconds=60.0, pause=0.02):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         value = condition()
@@ -23,12 +23,12 @@ def wait_for(what, condition, seconds=30.0, pause=0.02):
 
 class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path):
-        super().__init__("localhost", timeout=10)
+        super().__init__("localhost", timeout=60)
         self.path = path
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(10)
+        self.sock.settimeout(60)
         self.sock.connect(self.path)
 
 

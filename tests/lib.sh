@@ -81,7 +81,7 @@ wait_for() {
 
 # rest METHOD PATH [BODY]: prints the answer's body; fails where its status is not 2xx.
 rest() {
-	curl --silent --fail-with-body --max-time 10 --unix-socket "$dir/control.sock" \
+	curl --silent --fail-with-body --max-time 60 --unix-socket "$dir/control.sock" \
 		--request "$1" ${3+--header 'Content-Type: application/json' --data "$3"} \
 		"http://localhost$2"
 }

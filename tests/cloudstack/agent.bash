@@ -48,8 +48,8 @@ seat() {
 } | jq -s '{format: 1, link_dir: "/run/vgpu/link", seats: .}' >"$work/seats.json"
 
 # agent PROGRAM ARGUMENT...: as the agent calls its scripts: a bare environment, standard error
-# merged into standard output, at most 30 s. Sets status; the output is in $work/out.
+# merged into standard output. Sets status; the output is in $work/out.
 agent() {
 	status=0
-	env -i PATH=/usr/bin:/bin timeout 30 "$@" >"$work/out" 2>&1 </dev/null || status=$?
+	env -i PATH=/usr/bin:/bin timeout 120 "$@" >"$work/out" 2>&1 </dev/null || status=$?
 }

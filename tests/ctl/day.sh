@@ -157,7 +157,7 @@ wait "$tenant" || fail "the restart broke the tenant: $(cat "$dir/tenant")"
 
 # All of it is on record.
 for type in vm.changed vm.quarantined vm.released; do
-	wait_for 20 grep -q " $type .*$uuid" "$dir/events" || fail "no $type: $(cat "$dir/events")"
+	wait_for 60 grep -q " $type .*$uuid" "$dir/events" || fail "no $type: $(cat "$dir/events")"
 done
 does "vgpuctl audit" "POST /v1/vms/$uuid/release"
 next "vgpuctl doctor"

@@ -29,6 +29,7 @@ wait "$holder" 2>/dev/null || true
 
 # Nops through the mailbox: the VM has requests, so it comes first.
 busy() {
+	until local_agent nop >/dev/null 2>&1; do :; done
 	while local_agent nop -n 50 >/dev/null 2>&1; do :; done
 }
 busy &

@@ -436,7 +436,7 @@ static void a_worker_cannot_make_a_completion_block(void **state)
 	channel_up(fixture, 0, 0, &open, &fds);
 	fixture->woken[0] = 0;
 	assert_int_equal(fcntl(fds.completion, F_SETFL, 0), 0);
-	alarm(20); /* ends the test, should it block */
+	alarm(60); /* ends the test, should it block */
 	vgpu_core_completion(fixture->core, 0);
 	alarm(0);
 	assert_int_equal(fixture->woken[0], 0);

@@ -23,24 +23,29 @@ holds_memory() {
 	[ "$(vm .usage.gpu_memory_bytes)" -gt 0 ]
 }
 
-# add_and_stop: an addition in the background that is held in its middle; its pid is $adding. It goes
-# there in steps of 10 ms, far less than it takes, so that a slow look does not let it pass.
-add_and_stop() {
-	local steps=0
-
+begin_addition() {
 	"$agent" --transport "local:$dir/link/$uuid.sock" add --mailbox large large -o sum \
 		>said 2>&1 &
 	adding=$!
 	started+=("$adding")
+}
+
+# add_and_stop: an addition in the background that is held in its middle; its pid is $adding. It goes
+# there in steps of 10 ms, far less than it takes, so that a slow look does not let it pass; where
+# one of these steps took too long for that, there is another.
+add_and_stop() {
+	local steps=0
+
+	begin_addition
 	kill -STOP "$adding"
 	until holds_memory; do
 		if [ "$((steps += 1))" -gt 1000 ]; then
-			fail "the addition does not get under way"
+			fail "the addition does not get under way: $(cat said)"
 			finish
 		fi
-		kill -CONT "$adding"
+		kill -CONT "$adding" 2>/dev/null || begin_addition
 		sleep 0.01
-		kill -STOP "$adding"
+		kill -STOP "$adding" 2>/dev/null || true
 	done
 }
 
@@ -91,17 +96,17 @@ no_output "mediator killed"
 
 # And while it is away.
 SECONDS=0
-expect 69 "mediator does not answer" local_agent add a b -o sum
-[ "$SECONDS" -le 5 ] || fail "it took $SECONDS s to say that the mediator is away"
+expect 69 "mediator does not answer" local_agent --timeout 120 add a b -o sum
+[ "$SECONDS" -lt 60 ] || fail "it took $SECONDS s to say that the mediator is away"
 no_output "no mediator"
 expect 0 "down" local_agent info
 start_mediator
-expect 0 "elements  1000" local_agent --timeout 2 add a b -o sum
+expect 0 "elements  1000" local_agent --timeout 60 add a b -o sum
 
 # A link that this user may not use is refused at once, and the reason is told.
 rest PUT "/v1/vms/$uuid" "{\"link_uid\":$(($(id -u) + 1))}" >/dev/null
 SECONDS=0
-expect 69 "refused" local_agent nop
-[ "$SECONDS" -le 3 ] || fail "it took $SECONDS s to say that the link is refused"
+expect 69 "refused" local_agent --timeout 120 nop
+[ "$SECONDS" -lt 60 ] || fail "it took $SECONDS s to say that the link is refused"
 expect 0 "refused" local_agent info
 finish

@@ -20,6 +20,7 @@
 #include "guest-agent/handle.h"
 #include "tests/guest-agent/channel-checks.h"
 #include "tests/guest-agent/pci-stand-in.h"
+#include "tests/wait.h"
 
 #define WINDOW_BYTES (UINT64_C(64) << 20) /* a quarter for each channel */
 
@@ -168,9 +169,7 @@ static bool rests(pid_t pid, const char *states)
 static void halt(pid_t pid, int number)
 {
 	kill(pid, number);
-	for (int i = 0; i < 10000 && !rests(pid, number == SIGSTOP ? "T" : "ZX"); i++)
-		usleep(1000);
-	assert_true(rests(pid, number == SIGSTOP ? "T" : "ZX"));
+	wait_until(rests(pid, number == SIGSTOP ? "T" : "ZX"));
 }
 
 static uint32_t state_of(unsigned int channel)
@@ -358,7 +357,7 @@ static void test_a_worker_that_is_slow(void **state)
 	halt(stand_in_worker(&stand_in, 0), SIGSTOP);
 	MUST_FAIL(vgpu_channel_mem_alloc(channel, 4096, &pointer), VGPU_E_TIMEOUT, 0);
 	MUST_FAIL(vgpu_channel_synchronize(channel), VGPU_E_TIMEOUT, 0);
-	vgpu_set_timeout(vgpu, 10000);
+	vgpu_set_timeout(vgpu, WAIT_MS);
 	kill(stand_in_worker(&stand_in, 0), SIGCONT);
 	MUST(vgpu_channel_nop(channel));
 	channel_check_set(channel);
@@ -381,7 +380,7 @@ static void test_a_worker_that_lies(void **state)
 		MUST(vgpu_channel_open(vgpu, 16, 4096, 0, &channel));
 		/* It must not answer before the lie was read. */
 		halt(stand_in_worker(&stand_in, 0), SIGSTOP);
-		vgpu_set_timeout(vgpu, 2000);
+		vgpu_set_timeout(vgpu, WAIT_MS);
 		region = stand_in.registers[(VGPU_REG_CHANNEL_BLOCK(0) + VGPU_CHANNEL_REGION) / 4];
 		completions = (void *)(stand_in.window + region + 4096 + 16 * 64);
 		completions[0].tag = tags[i];
@@ -389,7 +388,7 @@ static void test_a_worker_that_lies(void **state)
 		MUST_FAIL(vgpu_channel_nop(channel), VGPU_E_PROTOCOL, 0);
 		MUST_FAIL(vgpu_channel_synchronize(channel), VGPU_E_PROTOCOL, 0);
 		kill(stand_in_worker(&stand_in, 0), SIGCONT);
-		vgpu_set_timeout(vgpu, 10000);
+		vgpu_set_timeout(vgpu, WAIT_MS);
 		vgpu_channel_close(channel);
 	}
 	MUST(vgpu_channel_open(vgpu, 16, 4096, 0, &channel));

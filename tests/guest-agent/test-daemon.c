@@ -26,6 +26,7 @@
 #include "common/log.h"
 #include "guest-agent/agent/daemon.h"
 #include "guest-agent/process.h"
+#include "guest-agent/transport.h"
 #include "guest-agent/transport_pci.h"
 #include "tests/wait.h"
 
@@ -276,8 +277,8 @@ static void expect_close(unsigned int channel)
 static void begin_watching(void)
 {
 	daemon_pid = start_daemon(NULL);
-	/* It has looked once when this is over. */
-	usleep(300000);
+	/* It takes this lock before it looks for the first time. */
+	wait_until(is_locked(TRANSPORT_CLAIM_WATCH));
 }
 
 static void a_killed_process_loses_its_channel_at_once(void **state)

@@ -13,6 +13,7 @@
 #include "common/bytes.h"
 #include "common/clock.h"
 #include "guest-agent/mailbox.h"
+#include "tests/wait.h"
 
 /* The device: what it answers, and what it was asked. */
 static struct device {
@@ -23,6 +24,7 @@ static struct device {
 	unsigned int doorbells;
 	unsigned int waits;
 	int locked;
+	int64_t patience_ns; /* of the client */
 } device;
 
 static uint32_t device_read(struct transport *transport, uint32_t offset)
@@ -88,6 +90,7 @@ static int set_up(void **state)
 	memset(&device, 0, sizeof(device));
 	device.transport.ops = &device_ops;
 	device.answer_status = VGPU_STATUS_DONE;
+	device.patience_ns = WAIT_MS * VGPU_NS_PER_MS;
 	vgpu_store32(device.registers + VGPU_REG_PROTOCOL_VER, VGPU_PROTOCOL_VERSION);
 	return 0;
 }
@@ -116,7 +119,7 @@ static enum vgpu_result call(const struct mailbox_request *request,
 			     struct mailbox_response *response)
 {
 	enum vgpu_result result = mailbox_call(&device.transport, request, response,
-					       vgpu_now_ns() + 5 * VGPU_NS_PER_MS);
+					       vgpu_now_ns() + device.patience_ns);
 
 	assert_int_equal(device.locked, 0);
 	return result;
@@ -197,6 +200,7 @@ static void no_answer_times_out(void **state)
 {
 	(void)state;
 	device.answer_status = VGPU_STATUS_BUSY;
+	device.patience_ns = 5 * VGPU_NS_PER_MS;
 	assert_int_equal(call_nop(), VGPU_E_TIMEOUT);
 	assert_non_null(strstr(vgpu_last_error(), "the request is not answered yet"));
 	/* The next one waits for that one, and rings no doorbell meanwhile. */

@@ -281,15 +281,18 @@ static void turns_exclude_each_other(void **state)
 	make_vgpu(FIRST);
 	first = open_vgpu(FIRST);
 	second = open_vgpu(FIRST);
-	assert_int_equal(first->ops->lock(first, vgpu_now_ns() + VGPU_NS_PER_SECOND), VGPU_OK);
+	assert_int_equal(first->ops->lock(first, vgpu_now_ns() + WAIT_MS * VGPU_NS_PER_MS),
+			 VGPU_OK);
 	start = vgpu_now_ns();
 	assert_int_equal(second->ops->lock(second, start + 20 * VGPU_NS_PER_MS), VGPU_E_TIMEOUT);
 	assert_true(vgpu_now_ns() - start >= 20 * VGPU_NS_PER_MS);
 	first->ops->unlock(first);
-	assert_int_equal(second->ops->lock(second, vgpu_now_ns() + VGPU_NS_PER_SECOND), VGPU_OK);
+	assert_int_equal(second->ops->lock(second, vgpu_now_ns() + WAIT_MS * VGPU_NS_PER_MS),
+			 VGPU_OK);
 	second->ops->unlock(second);
 	/* A failed attempt leaves nothing locked. */
-	assert_int_equal(first->ops->lock(first, vgpu_now_ns() + VGPU_NS_PER_SECOND), VGPU_OK);
+	assert_int_equal(first->ops->lock(first, vgpu_now_ns() + WAIT_MS * VGPU_NS_PER_MS),
+			 VGPU_OK);
 	first->ops->unlock(first);
 	first->ops->close(first);
 	second->ops->close(second);
@@ -370,7 +373,7 @@ static void a_killed_process_holds_nothing(void **state)
 	mine = open_vgpu(FIRST);
 	assert_int_equal(mine->ops->enter(mine, INT64_MAX, &alone), VGPU_OK);
 	assert_true(alone);
-	assert_int_equal(mine->ops->lock(mine, vgpu_now_ns() + VGPU_NS_PER_SECOND), VGPU_OK);
+	assert_int_equal(mine->ops->lock(mine, vgpu_now_ns() + WAIT_MS * VGPU_NS_PER_MS), VGPU_OK);
 	mine->ops->close(mine);
 	close(ready[0]);
 	close(ready[1]);

@@ -38,7 +38,7 @@ gpu-memory = 1GiB
 END
 "$mediatord" --config "$tmp/mediatord.conf" 2>"$tmp/mediatord.log" &
 server=$!
-for _ in {1..100}; do
+for _ in {1..1200}; do
 	[ ! -S "$tmp/control.sock" ] || break
 	kill -0 "$server" || break
 	sleep 0.05
@@ -52,7 +52,7 @@ configure
 # vm FILTER VALUE: what the mediator says of the VM.
 vm() {
 	local got
-	got=$(curl -s --max-time 5 --unix-socket "$tmp/control.sock" "http://localhost/v1/vms/$uuid" | jq -r "$1")
+	got=$(curl -s --max-time 60 --unix-socket "$tmp/control.sock" "http://localhost/v1/vms/$uuid" | jq -r "$1")
 	[ "$got" = "$2" ] || failed "$1 is $got, not $2"
 }
 

@@ -53,17 +53,17 @@ uint32_t channel_set_grant(struct channel_driver *channel, uint32_t grant);
 /* Tells the worker to look at the page. */
 void channel_wake(struct channel_driver *channel);
 
-/* Waits, at most 10 s, for so many WANTs or YIELDEDs since the beginning. */
+/* Waits for so many WANTs or YIELDEDs since the beginning. */
 void channel_await_wants(struct channel_driver *channel, unsigned int count);
 void channel_await_yields(struct channel_driver *channel, unsigned int count);
 
-/* Plays the mediator until the worker's context is there, or gone, at most 10 s. */
+/* Plays the mediator until the worker's context is there, or gone. */
 void channel_await_context(struct channel_driver *channel, bool context);
 
-/* Waits, at most 10 s, until the worker says in the ring that it sleeps. */
+/* Waits until the worker says in the ring that it sleeps. */
 void channel_await_sleep(const struct channel_driver *channel);
 
-/* Takes the next completion, within 10 s; the mediator's part is played meanwhile. */
+/* Takes the next completion; the mediator's part is played meanwhile. */
 struct vgpu_completion channel_wait(struct channel_driver *channel);
 
 /* Runs one submission and takes its completion, which must have its tag. */

@@ -16,7 +16,7 @@ ${1-}"
 	put_vm "$uuid" '{"vm_id":7,"priority":"high"}'
 }
 
-# old_client LINE [FOLDER]: writes the request, polls every 100 ms for at most 30 s, and prints the
+# old_client LINE [FOLDER]: writes the request, polls every 100 ms for at least 60 s, and prints the
 # answer.
 old_client() {
 	local in=${2:-$folder} tries=0
@@ -25,7 +25,7 @@ old_client() {
 	printf '%s\n' "$1" >"$in/request.txt"
 	until [ -s "$in/response.txt" ]; do
 		tries=$((tries + 1))
-		[ "$tries" -le 300 ] || { echo "no answer within 30 s"; return 1; }
+		[ "$tries" -le 600 ] || { echo "no answer within 60 s"; return 1; }
 		sleep 0.1
 	done
 	cat "$in/response.txt"

@@ -24,8 +24,8 @@
 #include "common/packet.h"
 #include "tests/wait.h"
 
-#define TRIES	   2000
 #define TRY_US	   5000
+#define TRIES	   (WAIT_MS * 1000 / TRY_US)
 #define TIMEOUT_MS WAIT_MS
 #define PAGE_BYTES 4096
 

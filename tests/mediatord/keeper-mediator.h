@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "mediatord/keeper_client.h"
 #include "tests/mediatord/keeper-driver.h"
+#include "tests/wait.h"
 
 #define KEEPER_OWNERS 8
 
@@ -42,10 +43,10 @@ static inline int keeper_owner_control(const struct keeper_owner *owner)
 	return owner->worker->fds[VGPU_KEEPER_FD_CONTROL];
 }
 
-/* Runs the loop until a condition holds, 10 s at most. */
+/* Runs the loop until a condition holds. */
 #define keeper_mediator_wait(mediator, condition)                                                  \
 	do {                                                                                       \
-		int64_t deadline_ = vgpu_now_ns() + 10 * VGPU_NS_PER_SECOND;                       \
+		int64_t deadline_ = vgpu_now_ns() + WAIT_MS * VGPU_NS_PER_MS;                      \
 		while (!(condition)) {                                                             \
 			if (vgpu_now_ns() > deadline_)                                             \
 				fail_msg("never came true: %s", #condition);                       \

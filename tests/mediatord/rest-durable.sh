@@ -35,7 +35,10 @@ for round in 1 2 3; do
 		done
 	) &
 	client=$!
-	sleep 0.$((round * 3))
+	for _ in $(seq 3000); do
+		[ "$(wc -l <"$work/answered")" -lt $((round * 10)) ] || break
+		sleep 0.02
+	done
 	stop_daemon KILL
 	wait "$client"
 	[ -s "$work/answered" ] || fail "round $round: nothing was changed"

@@ -66,9 +66,8 @@ for id in 1 999999999999999999; do
 	[ "$(head -n 1 "$work/c")" = 'event: lost' ] || fail "not told: $(cat "$work/c")"
 	rm "$work/c"
 done
-for bad in x -1 '' ' ' 1x 12345678901234567890123 $'\xff'; do
-	request GET /v1/events - -H "Last-Event-ID;" -H "Last-Event-ID: $bad" -m 3
-	[ -z "${bad// /}" ] || [ "$status" = 400 ] || fail "Last-Event-ID '$bad': $status"
+for bad in x -1 1x 12345678901234567890123 $'\xff'; do
+	expect 400 GET /v1/events - -H "Last-Event-ID;" -H "Last-Event-ID: $bad"
 done
 expect 400 GET /v1/events - -H 'Last-Event-ID: 1x'
 problem Last-Event-ID

@@ -51,7 +51,7 @@ start_daemon() {
 	"$top_builddir/mediatord/vgpu-mediatord" --config "$work/mediatord.conf" \
 		>>"$work/log" 2>&1 </dev/null &
 	daemon_pid=$!
-	for _ in $(seq 200); do
+	for _ in $(seq 1200); do
 		if curl -s -o /dev/null --unix-socket "$socket" http://localhost/healthz; then
 			return
 		fi
@@ -75,7 +75,7 @@ stop_daemon() {
 request() {
 	local method=$1 path=$2 data=${3--}
 	local options=(-s -o "$work/body" -D "$work/headers" -w '%{http_code} %{content_type}'
-		--max-time 20 --path-as-is --unix-socket "$socket" -X "$method")
+		--max-time 60 --path-as-is --unix-socket "$socket" -X "$method")
 	[ $# -lt 3 ] || shift
 	shift 2
 	if [ "$data" != - ]; then

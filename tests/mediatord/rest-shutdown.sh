@@ -55,9 +55,10 @@ for round in 1 2; do
 		clients+=($!)
 	done
 	# An event stream does not hold up the end.
-	curl -sN -o /dev/null --max-time 60 --unix-socket "$socket" http://localhost/v1/events &
+	: >"$work/out5"
+	curl -sN -o "$work/out5" --unix-socket "$socket" http://localhost/v1/events &
 	clients+=($!)
-	for n in 1 2 3 4; do
+	for n in 1 2 3 4 5; do
 		for _ in $(seq 1200); do
 			[ ! -s "$work/out$n" ] || break
 			sleep 0.05

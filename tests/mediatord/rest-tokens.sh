@@ -78,7 +78,7 @@ lacks "${boss#*.}"
 remote() {
 	local wanted=$1 shown=$2 method=$3 path=$4
 	local options=(-s -o "$work/body" -D "$work/headers" -w '%{http_code} %{content_type}'
-		--max-time 20 --cacert "$work/cert" -X "$method")
+		--max-time 60 --cacert "$work/cert" -X "$method")
 	[ -z "$shown" ] || options+=(-H "Authorization: $shown")
 	[ $# -lt 5 ] || options+=(-H 'Content-Type: application/json' --data-binary "$5")
 	read -r status type < <(curl "${options[@]}" "https://127.0.0.1:$port$path" || true
@@ -112,7 +112,7 @@ remote 403 "Bearer $boss" GET /v1/tokens
 remote 403 "Bearer $boss" POST /v1/tokens '{"name":"x","role":"operate"}'
 # Who is not known learns nothing else, neither by a body that is too long nor by an Origin.
 while read -r wanted token header; do
-	code=$(curl -s -o /dev/null -w '%{http_code}' --max-time 20 --cacert "$work/cert" -X PUT \
+	code=$(curl -s -o /dev/null -w '%{http_code}' --max-time 60 --cacert "$work/cert" -X PUT \
 		-H "Authorization: Bearer $token" -H "$header" "https://127.0.0.1:$port$vm2")
 	[ "$code" = "$wanted" ] || fail "$header: $code instead of $wanted"
 done <<REQUESTS
@@ -130,7 +130,7 @@ speaks() {
 speaks tls1_2 || fail "it does not speak TLS 1.2"
 speaks tls1_3 || fail "it does not speak TLS 1.3"
 # Without TLS nothing is answered there.
-! curl -s -m 5 -o /dev/null "http://127.0.0.1:$port/healthz" || fail "served without TLS"
+! curl -s -m 60 -o /dev/null "http://127.0.0.1:$port/healthz" || fail "served without TLS"
 
 # What was changed, by whom, is written down, also what was refused; secrets are not.
 expect 200 GET /v1/audit

@@ -114,7 +114,7 @@ static void fill_up(struct daemon *daemon, struct program programs[CHANNELS])
 	if (!rest)
 		return;
 	pointer = adopt_allocate(&programs[0].ring, rest);
-	assert_int_equal(adopt_usage(daemon, "gpu_memory_bytes"), QUOTA);
+	adopt_wait_usage(daemon, "gpu_memory_bytes", QUOTA);
 	assert_int_equal(
 		adopt_call(&programs[1].ring, VGPU_RING_MEM_ALLOC, (uint64_t[4]){ 1 }).status, 2);
 	assert_int_equal(

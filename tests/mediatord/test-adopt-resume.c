@@ -54,7 +54,7 @@ static void what_is_not_named_ends(void **state)
 	struct device device;
 
 	begin(daemon, &device, rings);
-	assert_int_equal(adopt_usage(daemon, "gpu_memory_bytes"), 3 * 4096);
+	adopt_wait_usage(daemon, "gpu_memory_bytes", 3 * 4096);
 	resume.channels[0].channel = 1;
 	resume.channels[0].serial = device.channels[1].serial;
 	send_resume(&device, &resume);
@@ -223,7 +223,7 @@ static void a_device_of_version_1_gets_nothing_of_before(void **state)
 	context = device.client.config.context;
 	adopt_kill(daemon, &device);
 	daemon_start(daemon);
-	assert_int_equal(adopt_usage(daemon, "gpu_memory_bytes"), 4096);
+	adopt_wait_usage(daemon, "gpu_memory_bytes", 4096);
 	client_connect(&device.client, daemon->link);
 	assert_int_equal(client_send(&device.client, &hello, sizeof(hello), device.window), 0);
 	assert_int_equal(client_receive(&device.client, &message, CLIENT_TIMEOUT_MS),
@@ -287,7 +287,7 @@ static void a_device_that_died_leaves_nothing(void **state)
 	pid = device_process(daemon->link);
 	daemon_end(daemon, SIGKILL);
 	daemon_start(daemon);
-	assert_int_equal(adopt_usage(daemon, "gpu_memory_bytes"), 4096);
+	adopt_wait_usage(daemon, "gpu_memory_bytes", 4096);
 	kill_device(pid);
 	adopt_wait_usage(daemon, "gpu_memory_bytes", 0);
 	adopt_wait_usage(daemon, "window_bytes", 0);

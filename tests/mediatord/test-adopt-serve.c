@@ -37,16 +37,16 @@ static void what_a_channel_has_is_there_after_kill_9(void **state)
 
 	adopt_start(daemon, &device);
 	adopt_check(&ring, pointer, 5);
-	assert_int_equal(adopt_usage(daemon, "gpu_memory_bytes"), 65536);
-	assert_int_equal(adopt_usage(daemon, "window_bytes"), device.channels[3].region_bytes);
+	adopt_wait_usage(daemon, "gpu_memory_bytes", 65536);
+	adopt_wait_usage(daemon, "window_bytes", device.channels[3].region_bytes);
 	adopt_allocate(&ring, 4096);
-	assert_int_equal(adopt_usage(daemon, "gpu_memory_bytes"), 65536 + 4096);
+	adopt_wait_usage(daemon, "gpu_memory_bytes", 65536 + 4096);
 	assert_int_equal(adopt_call(&ring, VGPU_RING_MEM_FREE, (uint64_t[4]){ pointer }).status, 0);
 	adopt_wait_usage(daemon, "gpu_memory_bytes", 4096);
 
 	device_close_channel(&device, 3);
 	adopt_wait_usage(daemon, "gpu_memory_bytes", 0);
-	assert_int_equal(adopt_usage(daemon, "window_bytes"), 0);
+	adopt_wait_usage(daemon, "window_bytes", 0);
 	device_close(&device);
 }
 
@@ -78,7 +78,7 @@ static void the_mailboxes_memory_and_context_stay(void **state)
 		assert_int_equal(client_nop(&device.client), VGPU_ERR_NONE);
 		assert_int_equal(daemon_worker_pid(daemon), worker);
 		assert_int_equal(device.client.config.context, context);
-		assert_int_equal(adopt_usage(daemon, "gpu_memory_bytes"), 4096);
+		adopt_wait_usage(daemon, "gpu_memory_bytes", 4096);
 	}
 	/* Its pointer is the worker's still. */
 	assert_int_equal(client_call(&device.client, bytes,
@@ -108,7 +108,7 @@ static void memory_that_was_asked_for_is_given_by_the_next(void **state)
 	adopt_start(daemon, &device);
 	completion = adopt_completion(&ring);
 	assert_int_equal(completion.status, 0);
-	assert_int_equal(adopt_usage(daemon, "gpu_memory_bytes"), 8192);
+	adopt_wait_usage(daemon, "gpu_memory_bytes", 8192);
 	adopt_fill(&ring, completion.result[0], 1);
 	device_close(&device);
 	adopt_wait_usage(daemon, "gpu_memory_bytes", 0);
@@ -139,7 +139,7 @@ static void many_mediators_in_a_row_lose_nothing(void **state)
 		adopt_check(&rings[i], pointers[i], (uint8_t)i);
 		adopt_allocate(&rings[i], 4096);
 	}
-	assert_int_equal(adopt_usage(daemon, "gpu_memory_bytes"), 4096 * (1 + 2 + 3 + 4 + 4));
+	adopt_wait_usage(daemon, "gpu_memory_bytes", 4096 * (1 + 2 + 3 + 4 + 4));
 	device_close(&device);
 	adopt_wait_usage(daemon, "gpu_memory_bytes", 0);
 }
@@ -223,7 +223,7 @@ static void without_keeper_and_mediator_workers_end(void **state)
 	daemon_wait_until_gone(worker);
 	adopt_start(daemon, &device);
 	assert_int_equal(device_closed(&device, 0), VGPU_ERR_CONTEXT_LOST);
-	assert_int_equal(adopt_usage(daemon, "window_bytes"), 0);
+	adopt_wait_usage(daemon, "window_bytes", 0);
 	assert_int_equal(client_nop(&device.client), VGPU_ERR_NONE);
 	device_close(&device);
 }

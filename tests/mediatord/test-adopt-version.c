@@ -37,7 +37,7 @@ static void an_upgrade_keeps_what_a_channel_has(void **state)
 	adopt_start(daemon, &device);
 	adopt_check(&ring, pointer, 7);
 	adopt_allocate(&ring, 4096);
-	assert_int_equal(adopt_usage(daemon, "gpu_memory_bytes"), 8192 + 4096);
+	adopt_wait_usage(daemon, "gpu_memory_bytes", 8192 + 4096);
 
 	/* And back again. */
 	adopt_kill(daemon, &device);

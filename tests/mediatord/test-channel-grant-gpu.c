@@ -233,13 +233,15 @@ static bool is_done(void)
 static void a_revoked_worker_waits_for_what_is_there(void **state)
 {
 	(void)state;
-	control->launch_ns = 30 * MS;
+	control->launch_ns = 1;
+	control->hung = 1;
 	submit(launch_on(0));
 	AWAIT(started);
 	assert_int_equal(set_grant(0), 1);
 	wake();
 	submit((struct vgpu_submission){ .opcode = VGPU_RING_CONTEXT_SYNCHRONIZE });
 	submit(launch_on(0));
+	__atomic_store_n(&control->hung, 0, __ATOMIC_RELEASE);
 	AWAIT(yielded);
 	/* What was pending completes, nothing more is started. */
 	assert_true(is_done());

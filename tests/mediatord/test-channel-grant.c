@@ -12,6 +12,7 @@
 
 #include "common/clock.h"
 #include "tests/mediatord/channel-driver.h"
+#include "tests/wait.h"
 
 static const struct vgpu_submission nop = { .opcode = VGPU_RING_NOP };
 
@@ -256,7 +257,7 @@ static void it_yields_where_others_wait(void **state)
 /* A ring that is never empty of no-ops does not keep the GPU from others. */
 static void a_flood_of_noops_yields_too(void **state)
 {
-	int64_t deadline_ns = vgpu_now_ns() + 10 * VGPU_NS_PER_SECOND;
+	int64_t deadline_ns = vgpu_now_ns() + WAIT_MS * VGPU_NS_PER_MS;
 	struct vgpu_completion completion;
 	uint32_t outstanding = 0;
 

@@ -72,8 +72,9 @@ static void an_idle_worker_costs_nothing(void **state)
 	read_usage(&before, &switches_before);
 	usleep(1500000);
 	read_usage(&after, &switches_after);
-	assert_int_equal(after, before);
-	/* It did not even wake up. */
+	/* One that polled would have used a hundred and more. */
+	assert_in_range(after - before, 0, 1);
+	/* It did not even wake up: it said that it sleeps a little before it did. */
 	assert_in_range(switches_after - switches_before, 0, 1);
 }
 
@@ -114,7 +115,8 @@ static void one_doorbell_for_a_batch(void **state)
  */
 static void sides_that_poll_do_not_ring(void **state)
 {
-	uint64_t doorbells = 0;
+	const int64_t end_ns = vgpu_now_ns() + WAIT_MS * VGPU_NS_PER_MS;
+	uint64_t doorbells;
 
 	(void)state;
 	/* A guest under valgrind is too slow for the worker to go on polling, and rightly so. */
@@ -122,7 +124,7 @@ static void sides_that_poll_do_not_ring(void **state)
 		skip();
 	channel_await_sleep(&channel);
 	eventfd_count(channel.fds[2]);
-	for (int round = 0; round < 200; round++) {
+	do {
 		struct vgpu_completion completion;
 
 		doorbells = channel.ring.doorbells;
@@ -134,9 +136,7 @@ static void sides_that_poll_do_not_ring(void **state)
 		/* Never the other way: this guest did not say that it sleeps. */
 		assert_true(eventfd_count(channel.fds[2]) == 0);
 		doorbells = channel.ring.doorbells - doorbells;
-		if (doorbells < 10)
-			break;
-	}
+	} while (doorbells >= 10 && vgpu_now_ns() < end_ns);
 	assert_in_range(doorbells, 0, 9);
 }
 

@@ -17,6 +17,7 @@
 #include "common/packet.h"
 #include "common/clock.h"
 #include "tests/mediatord/channel-driver.h"
+#include "tests/wait.h"
 
 static int exit_status(struct channel_driver *channel)
 {
@@ -270,7 +271,7 @@ static void end_comes_under_load(void **state)
 	};
 	const struct vgpu_submission silent = { .opcode = VGPU_RING_NOP,
 						.flags = VGPU_SUBMIT_NO_REPLY };
-	int64_t deadline_ns = vgpu_now_ns() + 10 * VGPU_NS_PER_SECOND;
+	int64_t deadline_ns = vgpu_now_ns() + WAIT_MS * VGPU_NS_PER_MS;
 	int status;
 
 	(void)state;

@@ -230,7 +230,7 @@ static void a_worker_whose_start_was_not_heard_of_is_killed(void **state)
 	struct keeper_driver *driver = *state;
 	struct keeper_mediator mediator;
 	struct keeper_owner *owner;
-	int64_t deadline = vgpu_now_ns() + 10 * VGPU_NS_PER_SECOND;
+	int64_t deadline = vgpu_now_ns() + WAIT_MS * VGPU_NS_PER_MS;
 	int status, pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	pid_t pid;
 
@@ -284,7 +284,7 @@ static void what_cannot_be_held_is_offered_again(void **state)
 	struct keeper_driver *driver = *state;
 	struct keeper_bundle worker = keeper_bundle_new();
 	struct keeper_mediator mediator;
-	int64_t deadline = vgpu_now_ns() + 10 * VGPU_NS_PER_SECOND;
+	int64_t deadline = vgpu_now_ns() + WAIT_MS * VGPU_NS_PER_MS;
 	pid_t pid = start(driver, keep_at_the_second_try, &worker);
 	int status;
 

@@ -61,13 +61,15 @@ static void a_worker_that_is_killed_under_a_request_is_replaced(void **state)
 	struct harness *harness = *state;
 	uint8_t bytes[VGPU_MAILBOX_BYTES];
 	union vgpu_link_message message;
+	struct vm_status status;
 	struct client client;
 
 	client_open(&client, harness->link_path);
 	assert_int_equal(client_nop(&client), VGPU_ERR_NONE);
 	client_submit(&client, bytes, client_kernel(bytes, FAKE_HANG, 0));
-	usleep(50000);
-	kill(harness_status(harness).worker_pid, SIGKILL);
+	/* One that the mediator had not read yet would go to the next worker. */
+	harness_wait(harness, status, status.usage.requests == 2);
+	kill(status.worker_pid, SIGKILL);
 	assert_int_equal(client_receive_answer(&client, &message, CLIENT_TIMEOUT_MS),
 			 VGPU_MSG_RESPONSE);
 	assert_int_equal(message.response.error_code, VGPU_ERR_CONTEXT_LOST);

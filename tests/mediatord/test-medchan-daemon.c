@@ -63,6 +63,16 @@ static long long usage(struct daemon *daemon, const char *name)
 	return value;
 }
 
+static bool link_is_down(struct daemon *daemon)
+{
+	json_t *vm = get_vm(daemon);
+	const json_t *state = json_object_get(json_object_get(vm, "link"), "state");
+	bool down = strcmp(json_string_value(state), "down") == 0;
+
+	json_decref(vm);
+	return down;
+}
+
 static struct guest_ring ring_of(struct device *device, uint32_t number)
 {
 	struct guest_ring ring;
@@ -146,7 +156,7 @@ static void rest_shows_every_channel_as_its_description_says(void **state)
 	free(text);
 	json_decref(vm);
 	device_close_channel(&device, 3);
-	assert_int_equal(usage(daemon, "gpu_memory_bytes"), 0);
+	wait_until(usage(daemon, "gpu_memory_bytes") == 0);
 	device_close(&device);
 }
 
@@ -164,8 +174,8 @@ static void one_that_is_killed_takes_no_other_along(void **state)
 	}
 	kill(worker_of(daemon, 0), SIGKILL);
 	assert_int_equal(device_closed(&device, 0), VGPU_ERR_CONTEXT_LOST);
-	assert_int_equal(usage(daemon, "gpu_memory_bytes"), 4096);
-	assert_int_equal(usage(daemon, "window_bytes"), 3 * 4096);
+	wait_until(usage(daemon, "gpu_memory_bytes") == 4096);
+	wait_until(usage(daemon, "window_bytes") == 3 * 4096);
 	assert_int_equal(call(&rings[1], VGPU_RING_NOP, 0, 0).status, 0);
 	assert_int_equal(client_nop(&device.client), VGPU_ERR_NONE);
 	device_open_channel(&device, 0);
@@ -312,8 +322,7 @@ static void a_lost_link_leaves_no_process_and_no_descriptor(void **state)
 	/* What the daemon keeps open for good is open by then. */
 	device_open(&device, daemon->link);
 	device_close(&device);
-	assert_int_equal(usage(daemon, "window_bytes"), 0);
-	usleep(200000);
+	wait_until(link_is_down(daemon));
 	before = daemon_descriptors_of(daemon->pid);
 
 	device_open(&device, daemon->link);

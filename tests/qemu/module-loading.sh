@@ -59,7 +59,7 @@ preload_of_child() {
 	rm -f "$CHILD_OUT"
 	"$@" "$wrapper" -display none -nodefaults -S -incoming "$child" >"$dir/out" 2>&1 &
 	qemu_pid=$!
-	for _ in {1..300}; do
+	for _ in {1..600}; do
 		[ ! -f "$CHILD_OUT" ] || break
 		kill -0 "$qemu_pid" 2>/dev/null || fail "QEMU ended before its child started"
 		sleep 0.1

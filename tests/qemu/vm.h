@@ -17,7 +17,7 @@
 #include "common/protocol.h"
 
 /* For whatever must happen, on a machine that is busy. */
-#define PATIENCE_MS 30000
+#define PATIENCE_MS 60000
 
 struct line_reader {
 	int fd;

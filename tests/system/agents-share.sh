@@ -33,7 +33,7 @@ in_guest '
 # shellcheck disable=SC2016
 in_guest '
 	vgpu-agent nop -n 1000000000 >/dev/null 2>&1 & busy=$!
-	vgpu-agent --timeout 10 nop -n 50; status=$?
+	vgpu-agent --timeout 60 nop -n 50; status=$?
 	kill -0 $busy && kill -9 $busy
 	exit $status' || fail "an agent starved"
 

@@ -123,14 +123,14 @@ since=$(now_ms)
 in_guest "kill -9 \$(pidof holder)"
 closed 60 "in a namespace"
 
-# What the daemon costs while it has a channel to watch.
+# How often the daemon runs while it has a channel to watch. How long is not asked: a guest counts
+# what this host gives to others meanwhile.
 hold
-before=$(in_guest "cut -d' ' -f1 /proc/$daemon/schedstat")
+before=$(in_guest "cut -d' ' -f3 /proc/$daemon/schedstat")
 sleep 10
-after=$(in_guest "cut -d' ' -f1 /proc/$daemon/schedstat")
-used=$(((after - before) / 1000))
-say "the daemon used $used us of processor time in 10 s"
-[ "$used" -le 100000 ] || fail "the daemon uses more than 1% of a processor"
+after=$(in_guest "cut -d' ' -f3 /proc/$daemon/schedstat")
+say "the daemon ran $((after - before)) times in 10 s"
+[ $((after - before)) -le 500 ] || fail "the daemon does not rest"
 
 # The vGPU goes and comes back under the daemon, as far as the guest's kernel is concerned.
 kill_holder

@@ -62,14 +62,14 @@ for count in 1 1000; do
 done
 vm_is '.usage.gpu_memory_bytes == 0' || fail "memory is left: $(vm .usage)"
 
-# An old client: writes the line, reads the answer every 100 ms for at most 30 s. One that removes the
+# An old client: writes the line, reads the answer every 100 ms for at least 60 s. One that removes the
 # answer before needs a mount that does not remember what was not there.
 cat >"$work/old-client" <<'END'
 cd "$1" && $3 && echo "$2" >request.txt || exit 1
 tries=0
 until answer=$(cat response.txt 2>/dev/null) && [ -n "$answer" ]; do
 	tries=$((tries + 1))
-	[ $tries -le 300 ] || exit 1
+	[ $tries -le 600 ] || exit 1
 	sleep 0.1
 done
 echo "$answer"

@@ -24,7 +24,7 @@ register_of() {
 }
 
 new_boot() {
-	in_guest_of guest 2 "test ! -e /tmp/a"
+	in_guest_of guest 5 "test ! -e /tmp/a"
 }
 
 for how in reboot reset; do
@@ -36,14 +36,14 @@ for how in reboot reset; do
 	reboot) in_guest_of guest 1 "reboot -f" 2>/dev/null || true ;; # it cannot answer
 	reset) virsh_ reset guest ;;
 	esac
-	wait_until 60 "the guest is up again" new_boot
+	wait_until 180 "the guest is up again" new_boot
 	# STATUS is IDLE and stays so; no response and no interrupt is pending.
 	for _ in 1 2 3 4 5; do
 		[ "$(register_of 0x4)" = 0x00000000 ] || fail "STATUS is not IDLE after the $how"
 		[ "$(register_of 0x1C)" = 0x00000000 ] || fail "a response is there after the $how"
 		[ "$(register_of 0x2C)" = 0x00000000 ] || fail "an interrupt is pending"
 	done
-	[ "$(vm .usage.gpu_memory_bytes)" -eq 0 ] || fail "what the guest held was not freed"
+	wait_until 60 "what the guest held is freed" vm_is '.usage.gpu_memory_bytes == 0'
 	until_served "after the $how"
 	put_vectors 1000
 	add_vectors || fail "no sum after the $how"

@@ -20,7 +20,7 @@ wait "$adding" && fail "the addition succeeded without its VM"
 wait_until 60 "the link is down" vm_is '.link.state == "down" and .link.pid == null'
 wait_until 60 "no worker is left over" no_process "$worker"
 wait_until 60 "libvirt saw the end" eval '[ "$(virsh_ domstate guest)" = "shut off" ]'
-[ "$(vm .usage.gpu_memory_bytes)" -eq 0 ] || fail "the dead VM still holds GPU memory"
+wait_until 60 "the dead VM holds no GPU memory" vm_is '.usage.gpu_memory_bytes == 0'
 only_sockets "$control" "$keeper_socket" "$link_dir/$guest_uuid.sock"
 
 boot_guest

@@ -187,7 +187,7 @@ stop_mediator() {
 rest() {
 	local body=()
 	[ $# -lt 3 ] || body=(--data-binary "$3" --header 'Content-Type: application/json')
-	curl --silent --show-error --fail-with-body --max-time 10 --unix-socket "$control" \
+	curl --silent --show-error --fail-with-body --max-time 60 --unix-socket "$control" \
 		--request "$1" "${body[@]}" "http://localhost$2"
 }
 
@@ -223,7 +223,7 @@ boot_guest() {
 
 # wait_guest [NAME]
 wait_guest() {
-	wait_until 60 "guest ${1:-guest} serves commands" in_guest_of "${1:-guest}" 5 true
+	wait_until 180 "guest ${1:-guest} serves commands" in_guest_of "${1:-guest}" 10 true
 }
 
 # in_guest_of NAME SECONDS COMMAND: the exit status is COMMAND's.
@@ -338,7 +338,7 @@ begin_adding() {
 until_served() {
 	local since
 	since=$(now_ms)
-	wait_until 60 "the next request is served" in_guest_of guest 5 "vgpu-agent --timeout 1 nop"
+	wait_until 60 "the next request is served" in_guest_of guest 30 "vgpu-agent --timeout 10 nop"
 	say "$1: the next request was served after $(($(now_ms) - since)) ms"
 }
 

@@ -30,7 +30,7 @@ eval "${commands[2]}"
 wait_guest db1
 eval "${commands[3]}" >"$work/output"
 grep -q db1 "$work/output" || fail "$(cat "$work/output")"
-in_guest_of db1 60 "vgpu-agent --timeout 10 nop" || fail "the vGPU is not served"
+in_guest_of db1 120 "vgpu-agent --timeout 60 nop" || fail "the vGPU is not served"
 
 # Another way, from XML to XML; and back.
 virsh_ dumpxml --inactive db1 | vgpu-xml detach | vgpu-xml attach --profile default |

@@ -22,7 +22,7 @@ define_plain() {
 }
 
 serves() {
-	in_guest_of guest 10 "vgpu-agent --timeout 5 nop"
+	in_guest_of guest 60 "vgpu-agent --timeout 30 nop"
 }
 
 unknown() {

@@ -39,6 +39,6 @@ operator=$(token operate)
 (
 	export HOME=$dir VGPU_READER=$reader VGPU_OPERATOR=$operator
 	export VGPU_CONTROL=$dir/control.sock VGPU_BUSY=$other VGPU_HOLDER=$uuid
-	timeout --kill-after=5 280 python3 -B "$top_srcdir/tests/ui/dashboard.py" "http://127.0.0.1:$port"
+	timeout --kill-after=5 600 python3 -B "$top_srcdir/tests/ui/dashboard.py" "http://127.0.0.1:$port"
 ) || fail "the dashboard"
 finish
