@@ -15,7 +15,6 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 
-#define OUTPUT_MAX   ((size_t)16 << 20)
 #define CHILDREN_MAX 4
 #define READ_AT_ONCE 65536
 #define END_POLL_NS  (10 * VGPU_NS_PER_MS)
@@ -55,7 +54,7 @@ static void close_fd(struct child *child)
 /* What there is to read; at the end the descriptor is closed, and the output is whole. */
 static void read_some(struct child *child)
 {
-	char *longer = child->length < OUTPUT_MAX
+	char *longer = child->length < CHILD_OUTPUT_MAX
 			       ? realloc(child->output, child->length + READ_AT_ONCE + 1)
 			       : NULL;
 	ssize_t got;

@@ -13,6 +13,8 @@
 
 #include "common/error.h"
 
+#define CHILD_OUTPUT_MAX ((size_t)16 << 20)
+
 struct child {
 	const char *name; /* for messages */
 	pid_t pid;	  /* or 0 */

@@ -2,7 +2,8 @@
 /*
  * vgpu-cloudstack discover: CloudStack's agent asks for the host's GPUs. What its own script says
  * comes first, and the seats are put under their cards; each source that fails, hangs or says
- * nonsense costs no other. A device that is missing here CloudStack marks as broken.
+ * nonsense costs no other. A device that is missing here CloudStack marks as broken, so where the
+ * script fails its last good answer stands for it, with libvirt's word on who has what by now.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,20 +19,23 @@
 #include "cloudstack-plugin/running.h"
 #include "common/clock.h"
 #include "common/json_auto.h"
+#include "xml/file.h"
 
 /* The agent waits 30 s; an answer takes less than 5. */
 #define LIMIT_NS (4 * VGPU_NS_PER_SECOND)
 
 const char help_discover[] =
-	"Usage: vgpu-cloudstack discover [--seats FILE] [--original PROGRAM] [--libvirt URI]\n"
+	"Usage: vgpu-cloudstack discover [OPTION]...\n"
 	"Prints the host's GPUs as CloudStack's gpudiscovery.sh does, with their seats.\n"
 	"\n"
+	"      --last FILE         instead of " VGPU_LAST_FILE "\n"
 	"      --libvirt URI       instead of qemu:///system\n"
 	"      --original PROGRAM  CloudStack's own gpudiscovery.sh, whose answer comes first\n"
-	"      --seats FILE        instead of " VGPU_SEATS_FILE "\n";
+	"      --seats FILE        instead of " VGPU_SEATS_FILE "\n"
+	"      --sysfs DIR         instead of /sys/bus/pci/devices\n";
 
 struct options {
-	const char *seats, *original, *uri;
+	const char *seats, *original, *last, *uri, *sysfs;
 };
 
 static int run_original(void *opaque)
@@ -55,14 +59,43 @@ enum {
 	CHILDREN
 };
 
-/* The original's answer, or one without any GPU. */
-static json_t *original_answer(const struct child *child)
+/* The original's last good answer, or one without any GPU. */
+static json_t *last_answer(const char *path, const json_t *running)
 {
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	VGPU_AUTO_FREE char *text = NULL;
+	json_t *json = NULL;
+	size_t length;
+
+	if (file_read_path(path, CHILD_OUTPUT_MAX, &text, &length, &err) == 0)
+		json = merge_read(text, length);
+	if (!json) {
+		quiet_say(LOG_WARNING, "discover: no earlier answer in %s", path);
+		return json_pack("{s:[]}", "gpus");
+	}
+	if (running && merge_update_users(json_object_get(json, "gpus"), running) != 0) {
+		json_decref(json);
+		return NULL;
+	}
+	return json;
+}
+
+/* What the original says, or said. NULL: no memory. */
+static json_t *original_answer(const struct child *child, const char *path, const json_t *running)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
 	json_t *json = child->succeeded ? merge_read(child->output, child->length) : NULL;
 
-	if (!json && child->name)
-		quiet_say(LOG_WARNING, "discover: %s gave no list of GPUs", child->name);
-	return json ? json : json_pack("{s:[]}", "gpus");
+	if (json) {
+		if (file_put(path, child->output, child->length, &err) < 0)
+			quiet_say(LOG_WARNING, "discover: %s: %s", path, err->message);
+		return json;
+	}
+	if (!child->name)
+		return json_pack("{s:[]}", "gpus");
+	quiet_say(LOG_WARNING, "discover: %s gave no list of GPUs; its last one is taken",
+		  child->name);
+	return last_answer(path, running);
 }
 
 static int print(json_t *answer)
@@ -73,17 +106,22 @@ static int print(json_t *answer)
 	return EXIT_SUCCESS;
 }
 
-static int answer(const struct child children[CHILDREN], const struct seats *seats)
+static int answer(const struct options *options, const struct child children[CHILDREN],
+		  const struct seats *seats)
 {
-	VGPU_AUTO_JSON json_t *result = original_answer(&children[ORIGINAL]);
+	VGPU_AUTO_JSON json_t *result = NULL;
 	VGPU_AUTO_JSON json_t *running = NULL;
+	json_t *gpus;
 
 	if (children[RUNNING].succeeded)
 		running = json_loadb(children[RUNNING].output, children[RUNNING].length, 0, NULL);
 	if (!running)
 		quiet_say(LOG_WARNING, "discover: libvirt does not say which domains run; who has "
 				       "a seat is as the mediator knew it last");
-	if (merge_seats(json_object_get(result, "gpus"), seats, running) < 0) {
+	result = original_answer(&children[ORIGINAL], options->last, running);
+	gpus = json_object_get(result, "gpus");
+	if (!result || merge_missing_cards(gpus, seats, options->sysfs) < 0 ||
+	    merge_seats(gpus, seats, running) < 0) {
 		quiet_say(LOG_ERR, "discover: out of memory");
 		return EXIT_FAILURE;
 	}
@@ -111,7 +149,7 @@ static int discover(const struct options *options)
 	if (child_start(&children[RUNNING], "libvirt", run_running, (void *)options, &err) < 0)
 		quiet_say(LOG_ERR, "discover: %s", err->message);
 	children_wait(children, CHILDREN, deadline_ns);
-	status = answer(children, &seats);
+	status = answer(options, children, &seats);
 	for (int i = 0; i < CHILDREN; i++)
 		child_clear(&children[i]);
 	return status;
@@ -119,7 +157,12 @@ static int discover(const struct options *options)
 
 int command_discover(int argc, char **argv)
 {
-	struct options options = { .seats = VGPU_SEATS_FILE, .uri = "qemu:///system" };
+	struct options options = {
+		.seats = VGPU_SEATS_FILE,
+		.last = VGPU_LAST_FILE,
+		.uri = "qemu:///system",
+		.sysfs = "/sys/bus/pci/devices",
+	};
 
 	quiet_begin();
 	for (; argc >= 3; argc -= 2, argv += 2) {
@@ -127,6 +170,10 @@ int command_discover(int argc, char **argv)
 			options.seats = argv[2];
 		else if (strcmp(argv[1], "--original") == 0)
 			options.original = argv[2];
+		else if (strcmp(argv[1], "--last") == 0)
+			options.last = argv[2];
+		else if (strcmp(argv[1], "--sysfs") == 0)
+			options.sysfs = argv[2];
 		else if (strcmp(argv[1], "--libvirt") == 0)
 			options.uri = argv[2];
 		else

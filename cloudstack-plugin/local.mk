@@ -29,6 +29,8 @@ cloudstack_plugin_libcloudstack_la_SOURCES = \
 	cloudstack-plugin/offering.h \
 	cloudstack-plugin/offerings.c \
 	cloudstack-plugin/offerings.h \
+	cloudstack-plugin/pci.c \
+	cloudstack-plugin/pci.h \
 	cloudstack-plugin/quiet.c \
 	cloudstack-plugin/quiet.h \
 	cloudstack-plugin/running.c \
@@ -70,6 +72,7 @@ cloudstack_plugin_vgpu_cloudstack_SOURCES = \
 	cloudstack-plugin/webhook.h
 cloudstack_plugin_vgpu_cloudstack_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DVGPU_SEATS_FILE='"$(localstatedir)/lib/vgpu/seats.json"' \
+	-DVGPU_LAST_FILE='"$(localstatedir)/lib/vgpu/gpudiscovery.json"' \
 	-DSYNC_CONFIG='"$(sysconfdir)/vgpu/cloudstack.conf"' \
 	-DVGPU_CONTROL_SOCKET='"$(runstatedir)/vgpu/control.sock"'
 cloudstack_plugin_vgpu_cloudstack_CFLAGS = $(AM_CFLAGS) $(MICROHTTPD_CFLAGS) $(LIBCURL_CFLAGS) $(JANSSON_CFLAGS) $(SYSTEMD_CFLAGS)

@@ -162,6 +162,15 @@ int vgpu_domain_detach(struct vgpu_domain *domain, struct vgpu_error **err);
 int vgpu_domain_mdevs(const struct vgpu_domain *domain, uint8_t (**uuids)[16], size_t *count,
 		      struct vgpu_error **err);
 
+/* A PCI address of the host. */
+struct vgpu_domain_pci {
+	unsigned int domain, bus, slot, function;
+};
+
+/* As vgpu_domain_mdevs(), of the PCI devices of the host that the domain is given. */
+int vgpu_domain_pcis(const struct vgpu_domain *domain, struct vgpu_domain_pci **addresses,
+		     size_t *count, struct vgpu_error **err);
+
 /* Takes the mediated device of that uuid out, as often as it is there. Returns as the former. */
 int vgpu_domain_remove_mdev(struct vgpu_domain *domain, const uint8_t uuid[16],
 			    struct vgpu_error **err);

@@ -123,3 +123,24 @@ int file_replace(const char *path, const char *bytes, size_t length, struct vgpu
 	}
 	return sync_directory(real, err);
 }
+
+int file_put(const char *path, const char *bytes, size_t length, struct vgpu_error **err)
+{
+	VGPU_AUTO_FREE char *temporary = NULL;
+	VGPU_AUTO_CLOSE int fd = -1;
+	int status;
+
+	if (asprintf(&temporary, "%s.XXXXXX", path) < 0) {
+		temporary = NULL;
+		return vgpu_error_set(err, ENOMEM, "out of memory");
+	}
+	fd = mkostemp(temporary, O_CLOEXEC);
+	if (fd < 0)
+		return vgpu_error_errno(err, errno, "cannot make a file beside it");
+	status = file_write(fd, bytes, length, err);
+	if (status == 0 && rename(temporary, path) < 0)
+		status = vgpu_error_errno(err, errno, "cannot replace");
+	if (status < 0)
+		unlink(temporary);
+	return status;
+}

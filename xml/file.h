@@ -27,4 +27,10 @@ int file_write(int fd, const char *bytes, size_t length, struct vgpu_error **err
  */
 int file_replace(const char *path, const char *bytes, size_t length, struct vgpu_error **err);
 
+/*
+ * Makes or replaces a file that its owner alone reads: whoever reads it sees the old content or the
+ * new one; after a power failure perhaps neither. Returns 0, or -1 and err.
+ */
+int file_put(const char *path, const char *bytes, size_t length, struct vgpu_error **err);
+
 #endif

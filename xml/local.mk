@@ -38,10 +38,10 @@ xml_libvgpuxml_la_SOURCES = \
 	xml/document.c \
 	xml/document.h \
 	xml/domain.h \
+	xml/hostdev.c \
 	xml/inspect.c \
 	xml/limits.c \
 	xml/limits.h \
-	xml/mdev.c \
 	xml/metadata.c \
 	xml/metadata.h \
 	xml/quotas.c \

@@ -5,6 +5,7 @@
 # shellcheck source=tests/cloudstack/agent.bash
 . "${top_srcdir:?run by make check}/tests/cloudstack/agent.bash"
 
+foreign=bbbbbbbb-0000-4000-8000-000000000001
 cat >"$work/domains.xml" <<XML
 <node>
   <domain type='test'>
@@ -12,7 +13,16 @@ cat >"$work/domains.xml" <<XML
     <metadata><vgpu:vgpu xmlns:vgpu='urn:vgpu-toolkit:domain:1' profile='gold' seat='$gold2'/></metadata>
     <memory>1024</memory><os><type>hvm</type></os>
   </domain>
-  <domain type='test'><name>i-2-35-VM</name><memory>1024</memory><os><type>hvm</type></os></domain>
+  <domain type='test'><name>i-2-35-VM</name><memory>1024</memory><os><type>hvm</type></os>
+    <devices>
+      <hostdev mode='subsystem' type='pci'><source>
+        <address domain='0' bus='0x03' slot='0' function='0'/></source></hostdev>
+      <hostdev mode='subsystem' type='pci'><source>
+        <address domain='0x0000' bus='0x03' slot='0x01' function='0x2'/></source></hostdev>
+      <hostdev mode='subsystem' type='mdev' model='vfio-pci'><source>
+        <address uuid='$foreign'/></source></hostdev>
+    </devices>
+  </domain>
 </node>
 XML
 libvirt=test://$work/domains.xml
@@ -23,6 +33,15 @@ card='{"pci_address":"0000:41:00.0","vendor_id":"10de","device_id":"2330","devic
 other='{"pci_address":"0000:03:00.0","vendor_id":"1002","full_passthrough":{"enabled":1,
 	"used_by_vm":"i-2-7-VM"},"vgpu_instances":[{"mdev_uuid":"x"}],"vf_instances":[]}'
 
+# What the kernel says of the card that has seats.
+sysfs=$work/sysfs
+mkdir -p "$sysfs/0000:41:00.0" "$work/iommu/17" "$work/drivers/nvidia"
+echo 0x10de >"$sysfs/0000:41:00.0/vendor"
+echo 0x2330 >"$sysfs/0000:41:00.0/device"
+echo 0x030200 >"$sysfs/0000:41:00.0/class"
+ln -s "$work/iommu/17" "$sysfs/0000:41:00.0/iommu_group"
+ln -s "$work/drivers/nvidia" "$sysfs/0000:41:00.0/driver"
+
 # original TEXT: what CloudStack's own script does.
 original() {
 	printf '#!/bin/sh\n%s\n' "$1" >"$work/gpudiscovery.sh"
@@ -32,7 +51,7 @@ original() {
 # discover [LIBVIRT]: its answer must be one JSON object in CloudStack's form.
 discover() {
 	agent "$program" discover --seats "$work/seats.json" --original "$work/gpudiscovery.sh" \
-		--libvirt "${1-$libvirt}"
+		--libvirt "${1-$libvirt}" --last "$work/last.json" --sysfs "$sysfs"
 	[ "$status" = 0 ] || failed "status $status: $(cat "$work/out")"
 	jq -es 'length == 1 and (.[0].gpus | all((.full_passthrough.enabled | type) == "number" and
 		(.vgpu_instances | type) == "array" and (.vf_instances | type) == "array"))' \
@@ -46,12 +65,23 @@ is() {
 	[ "$said" = "$2" ] || failed "$1 is $said, not $2"
 }
 
-# seats_alone WHAT: the original and its cards are lost, ours are not.
-seats_alone() {
+# as_before WHAT: the original fails, and what it said last stands for it.
+as_before() {
 	discover
-	is '[.gpus[] | [.pci_address, (.vgpu_instances | length)]]' '[["0000:41:00.0",2]]'
+	is '[.gpus[] | [.pci_address, .device_id, (.vgpu_instances | length)]]' "$before"
 	[ "$failures" = 0 ] || failed "in: $1"
 }
+
+# Before the original ever gave an answer, the card is as the kernel describes it.
+original 'exit 3'
+discover
+is '[.gpus[] | [.pci_address, .vendor_id, .device_id, .driver, .pci_class, .iommu_group,
+	(.vgpu_instances | length)]]' '[["0000:41:00.0","10de","2330","nvidia","0302","17",2]]'
+# One that the kernel does not know is gone, and nothing is made up for it.
+sysfs=$work/nothing
+discover
+is '.gpus' '[]'
+sysfs=$work/sysfs
 
 original "echo noise >&2; cat <<'JSON'
 {\"gpus\":[$other,$card]}
@@ -70,25 +100,42 @@ is '[.gpus[1].vgpu_instances[] | [.mdev_uuid, .used_by_vm]]' \
 discover "qemu:///system?socket=$work/nobody"
 is '[.gpus[1].vgpu_instances[].used_by_vm]' '["i-2-9-VM",null]'
 
-# The original's failures.
+# The original's failures: its last answer stands, with who has what by now.
+cards="$other,$card,{\"pci_address\":\"0000:03:01.0\",\"device_id\":\"1\",\"full_passthrough\":{\"enabled\":0,
+	\"used_by_vm\":\"i-2-8-VM\"},\"vgpu_instances\":[{\"mdev_uuid\":\"$foreign\",\"used_by_vm\":null},
+	{\"mdev_uuid\":null,\"used_by_vm\":\"i-2-8-VM\"}],\"vf_instances\":[{\"libvirt_address\":
+	{\"domain\":\"0x0000\",\"bus\":\"0x03\",\"slot\":\"0x01\",\"function\":\"0x2\"},\"used_by_vm\":null}]}"
+original "cat <<'JSON'
+{\"gpus\":[$cards]}
+JSON"
+discover
+before=$(jq -c '[.gpus[] | [.pci_address, .device_id, (.vgpu_instances | length)]]' "$work/out")
+[ "$(stat -c %a "$work/last.json")" = 600 ] || failed "anybody may read the last answer"
 original 'exit 3'
-seats_alone failure
+as_before failure
+is '[.gpus[].full_passthrough.used_by_vm]' '["i-2-35-VM",null,null]'
+is '[.gpus[2].vgpu_instances[].used_by_vm]' '["i-2-35-VM","i-2-8-VM"]'
+is '.gpus[2].vf_instances[0].used_by_vm' '"i-2-35-VM"'
+is '.gpus[1].vgpu_instances[1].used_by_vm' '"i-2-34-VM"'
+# Without libvirt too it is as it was.
+discover "qemu:///system?socket=$work/nobody"
+is '[.gpus[].full_passthrough.used_by_vm]' '["i-2-7-VM",null,"i-2-8-VM"]'
 original 'echo "{\"gpus\":["; exit 0'
-seats_alone "JSON that is cut off"
+as_before "JSON that is cut off"
 original 'echo "<html><body>502 Bad Gateway</body></html>"'
-seats_alone HTML
+as_before HTML
 original 'echo "{\"gpus\":[1,null]}"'
-seats_alone "GPUs that are none"
+as_before "GPUs that are none"
 original 'echo "[]"'
-seats_alone "no object"
+as_before "no object"
 original 'echo "{\"gpus\":{}}"'
-seats_alone "no list"
+as_before "no list"
 original ':'
-seats_alone nothing
+as_before nothing
 rm "$work/gpudiscovery.sh"
-seats_alone "no original"
+as_before "no original"
 original 'head -c 20000000 /dev/zero'
-seats_alone "too much"
+as_before "too much"
 
 # A hanging original and a hanging libvirt, at once: both are ended, with what they started.
 original "sleep 1000 & echo \$! >$work/sleeper; wait"
@@ -110,7 +157,7 @@ for _ in $(seq 600); do
 done
 discover "qemu:///system?socket=$work/silent"
 wait "$silent" || failed "libvirt was not asked"
-is '[.gpus[0].vgpu_instances[].used_by_vm]' '["i-2-9-VM",null]'
+is '[.gpus[1].vgpu_instances[].used_by_vm]' '["i-2-9-VM",null]'
 sleeper=$(cat "$work/sleeper")
 for _ in $(seq 600); do
 	kill -0 "$sleeper" 2>/dev/null || break
@@ -122,10 +169,22 @@ done
 original 'echo "{\"gpus\":[{},{\"pci_address\":7},{\"pci_address\":\"41:00.0\",\"vgpu_instances\":3,
 	\"full_passthrough\":null}]}"'
 agent "$program" discover --seats "$work/seats.json" --original "$work/gpudiscovery.sh" \
-	--libvirt "$libvirt"
+	--libvirt "$libvirt" --last "$work/last.json"
 is '.gpus[:2]' '[{},{"pci_address":7}]'
 is '[.gpus[2].full_passthrough.enabled, (.gpus[2].vgpu_instances | length), .gpus[2].vf_instances]' \
 	'[0,2,[]]'
+
+# A last answer that is damaged, or cannot be written, is none.
+echo '<html>' >"$work/last.json"
+original 'exit 3'
+discover
+is '[.gpus[] | .pci_address]' '["0000:41:00.0"]'
+rm "$work/last.json"
+mkdir "$work/last.json"
+original "echo '{\"gpus\":[$(tr -d '\n\t' <<<"$other")]}'"
+discover
+is '[.gpus[] | .pci_address]' '["0000:03:00.0","0000:41:00.0"]'
+rmdir "$work/last.json"
 
 # No seats at all: the original's answer. Seats that cannot be read: nothing, rather than a wrong one.
 original "echo '{\"gpus\":[$(tr -d '\n\t' <<<"$other")]}'"
@@ -133,7 +192,8 @@ rm "$work/seats.json"
 discover
 is '.gpus' "[$(jq -c . <<<"$other")]"
 echo '<html>' >"$work/seats.json"
-agent "$program" discover --seats "$work/seats.json" --original "$work/gpudiscovery.sh"
+agent "$program" discover --seats "$work/seats.json" --original "$work/gpudiscovery.sh" \
+	--last "$work/last.json"
 [ "$status:$(wc -c <"$work/out")" = 1:0 ] || failed "bad seats: $status $(cat "$work/out")"
 agent "$program" discover --x
 [ "$status:$(wc -c <"$work/out")" = 1:0 ] || failed "a bad option: $status $(cat "$work/out")"

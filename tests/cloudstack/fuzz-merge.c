@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What CloudStack's own script said, with seats put into it, and the seats' file: up to the first
- * zero byte the one, behind it the other. What comes out is CloudStack's form for every card that
- * has seats.
+ * zero byte the one, behind it the other. No seat that needs no card of the host's is lost.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cloudstack-plugin/merge.h"
+#include "cloudstack-plugin/pci.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -23,9 +23,10 @@ static void check(json_t *result, const struct seats *seats)
 {
 	size_t there = 0, wanted = 0, index, n;
 	const json_t *card, *one;
+	struct vgpu_domain_pci pci;
 
 	for (size_t i = 0; i < seats->count; i++)
-		wanted += seats->list[i].present;
+		wanted += seats->list[i].present && !pci_read(seats->list[i].pci_address, &pci);
 	json_array_foreach (json_object_get(result, "gpus"), index, card) {
 		json_array_foreach (json_object_get(card, "vgpu_instances"), n, one)
 			there += json_object_get(one, "mdev_uuid") != NULL;
@@ -36,17 +37,24 @@ static void check(json_t *result, const struct seats *seats)
 
 static void merge(const char *text, size_t length, const char *file, size_t file_length)
 {
-	json_t *result = merge_read(text, length);
+	json_t *running = json_pack("{s:s, s:s}", "0000:41:00.0", "i-2-3-VM",
+				    "aaaaaaaa-0000-4000-8000-000000000001", "i-2-4-VM");
+	json_t *result = merge_read(text, length), *gpus;
 	struct seats seats;
 
 	if (!result)
 		result = json_pack("{s:[]}", "gpus");
+	gpus = json_object_get(result, "gpus");
+	if (merge_update_users(gpus, running) != 0)
+		abort();
 	if (seats_parse(&seats, file, file_length, NULL) == 0) {
-		if (merge_seats(json_object_get(result, "gpus"), &seats, NULL) == 0)
+		if (merge_missing_cards(gpus, &seats, "/dev/null") == 0 &&
+		    merge_seats(gpus, &seats, running) == 0)
 			check(result, &seats);
 		seats_clear(&seats);
 	}
 	json_decref(result);
+	json_decref(running);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
