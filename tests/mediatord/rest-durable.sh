@@ -66,7 +66,7 @@ stop_daemon TERM
 sed -i '/^\[profile gold\]/,$d' "$work/mediatord.conf"
 start_daemon
 expect 200 GET "$vm1"
-has '"problem":"profile \"gold\" is not'
+has '"problem":"there is no profile \"gold\"'
 expect 200 GET "$vm2"
 lacks '"problem"'
 expect 200 PUT "$vm1" '{}'
