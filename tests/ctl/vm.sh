@@ -12,7 +12,7 @@ expect 0 "" "$ctl" vm add "$uuid" name=web1 profile=gold weight=200 longest-job=
 expect 75 "" "$ctl" vm add "$uuid" weight=1
 expect 0 "" "$ctl" vm add "${other^^}" name=7 vm-id=9
 expect 64 "'web1' is no uuid" "$ctl" vm add web1
-expect 1 "profile: profile \"lead\" is not" "$ctl" vm add 33333333-3333-4333-8333-333333333333 profile=lead
+expect 1 "profile: there is no profile \"lead\"" "$ctl" vm add 33333333-3333-4333-8333-333333333333 profile=lead
 expect 1 "name" "$ctl" vm add 33333333-3333-4333-8333-333333333333 name=a/b
 
 expect 0 "" "$ctl" vm list
