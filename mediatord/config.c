@@ -12,6 +12,7 @@
 #include "common/uuid.h"
 #include "mediatord/config_file.h"
 #include "mediatord/config_keys.h"
+#include "mediatord/config_value.h"
 
 /* A configuration is a page or two; this bounds what a wrong path (/dev/zero) can cost. */
 #define FILE_BYTES_MAX (1u << 20)
@@ -320,6 +321,17 @@ static int default_beside(char **field, const char *other, const char *name)
 	return *field ? 0 : -1;
 }
 
+/* The group that installing makes; a host that lacks it is served all the same, for root. */
+static void resolve_control_group(struct config *config, const struct config_file_names *names)
+{
+	if (names->has_control_group)
+		return;
+	config->control_group_is_default = true;
+	if (config_value_group(NULL, CONFIG_CONTROL_GROUP, &config->has_control_group,
+			       &config->control_gid) < 0)
+		config->has_control_group = false;
+}
+
 /* One libvirt's folder and another one's domains would not fit together. */
 static int resolve_libvirt(struct config *config)
 {
@@ -350,6 +362,7 @@ int config_parse(const char *text, size_t length, const char *name, struct confi
 		pool->letter = 'A';
 		pool->all_gpus = true;
 	}
+	resolve_control_group(made, &names);
 	resolve_memory(made, &names);
 	if (default_beside(&made->keeper, made->worker, "vgpu-keeper") < 0 ||
 	    default_beside(&made->keeper_socket, made->control_socket, "keeper.sock") < 0 ||

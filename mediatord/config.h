@@ -31,12 +31,14 @@
 #define CONFIG_QUEUE_DEPTH_MAX	       65536u
 #define CONFIG_CHANNELS_MAX	       32u
 #define CONFIG_LONGEST_JOB_MS_MAX      86400000u /* a day */
-#define CONFIG_SEATS_MAX	       256u
-#define CONFIG_MEMORY_COMMITMENT_MAX   10000u /* percent */
-#define CONFIG_WARM_WORKERS_MAX	       64u
-#define CONFIG_SCHED_MS_MAX	       3600000u
-#define CONFIG_FILES_POLL_MS_MAX       60000u
-#define CONFIG_SOFTWARE_GPUS_MAX       CONFIG_POOL_GPUS_MAX
+/* Who may use the control socket beside its owner, where the file does not say. */
+#define CONFIG_CONTROL_GROUP	     "vgpu"
+#define CONFIG_SEATS_MAX	     256u
+#define CONFIG_MEMORY_COMMITMENT_MAX 10000u /* percent */
+#define CONFIG_WARM_WORKERS_MAX	     64u
+#define CONFIG_SCHED_MS_MAX	     3600000u
+#define CONFIG_FILES_POLL_MS_MAX     60000u
+#define CONFIG_SOFTWARE_GPUS_MAX     CONFIG_POOL_GPUS_MAX
 
 struct config_pool {
 	char name[VGPU_POOL_NAME_MAX + 1];
@@ -65,7 +67,8 @@ struct config {
 	socklen_t listen_length;
 	char *tls_certificate, *tls_key; /* both, or none */
 	bool insecure_loopback;
-	bool has_control_group; /* control_gid may use the control socket too */
+	bool has_control_group;	       /* control_gid may use the control socket too */
+	bool control_group_is_default; /* the file names none: CONFIG_CONTROL_GROUP, if it exists */
 	gid_t control_gid;
 	char *link_dir;
 	bool has_link_group; /* link sockets belong to link_gid and are 0660; otherwise 0666 */

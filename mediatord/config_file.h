@@ -9,6 +9,7 @@
 struct config_file_names {
 	char default_pool[VGPU_POOL_NAME_MAX + 1];
 	char default_profile[VGPU_PROFILE_NAME_MAX + 1];
+	bool has_control_group;
 	bool has_context_memory;
 	bool has_warm_workers;
 };

@@ -15,6 +15,7 @@ static int set_control_socket(struct config_reader *reader, const char *value)
 
 static int set_control_group(struct config_reader *reader, const char *value)
 {
+	reader->names->has_control_group = true;
 	return config_value_group(reader->err, value, &reader->config->has_control_group,
 				  &reader->config->control_gid);
 }

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "common/log.h"
 #include "mediatord/rest_internal.h"
 
 #define BACKLOG 1024
@@ -12,9 +13,22 @@
 /* Who may connect, settled before the socket listens or has its name. */
 static int set_owner(const struct config *config, const char *path)
 {
-	if (config->has_control_group && chown(path, (uid_t)-1, config->control_gid) < 0)
-		return -1;
-	return chmod(path, config->has_control_group ? 0660 : 0600);
+	bool shared = config->has_control_group;
+
+	if (shared && chown(path, (uid_t)-1, config->control_gid) < 0) {
+		/* Of a mediator that is not root the default asks nothing that it cannot do. */
+		if (!config->control_group_is_default || errno != EPERM)
+			return -1;
+		shared = false;
+	}
+	if (!shared && config->control_group_is_default)
+		vgpu_log_warning(
+			"only the mediator's own user may use %s: %s group " CONFIG_CONTROL_GROUP
+			"; systemd-sysusers makes it, and control-group = in "
+			"mediatord.conf names another, or none",
+			config->control_socket,
+			config->has_control_group ? "it is not in the" : "there is no");
+	return chmod(path, shared ? 0660 : 0600);
 }
 
 /*

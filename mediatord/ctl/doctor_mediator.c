@@ -64,14 +64,23 @@ void doctor_check_mediator(struct doctor *doctor, struct doctor_finding *finding
 		doctor_found(finding, DOCTOR_OK, NULL, "ready, version %s", PACKAGE_VERSION);
 }
 
+/* Whether the socket should be the control group's: its default, not where it cannot be. */
+static bool is_shared(const struct config *config, const struct stat *st)
+{
+	return config->has_control_group && !(config->control_group_is_default && st->st_uid != 0 &&
+					      (st->st_mode & 0777) == 0600);
+}
+
 void doctor_check_control_socket(struct doctor *doctor, struct doctor_finding *finding)
 {
 	const struct config *config = doctor->config;
 	const char *path = config->control_socket;
-	mode_t wanted = config->has_control_group ? 0660 : 0600;
-	struct stat st;
+	struct stat st = { .st_mode = 0 };
+	int missing = lstat(path, &st);
+	bool shared = is_shared(config, &st);
+	mode_t wanted = shared ? 0660 : 0600;
 
-	if (lstat(path, &st) < 0)
+	if (missing)
 		doctor_found(finding, DOCTOR_FAILED, START_IT, "%s: %s", path, strerror(errno));
 	else if (!S_ISSOCK(st.st_mode))
 		doctor_found(finding, DOCTOR_FAILED, "remove it and restart vgpu-mediatord",
@@ -80,10 +89,16 @@ void doctor_check_control_socket(struct doctor *doctor, struct doctor_finding *f
 		doctor_found(finding, DOCTOR_FAILED,
 			     "restart vgpu-mediatord, which sets it; find out who changed it",
 			     "%s has mode %04o, not %04o", path, st.st_mode & 0777u, wanted);
-	else if (config->has_control_group && st.st_gid != config->control_gid)
+	else if (shared && st.st_gid != config->control_gid)
 		doctor_found(finding, DOCTOR_FAILED, "restart vgpu-mediatord",
 			     "%s belongs to group %u, but control-group is %u", path, st.st_gid,
 			     config->control_gid);
+	else if (config->control_group_is_default && !config->has_control_group)
+		doctor_found(finding, DOCTOR_WARNING,
+			     "systemd-sysusers, then systemctl restart vgpu-mediatord; or an "
+			     "empty control-group = in mediatord.conf",
+			     "%s is for its owner alone: there is no group " CONFIG_CONTROL_GROUP,
+			     path);
 	else
 		doctor_found(finding, DOCTOR_OK, NULL, "%s, mode %04o", path, wanted);
 }

@@ -92,6 +92,7 @@ ln -s /dev/null "$root/etc/systemd/system/vgpu-keeper.service"
 finds units failed "vgpu-keeper.service is masked" "systemctl unmask"
 
 # Groups: what mediatord.conf names is looked up on this host, who is in it below the root.
+write_config "control-group ="
 finds groups ok "neither link-group nor control-group"
 write_config "link-group = root" "control-group = daemon"
 daemon=$(getent group daemon | cut -d: -f3)

@@ -5,6 +5,7 @@
 . "${top_srcdir:?}/tests/ctl/lib.bash"
 need jq
 cp "$top_builddir/vgpu-gpuinfo" "$dir/gpuinfo"
+mediatord_lines="control-group ="
 start_mediator
 put_vm "$uuid"
 sed "s|^worker = .*|&\ngpuinfo = $dir/gpuinfo|" "$dir/mediatord.conf" >"$dir/doctor.conf"
@@ -58,6 +59,13 @@ finds control-socket ok "mode 0600"
 chmod 666 "$dir/control.sock"
 finds control-socket failed "mode 0666, not 0600" restart
 chmod 600 "$dir/control.sock"
+sed -i.empty /^control-group/d "$dir/doctor.conf"
+if getent group vgpu >/dev/null; then
+	[ "$(id -u)" != 0 ] || finds control-socket failed "mode 0600, not 0660" restart
+else
+	finds control-socket warning "there is no group vgpu" systemd-sysusers
+fi
+mv "$dir/doctor.conf.empty" "$dir/doctor.conf"
 chmod 600 "$dir/link/$uuid.sock"
 finds links failed "mode 0600, not 0666"
 chmod 666 "$dir/link/$uuid.sock"

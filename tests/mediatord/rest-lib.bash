@@ -46,10 +46,13 @@ fail() {
 	exit 1
 }
 
+# What runs the mediator's command line, where it is not run as it is.
+daemon_wrapper=()
+
 # Starts the mediator and waits until it answers.
 start_daemon() {
-	"$top_builddir/mediatord/vgpu-mediatord" --config "$work/mediatord.conf" \
-		>>"$work/log" 2>&1 </dev/null &
+	"${daemon_wrapper[@]}" "$top_builddir/mediatord/vgpu-mediatord" \
+		--config "$work/mediatord.conf" >>"$work/log" 2>&1 </dev/null &
 	daemon_pid=$!
 	for _ in $(seq 1200); do
 		if curl -s -o /dev/null --unix-socket "$socket" http://localhost/healthz; then
