@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "common/log.h"
 #include "common/text.h"
 #include "common/uuid.h"
 #include "mediatord/registry_internal.h"
@@ -103,6 +104,26 @@ void registry_follow(struct registry *registry, struct event_feed *feed)
 	registry->feed = feed;
 }
 
+/* A line for each event, but for a reload's: who asked for that writes it, and why it failed. */
+static void log_event(enum event_type type, const uint8_t uuid[16], const char *text)
+{
+	const char *name = event_type_name(type);
+	char vm[VGPU_UUID_TEXT] = "";
+	const struct vgpu_log_field fields[] = {
+		{ "VGPU_EVENT", name },
+		{ uuid ? "VGPU_VM" : NULL, vm },
+		{ NULL, NULL },
+	};
+
+	if (type == EVENT_CONFIGURATION)
+		return;
+	if (uuid)
+		vgpu_uuid_format(uuid, vm);
+	vgpu_log_fields(type == EVENT_POOL_FULL ? VGPU_LOG_WARNING : VGPU_LOG_INFO, fields,
+			"%s:%s%s%s%s", name, uuid ? " VM " : "", vm, text ? " " : "",
+			text ? text : "");
+}
+
 void registry_tell(struct registry *registry, enum event_type type, const uint8_t uuid[16],
 		   const char *text)
 {
@@ -112,5 +133,6 @@ void registry_tell(struct registry *registry, enum event_type type, const uint8_
 		memcpy(event.vm, uuid, sizeof(event.vm));
 	if (text)
 		vgpu_text_cut(event.text, sizeof(event.text), text);
+	log_event(type, uuid, text);
 	event_feed_add(registry->feed, &event);
 }

@@ -62,7 +62,7 @@ struct vm {
 	struct link *link;		 /* the device that was welcomed, or NULL */
 	struct link *half_open;		 /* connected, but no HELLO yet */
 	unsigned int half_open_count[2]; /* of peers that are this VM [1], and that are not [0] */
-	struct vgpu_log_limit refusal_log, event_log, told_limit;
+	struct vgpu_log_limit refusal_log, event_log, channel_log, told_limit;
 
 	struct job *pending; /* wait for the worker: at most one of each way in */
 	struct job *queue;   /* submitted, in order */
@@ -223,6 +223,11 @@ void vm_log_fields(struct vm *vm, int level, const struct vgpu_log_field *fields
 /* Of what those who follow the events are told, too. */
 #define vm_log_event(vm, level, type, ...)                                                         \
 	vm_log_fields(vm, level, (const struct vgpu_log_field[])LOG_EVENT(type), __VA_ARGS__)
+/*
+ * That a channel was opened or closed; with a bound of its own, so that they do not keep what its
+ * workers do out of the log.
+ */
+void vm_log_channel(struct vm *vm, enum event_type type, uint32_t channel);
 /* Without that bound, for what has one of its own. */
 void vm_log_always(const struct vm *vm, int level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

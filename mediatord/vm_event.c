@@ -41,5 +41,6 @@ void vm_tell_channel(struct vm *vm, enum event_type type, uint32_t channel)
 
 	event.has_number = true;
 	event.number = channel;
+	vm_log_channel(vm, type, channel);
 	post(vm, &event);
 }

@@ -17,6 +17,7 @@ void vm_log_init(struct vm *vm)
 	vm->refusal_log.burst = 5;
 	vm->event_log = limit;
 	vm->event_log.burst = 40;
+	vm->channel_log = vm->event_log;
 	vm->told_limit = limit;
 	vm->told_limit.burst = 200;
 }
@@ -38,23 +39,44 @@ static void say(const struct vm *vm, int level, const struct vgpu_log_field *mor
 	vgpu_log_fields(level, fields, "%s: %s", vm->label, text);
 }
 
-void vm_log_fields(struct vm *vm, int level, const struct vgpu_log_field *fields,
-		   const char *format, ...)
+/* The last line of a limit says that it is. */
+static void say_limited(struct vm *vm, struct vgpu_log_limit *limit, int level,
+			const struct vgpu_log_field *fields, const char *text)
 {
-	struct vgpu_log_limit *limit = &vm->event_log;
-	char text[512];
-	va_list args;
-
 	if (!vgpu_log_allowed(limit, vgpu_now_ns()))
 		return;
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
 	say(vm, level, fields, text);
 	if (limit->said == limit->burst)
 		vm_log_always(vm, VGPU_LOG_WARNING,
 			      "%u events within %d s; those that follow are not logged",
 			      limit->burst, PERIOD_S);
+}
+
+void vm_log_fields(struct vm *vm, int level, const struct vgpu_log_field *fields,
+		   const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	say_limited(vm, &vm->event_log, level, fields, text);
+}
+
+void vm_log_channel(struct vm *vm, enum event_type type, uint32_t channel)
+{
+	char text[64], number[16];
+	const struct vgpu_log_field fields[] = {
+		{ "VGPU_EVENT", event_type_name(type) },
+		{ "VGPU_CHANNEL", number },
+		{ NULL, NULL },
+	};
+
+	snprintf(number, sizeof(number), "%u", channel);
+	snprintf(text, sizeof(text), "channel %u %s", channel,
+		 type == EVENT_CHANNEL_OPENED ? "is open" : "is closed");
+	say_limited(vm, &vm->channel_log, VGPU_LOG_INFO, fields, text);
 }
 
 void vm_log_always(const struct vm *vm, int level, const char *format, ...)

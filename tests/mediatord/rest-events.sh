@@ -44,6 +44,14 @@ wait_for "$work/a" '^event: vm.deleted'
 for type in vm.changed vm.detached profile.changed profile.deleted vm.quarantined; do
 	grep -q "^event: $type" "$work/a" || fail "no $type: $(cat "$work/a")"
 done
+# Each of them is a line in the log.
+for type in $(sed -n 's/^event: //p' "$work/a" | grep -vx -e vm.quarantined -e vm.released); do
+	grep -q "info: $type: " "$work/log" || fail "no line of $type in the log"
+done
+grep -q "info: vm.held: VM $uuid1 paused" "$work/log" || fail "no line that it was paused"
+for text in "is in quarantine" "is released from quarantine"; do
+	grep -q "$text" "$work/log" || fail "no line '$text' in the log"
+done
 # The ids grow.
 sed -n 's/^id: //p' "$work/a" | sort -nu >"$work/sorted"
 sed -n 's/^id: //p' "$work/a" | cmp -s - "$work/sorted" || fail "ids: $(cat "$work/a")"

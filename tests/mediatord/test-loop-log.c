@@ -99,14 +99,17 @@ static void lines_can_be_found_by_vm_channel_gpu_and_event(void **state)
 	EXPECT("link.up", THE_VM, "\nPRIORITY=6\n");
 	device_open_channel(&device, CHANNEL);
 	EXPECT("worker.started", THE_VM, "\nVGPU_CHANNEL=3\n", "\nVGPU_GPU=0\n", "\nVGPU_WORKER=");
+	EXPECT("channel.opened", THE_VM, "\nVGPU_CHANNEL=3\n", "channel 3 is open");
+	device_close(&device);
+	EXPECT("link.down", THE_VM);
+	/* It ends because the device went. */
+	EXPECT("channel.closed", THE_VM, "\nVGPU_CHANNEL=3\n", "channel 3 is closed");
 	strcpy(report.gpus[0].problem, "fell off");
 	assert_int_equal(control_gpus(harness->control, &report, &err), 0);
 	EXPECT("gpu.failed", "MESSAGE=GPU 0: fell off;", "\nPRIORITY=3\n", "\nVGPU_GPU=0\n");
 	report.gpus[0].state = GPU_OK;
 	assert_int_equal(control_gpus(harness->control, &report, &err), 0);
 	EXPECT("gpu.restored", "MESSAGE=GPU 0 works again\n");
-	device_close(&device);
-	EXPECT("link.down", THE_VM);
 }
 
 int main(void)
