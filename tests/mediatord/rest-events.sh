@@ -45,9 +45,9 @@ for type in vm.changed vm.detached profile.changed profile.deleted vm.quarantine
 	grep -q "^event: $type" "$work/a" || fail "no $type: $(cat "$work/a")"
 done
 # Each of them is a line in the log.
-for type in $(sed -n 's/^event: //p' "$work/a" | grep -vx -e vm.quarantined -e vm.released); do
+while read -r type; do
 	grep -q "info: $type: " "$work/log" || fail "no line of $type in the log"
-done
+done < <(sed -n 's/^event: //p' "$work/a" | grep -vx -e vm.quarantined -e vm.released)
 grep -q "info: vm.held: VM $uuid1 paused" "$work/log" || fail "no line that it was paused"
 for text in "is in quarantine" "is released from quarantine"; do
 	grep -q "$text" "$work/log" || fail "no line '$text' in the log"
