@@ -5,7 +5,7 @@
 # shellcheck source=tests/lib.sh
 . "${top_srcdir:?see tests/README.md}/tests/lib.sh"
 need curl jq
-command -v promtool >/dev/null || skip "promtool is missing (Debian: prometheus)"
+command -v promtool >/dev/null || skip "promtool is missing (scripts/promtool FOLDER unpacks it)"
 
 start_mediator
 put_vm "$uuid" '{"name":"a \"b\\ c","quotas":{"gpu_memory_bytes":1073741824}}'
