@@ -35,17 +35,14 @@ if BUILD_CLOUDSTACK
 nodist_systemdunit_DATA += data/vgpu-cloudstack-sync.service
 endif
 endif
-CLEANFILES += data/vgpu-cloudstack-sync.service
-CLEANFILES += data/vgpu-agent.service data/vgpu-keeper.service data/vgpu-mediatord.service
-data/vgpu-agent.service: $(srcdir)/data/vgpu-agent.service.in Makefile
-	$(AM_V_GEN)$(MKDIR_P) data && $(SED) 's|@bindir[@]|$(bindir)|g' \
-		"$(srcdir)/data/vgpu-agent.service.in" >$@.tmp && mv $@.tmp $@
-data/vgpu-keeper.service: $(srcdir)/data/vgpu-keeper.service.in Makefile
-	$(AM_V_GEN)$(MKDIR_P) data && $(SED) 's|@pkglibexecdir[@]|$(pkglibexecdir)|g' \
-		"$(srcdir)/data/vgpu-keeper.service.in" >$@.tmp && mv $@.tmp $@
-data/vgpu-mediatord.service: $(srcdir)/data/vgpu-mediatord.service.in Makefile
-	$(AM_V_GEN)$(MKDIR_P) data && $(SED) 's|@sbindir[@]|$(sbindir)|g' \
-		"$(srcdir)/data/vgpu-mediatord.service.in" >$@.tmp && mv $@.tmp $@
+units = data/vgpu-agent.service data/vgpu-cloudstack-sync.service data/vgpu-keeper.service data/vgpu-mediatord.service
+CLEANFILES += $(units)
+data/vgpu-agent.service: $(srcdir)/data/vgpu-agent.service.in
+data/vgpu-cloudstack-sync.service: $(srcdir)/data/vgpu-cloudstack-sync.service.in
+data/vgpu-keeper.service: $(srcdir)/data/vgpu-keeper.service.in
+data/vgpu-mediatord.service: $(srcdir)/data/vgpu-mediatord.service.in
+$(units): Makefile
+	$(data_substitute) '$(srcdir)/$@.in' >$@.tmp && mv $@.tmp $@
 
 # A group, and folders with their owners. `make install` makes them at once where systemd looks for
 # such files; a package's scripts do it otherwise, or the next boot.
@@ -69,8 +66,6 @@ data_substitute = \
 		-e 's|@pkglibdir[@]|$(pkglibdir)|g' -e 's|@pkglibexecdir[@]|$(pkglibexecdir)|g' \
 		-e 's|@sysconfdir[@]|$(sysconfdir)|g' -e 's|@localstatedir[@]|$(localstatedir)|g' \
 		-e 's|@runstatedir[@]|$(runstatedir)|g'
-data/vgpu-cloudstack-sync.service: $(srcdir)/data/vgpu-cloudstack-sync.service.in Makefile
-	$(data_substitute) '$(srcdir)/$@.in' >$@.tmp && mv $@.tmp $@
 data/tmpfiles.d/vgpu.conf: data/tmpfiles.d/vgpu.conf.in Makefile
 	$(data_substitute) '$(srcdir)/$@.in' >$@.tmp && mv $@.tmp $@
 

@@ -115,9 +115,8 @@ static int take_over(struct mediator *mediator, void *argument, struct vgpu_erro
 	return 0;
 }
 
-static void reload(struct chores *chores)
+static void take_configuration(const struct chores_parts *parts)
 {
-	const struct chores_parts *parts = &chores->parts;
 	VGPU_CLEANUP(config_free) struct config *new = NULL;
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
 	struct reload what = { .old = parts->config };
@@ -138,6 +137,20 @@ static void reload(struct chores *chores)
 	vgpu_log_fields(VGPU_LOG_INFO,
 			(const struct vgpu_log_field[])LOG_EVENT(EVENT_CONFIGURATION),
 			"%s was read anew", parts->path);
+}
+
+/* The service manager waits for the second. */
+static void reload(const struct chores_parts *parts)
+{
+	char state[64];
+
+	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
+		 (long long)(vgpu_now_ns() / VGPU_NS_PER_US));
+	if (parts->notify)
+		parts->notify(state);
+	take_configuration(parts);
+	if (parts->notify)
+		parts->notify("READY=1");
 }
 
 /* Clients get their answers from a mediator that serves still. */
@@ -181,7 +194,7 @@ static void *run(void *opaque)
 		if (was_asked(chores->parts.end_fd))
 			end(chores);
 		else if (was_asked(chores->parts.reload_fd))
-			reload(chores);
+			reload(&chores->parts);
 		report_life(chores);
 	}
 	return NULL;

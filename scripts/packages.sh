@@ -10,7 +10,7 @@ packages_build="gcc libc6-dev make autoconf automake libtool pkg-config
 
 # To run the mediator, libvirt and a guest.
 packages_run="qemu-system-x86 libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients
-	busybox-static python3 curl iproute2 util-linux procps"
+	busybox-static python3 curl iproute2 util-linux procps systemd"
 
 # To run every test and every check of the source.
 packages_test="git g++ xz-utils libcmocka-dev clang clang-format libclang-rt-14-dev cppcheck shellcheck valgrind jq

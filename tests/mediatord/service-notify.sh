@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # What the service manager is told: that links are served, again and again that the loop answers,
-# and that the end has begun.
+# that the configuration is read anew and in force, and that the end has begun.
 # shellcheck source=tests/mediatord/rest-lib.bash
 . "${top_srcdir:?}/tests/mediatord/rest-lib.bash"
 command -v perl >/dev/null || {
@@ -41,6 +41,9 @@ export NOTIFY_SOCKET=$work/notify WATCHDOG_USEC=200000
 start_daemon
 told READY=1 1
 told WATCHDOG=1 5
+kill -HUP "$daemon_pid"
+told RELOADING=1 1
+told READY=1 2
 stop_daemon TERM
 told STOPPING=1 1
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A guest's program that opens a channel, writes "ready" and keeps it: channel-holder COMMAND.
+ * A program that opens a channel, writes "ready" and keeps it: channel-holder COMMAND [TRANSPORT].
  * "hold" does just that; after SIGUSR1 it checks that what it left in its memory on the GPU is
- * there, writes "served", and goes on.
- * "fork" forks a child, which keeps the channel's lock, and writes the child's pid after "ready".
- * "once" closes the channel and ends.
+ * there, writes "served", and goes on; after SIGUSR2 it opens a second channel for a moment, as
+ * soon as there is a mediator, and writes "opened". "fork" forks a child, which keeps the channel's
+ * lock, and writes the child's pid after "ready". "once" closes the channel and ends.
  */
 #include <signal.h>
 #include <stdint.h>
@@ -17,6 +17,7 @@
 
 #define GPU_BYTES (1u << 20)
 #define PATTERN	  0x5eed1234u
+#define RETRY_US  20000
 
 static void must(enum vgpu_result result)
 {
@@ -39,14 +40,33 @@ static void check_memory(struct vgpu_channel *channel, vgpu_pointer pointer)
 		}
 }
 
-static void hold(struct vgpu_channel *channel, vgpu_pointer pointer)
+/* Also where the mediator has just been replaced. */
+static void open_another(struct vgpu *vgpu)
+{
+	struct vgpu_channel *channel;
+	enum vgpu_result result;
+
+	while ((result = vgpu_channel_open(vgpu, 0, 1 << 20, 0, &channel)) == VGPU_E_UNAVAILABLE)
+		usleep(RETRY_US);
+	must(result);
+	must(vgpu_channel_synchronize(channel));
+	vgpu_channel_close(channel);
+}
+
+static void hold(struct vgpu *vgpu, struct vgpu_channel *channel, vgpu_pointer pointer)
 {
 	sigset_t set;
 	int number;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
 	while (sigwait(&set, &number) == 0) {
+		if (number == SIGUSR2) {
+			open_another(vgpu);
+			puts("opened");
+			continue;
+		}
 		check_memory(channel, pointer);
 		puts("served");
 	}
@@ -64,8 +84,9 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	must(vgpu_open(NULL, 0, 10000, &vgpu));
+	must(vgpu_open(argc > 2 ? argv[2] : NULL, 0, 60000, &vgpu));
 	must(vgpu_channel_open(vgpu, 0, 1 << 20, 0, &channel));
 	must(vgpu_channel_mem_alloc(channel, GPU_BYTES, &pointer));
 	must(vgpu_channel_mem_set(channel, pointer, PATTERN, 4, GPU_BYTES / 4, 0));
@@ -87,6 +108,6 @@ int main(int argc, char **argv)
 	} else {
 		puts("ready");
 	}
-	hold(channel, pointer);
+	hold(vgpu, channel, pointer);
 	return EXIT_FAILURE;
 }

@@ -20,10 +20,11 @@ SYSTEM_TESTS += \
 	tests/system/latency.sh \
 	tests/system/second-qemu.sh \
 	tests/system/templates.sh \
+	tests/system/units.sh \
 	tests/system/vector-add.sh
 
 EXTRA_DIST += tests/system/lib.sh tests/system/nfs.bash
-dist_check_SCRIPTS += tests/system/ganesha
+dist_check_SCRIPTS += tests/system/ganesha tests/system/units-guest
 
 # For the guest, which has no libvgpu: linked in. `make check` has no use for it.
 EXTRA_PROGRAMS += tests/system/channel-holder
@@ -40,6 +41,7 @@ SYSTEM_ENVIRONMENT = \
 	VGPU_PREFIX='$(prefix)' \
 	VGPU_BINDIR='$(bindir)' \
 	VGPU_SBINDIR='$(sbindir)' \
+	VGPU_SYSCONFDIR='$(sysconfdir)' \
 	VGPU_LOCALSTATEDIR='$(localstatedir)' \
 	VGPU_PKGLIBEXECDIR='$(pkglibexecdir)' \
 	VGPU_HOOKSDIR='$(libvirthooksdir)' \
