@@ -182,6 +182,9 @@ function vmState(vm, busy) {
   return vm.idle && !busy ? ["idle", ""] : ["working", "good"];
 }
 
+// Where libvirt's domain is not what is registered.
+const driftOf = (vm) => vm.domain?.drift ?? [];
+
 const rows = new Map(); // by uuid
 let chosen = null; // the uuid of the VM whose details are shown
 
@@ -191,6 +194,7 @@ class Row {
     this.name = element("button", { type: "button", className: "name" });
     this.name.addEventListener("click", () => choose(this.vm.uuid, true));
     this.state = element("span", { className: "state" });
+    this.drift = element("span", { className: "state warn", textContent: "drift", hidden: true });
     this.priority = element("span");
     this.weight = element("div", { className: "quiet" });
     this.memory = new Meter("GPU memory");
@@ -203,7 +207,7 @@ class Row {
     this.node = element(
       "tr",
       {},
-      element("th", { scope: "row" }, this.name, " ", this.state),
+      element("th", { scope: "row" }, this.name, " ", this.state, " ", this.drift),
       this.cell("Priority", this.priority, this.weight),
       this.cell("GPU memory", this.memory.node),
       this.cell("Window", this.window.node),
@@ -226,6 +230,7 @@ class Row {
     say(this.name, nameOf(vm));
     setState(this.state, ...vmState(vm, this.busy));
     this.state.title = vm.problem ?? "";
+    this.drift.hidden = driftOf(vm).length === 0;
     say(this.priority, vm.priority ?? "–");
     say(this.weight, vm.weight ? `weight ${vm.weight}` : "");
     this.memory.setBytes(vm.usage.gpu_memory_bytes, quotas.gpu_memory_bytes);
@@ -331,8 +336,10 @@ function quarantineWords({ reason, until }) {
 
 function quotaWords(vm) {
   const quotas = vm.quotas;
-  if (!quotas) return [["State", vm.problem ?? "–"]];
+  const drift = driftOf(vm).map(({ what, detail }) => [`Drift: ${what}`, detail]);
+  if (!quotas) return [["State", vm.problem ?? "–"], ...drift];
   return [
+    ...drift,
     ["Pool", `${vm.pool}, profile ${vm.profile}`],
     ["Requests", limited(quotas.requests_per_second, (value) => `${value}/s, burst ${quotas.burst}`)],
     ["Queue depth", limited(quotas.queue_depth, String)],

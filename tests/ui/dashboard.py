@@ -28,9 +28,9 @@ class Control(http.client.HTTPConnection):
         self.sock.connect(os.environ["VGPU_CONTROL"])
 
 
-def control(method, path):
+def control(method, path, body=None):
     connection = Control("localhost")
-    connection.request(method, path)
+    connection.request(method, path, body and json.dumps(body), {"Content-Type": "application/json"} if body else {})
     body = connection.getresponse().read()
     connection.close()
     return json.loads(body) if body else None
@@ -79,6 +79,21 @@ def check_shown(browser):
     check(f"a bar of {shown} for {used}", used > 0 and int(shown) == round(100 * used / 10485760))
     browser.script(f"{ROW}.querySelector('.name').click()", "web1")
     browser.wait("the channel", "document.getElementById('channels').textContent.match(/open, 1(\\.\\d+)? MiB/)")
+
+
+def check_drift(browser):
+    """What libvirt's domain differs in is shown as text, until it does not."""
+    shown = f"!{ROW}.querySelector('.state + .state').hidden"
+    words = "document.getElementById('quotas').textContent"
+    check("drift of nothing", not browser.script(f"return {shown}", "web1"))
+    report = {"state": "running", "starts": 0, "drift": [{"what": "weight", "detail": HOSTILE}]}
+    control("PUT", f"/v1/vms/{HOLDER}/domain/state", report)
+    browser.wait("drift", shown, "web1")
+    browser.wait("what drifts", f"{words}.includes('Drift: weight' + arguments[0])", HOSTILE)
+    picture(browser, "drift")
+    control("PUT", f"/v1/vms/{HOLDER}/domain/state", {**report, "drift": []})
+    browser.wait("no drift", f"!({shown})", "web1")
+    browser.wait("no words of it", f"!{words}.includes('Drift')")
 
 
 def check_plots(browser):
@@ -208,7 +223,7 @@ def main():
         browser.devtools("Emulation.setDeviceMetricsOverride", width=1280, height=900,
                          deviceScaleFactor=1, mobile=False)
         browser.open(f"{sys.argv[1]}/ui")
-        for step in (check_login, check_shown, check_plots, check_refusals, check_keyboard, check_quarantine,
+        for step in (check_login, check_shown, check_drift, check_plots, check_refusals, check_keyboard, check_quarantine,
                      check_filter, check_layout, check_end):
             began = time.monotonic()
             try:
