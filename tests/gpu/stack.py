@@ -136,7 +136,7 @@ class Guest:
              "none", "-L", f"{folder}/firmware", "-machine", "q35", "-accel", accelerator, "-cpu",
              "max", "-m", "1024", "-smp", "2", "-uuid", self.uuid,
              "-kernel", f"{folder}/image/vmlinuz", "-initrd", f"{folder}/image/initrd",
-             "-append", "console=ttyS0 quiet panic=-1",
+             "-append", "console=ttyS0 quiet panic=-1 no_timer_check",
              "-serial", f"file:{stack.work}/{name}.console.log",
              "-device", "virtio-serial-pci", "-chardev",
              f"socket,id=port,path={self.port},server=on,wait=off",
@@ -282,7 +282,7 @@ def accelerator(stack):
         [f"{folder}/bin/qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none",
          "-L", f"{folder}/firmware", "-machine", "q35", "-accel", "kvm", "-cpu", "max", "-m", "512",
          "-kernel", f"{folder}/image/vmlinuz", "-initrd", f"{folder}/image/initrd",
-         "-append", "console=ttyS0 quiet panic=-1", "-serial", f"file:{console}"], "kvm.qemu")
+         "-append", "console=ttyS0 quiet panic=-1 no_timer_check", "-serial", f"file:{console}"], "kvm.qemu")
     end = time.monotonic() + 10
     booted = False
     while time.monotonic() < end and not booted and probe.poll() is None:

@@ -67,7 +67,7 @@ domain() {
 <type  arch='x86_64' machine='pc'>hvm</type>
 <kernel>$work/image/vmlinuz</kernel>
 <initrd>$work/image/initrd</initrd>
-<cmdline>console=ttyS0 quiet panic=-1</cmdline>
+<cmdline>console=ttyS0 quiet panic=-1 no_timer_check</cmdline>
 </os>
 <features><acpi/></features>
 <cpu></cpu><on_reboot>restart</on_reboot>

@@ -21,7 +21,7 @@ edit() {
 	system, devices = domain.find("os"), domain.find("devices")
 	system.remove(system.find("boot"))
 	for name, value in (("kernel", image + "/vmlinuz"), ("initrd", image + "/initrd"),
-	                    ("cmdline", "console=ttyS0 quiet panic=-1")):
+	                    ("cmdline", "console=ttyS0 quiet panic=-1 no_timer_check")):
 	    tree.SubElement(system, name).text = value
 	devices.remove(devices.find("disk"))
 	interface = devices.find("interface")
