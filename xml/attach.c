@@ -259,6 +259,65 @@ static int put_emulator(struct vgpu_domain *domain, const struct vgpu_domain_opt
 	return 0;
 }
 
+/* Whether a path ends in the name of a VM's link socket. */
+static bool is_link(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char text[VGPU_UUID_TEXT];
+	uint8_t uuid[16];
+
+	if (!slash || strlen(slash + 1) != sizeof(text) - 1 + strlen(".sock") ||
+	    strcmp(slash + sizeof(text), ".sock") != 0)
+		return false;
+	memcpy(text, slash + 1, sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	return vgpu_uuid_parse(text, uuid) == 0;
+}
+
+/* Returns 1 where the vGPU is as attach writes it, in every byte; 0; or -1 and err. */
+static int is_own(const struct commandline_device *device, struct vgpu_error **err)
+{
+	const struct device_option *option = &device->option;
+	TREE_AUTO_STRING xmlChar *value = NULL;
+	VGPU_AUTO_FREE char *own = NULL;
+	uint64_t size;
+
+	if (!option->link || !is_link(option->link) || !option->bus || option->slot < 0 ||
+	    !option->window_size || device_size_parse(option->window_size, &size) < 0)
+		return 0;
+	if (tree_attribute(device->value, "value", &value, err) < 0)
+		return -1;
+	own = device_option_format(option->link, size, option->bus, option->slot, option->function);
+	return own ? same(value, own) : vgpu_error_set(err, ENOMEM, "out of memory");
+}
+
+/*
+ * Takes over a vGPU whose note is lost, as it is where `virsh metadata --set` replaces the element
+ * with a new one, or --remove takes it away. What the emulator was before is lost with it: detach
+ * leaves the choice to libvirt. A vGPU that is not attach's is refused.
+ */
+static int adopt(const struct vgpu_domain *domain, const struct commandline *commandline,
+		 struct metadata *metadata, struct vgpu_error **err)
+{
+	static const char wrapper[] = VGPU_EMULATOR;
+	TREE_AUTO_STRING xmlChar *current = NULL;
+	const char *name;
+	int own;
+
+	if (metadata->attached || !commandline->vgpu)
+		return 0;
+	own = is_own(commandline->vgpu, err);
+	if (own <= 0)
+		return own < 0 ? -1 : vgpu_error_set(err, EINVAL, FOREIGN_DEVICE);
+	metadata->created |= METADATA_CREATED_COMMANDLINE;
+	if (tree_text(document_emulator(domain), &current, err) < 0)
+		return -1;
+	name = current ? strrchr((const char *)current, '/') : NULL;
+	if (name && strcmp(name, strrchr(wrapper, '/')) == 0)
+		metadata->wrapper = vgpu_steal_pointer(&current);
+	return 0;
+}
+
 static int attach(struct vgpu_domain *domain, const struct vgpu_domain_options *options,
 		  struct vgpu_error **err)
 {
@@ -269,10 +328,9 @@ static int attach(struct vgpu_domain *domain, const struct vgpu_domain_options *
 
 	if (check_options(options, err) < 0 || document_machine(domain, &machine, err) < 0 ||
 	    metadata_read(domain, &metadata, err) < 0 ||
-	    commandline_read(domain, &commandline, err) < 0)
+	    commandline_read(domain, &commandline, err) < 0 ||
+	    adopt(domain, &commandline, &metadata, err) < 0)
 		return -1;
-	if (!metadata.attached && commandline.vgpu)
-		return vgpu_error_set(err, EINVAL, FOREIGN_DEVICE);
 	/* It would take the -device that is added behind it for its value. */
 	if (commandline.incomplete)
 		return vgpu_error_set(err, EINVAL,
@@ -307,10 +365,9 @@ static int detach(struct vgpu_domain *domain, struct vgpu_error **err)
 
 	if (metadata_read(domain, &metadata, err) < 0 ||
 	    commandline_read(domain, &commandline, err) < 0 ||
+	    adopt(domain, &commandline, &metadata, err) < 0 ||
 	    tree_text(emulator, &current, err) < 0)
 		return -1;
-	if (!metadata.attached)
-		return commandline.vgpu ? vgpu_error_set(err, EINVAL, FOREIGN_DEVICE) : 0;
 	if (commandline.vgpu)
 		commandline_remove(commandline.vgpu,
 				   metadata.created & METADATA_CREATED_COMMANDLINE);

@@ -13,6 +13,7 @@ static const struct {
 	{ "metadata", METADATA_CREATED_METADATA }, { "vgpu", METADATA_CREATED_VGPU },
 	{ "profile", METADATA_CREATED_PROFILE },   { "uuid", METADATA_CREATED_UUID },
 	{ "devices", METADATA_CREATED_DEVICES },   { "commandline", METADATA_CREATED_COMMANDLINE },
+	{ "seat", METADATA_CREATED_SEAT },
 };
 #define CREATED_WORDS (sizeof(created_words) / sizeof(created_words[0]))
 
@@ -310,7 +311,17 @@ int metadata_request(struct vgpu_domain *domain, struct metadata *metadata, cons
 
 int metadata_seat(struct metadata *metadata, const uint8_t seat[16], struct vgpu_error **err)
 {
-	vgpu_uuid_format(seat, metadata->seat);
+	char text[VGPU_UUID_TEXT];
+
+	vgpu_uuid_format(seat, text);
+	if (strcmp(metadata->seat, text) == 0)
+		return 0;
+	if (metadata->seat[0] && !(metadata->created & METADATA_CREATED_SEAT))
+		return vgpu_error_set(err, EINVAL,
+				      "the metadata names seat %s, not %s: change it there",
+				      metadata->seat, text);
+	metadata->created |= METADATA_CREATED_SEAT;
+	strcpy(metadata->seat, text);
 	return tree_set_attribute(metadata->element, "seat", metadata->seat, err);
 }
 
@@ -342,11 +353,14 @@ int metadata_note(struct metadata *metadata, struct vgpu_error **err)
 
 int metadata_restore(struct vgpu_domain *domain, struct metadata *metadata, struct vgpu_error **err)
 {
-	xmlNode *parent = metadata->element->parent;
+	xmlNode *parent = metadata->element ? metadata->element->parent : NULL;
 
+	if (!parent)
+		return 0;
 	if (metadata->attached)
 		tree_remove(metadata->attached);
-	if (tree_set_attribute(metadata->element, "seat", NULL, err) < 0)
+	if (metadata->created & METADATA_CREATED_SEAT &&
+	    tree_set_attribute(metadata->element, "seat", NULL, err) < 0)
 		return -1;
 	if (metadata->created & METADATA_CREATED_PROFILE &&
 	    tree_set_attribute(metadata->element, "profile", NULL, err) < 0)

@@ -23,6 +23,7 @@
 #define METADATA_CREATED_UUID	     (1u << 3)
 #define METADATA_CREATED_DEVICES     (1u << 4)
 #define METADATA_CREATED_COMMANDLINE (1u << 5)
+#define METADATA_CREATED_SEAT	     (1u << 6)
 
 struct metadata {
 	xmlNode *element; /* <vgpu>, or NULL */
@@ -61,13 +62,18 @@ const char *metadata_name_problem(const char *name, size_t size);
 int metadata_request(struct vgpu_domain *domain, struct metadata *metadata, const char *profile,
 		     struct vgpu_error **err);
 
-/* Notes the seat in the element, which must be there. Returns 0, or -1 and err (ENOMEM). */
+/*
+ * Notes the seat in the element, which must be there. One that a person wrote is not changed.
+ * Returns 0, or -1 and err (EINVAL, ENOMEM).
+ */
 int metadata_seat(struct metadata *metadata, const uint8_t seat[16], struct vgpu_error **err);
 
 /* Writes wrapper, emulator and created of *metadata as the note that attach leaves. */
 int metadata_note(struct metadata *metadata, struct vgpu_error **err);
 
-/* Removes the note, the seat, and what metadata_request() made. *metadata is of no use afterwards.
+/*
+ * Removes the note, and what metadata_request() and metadata_seat() made. *metadata is of no use
+ * afterwards.
  */
 int metadata_restore(struct vgpu_domain *domain, struct metadata *metadata,
 		     struct vgpu_error **err);

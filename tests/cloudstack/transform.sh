@@ -80,6 +80,8 @@ xml=$(domain "$(hostdev $gold)")
 refused "cut off" "${xml:0:${#xml}-40}"
 refused "another profile by other metadata" \
 	"${xml/<metadata>/<metadata><v:vgpu xmlns:v='urn:vgpu-toolkit:domain:1' profile='x'/>}"
+refused "another seat by other metadata" \
+	"${xml/<metadata>/<metadata><v:vgpu xmlns:v='urn:vgpu-toolkit:domain:1' seat='$gold2'/>}"
 refused "a DOCTYPE" "<!DOCTYPE domain [<!ENTITY a 'mdev'>]>$xml"
 refused "HTML" "<html><body>mdev</body></html>"
 refused "nothing" ""

@@ -53,6 +53,40 @@ attach "$tmp/lost.xml" | cmp - "$tmp/attached.xml" || failed "lost: attach"
 diff <(xmllint --c14n "$data/q35.xml") <(xmllint --c14n "$tmp/lost.detached.xml") ||
 	failed "lost: detach"
 
+# The note is lost where the element is replaced or taken away. The vGPU in attach's own words is
+# known by them: attach brings it up to date, and detach takes it out and leaves the emulator to libvirt.
+noteless='s|<vgpu:attached.*/>||'
+sed "$noteless" "$tmp/attached.xml" >"$tmp/noteless.xml"
+! cmp -s "$tmp/attached.xml" "$tmp/noteless.xml" || failed "noteless: did not change"
+"$vgpu_xml" validate "$tmp/noteless.xml" || failed "noteless: validate"
+attach "$tmp/noteless.xml" >"$tmp/noted.xml"
+[ "$(value "$tmp/noted.xml" emulator)" = /usr/bin/qemu-system-x86_64-vgpu ] || failed "noted: emulator"
+[ -z "$(value "$tmp/noted.xml" original-emulator)" ] || failed "noted: original emulator"
+sed 's|profile="gold"|window-size="2MiB"|; '"$noteless" "$tmp/attached.xml" >"$tmp/other-window.xml"
+attach "$tmp/other-window.xml" >"$tmp/other-window.again.xml"
+[ "$(value "$tmp/other-window.again.xml" window-size)" = 2097152 ] || failed "noteless: window"
+sed 's|<emulator>.*</emulator>|<emulator>/usr/bin/kvm</emulator>|' "$tmp/noteless.xml" >"$tmp/kvm.xml"
+[ "$(attach "$tmp/kvm.xml" | "$vgpu_xml" inspect | sed -n 's/^original-emulator: //p')" = /usr/bin/kvm ] ||
+	failed "noteless: another emulator"
+sed '/<vgpu:vgpu/,/<\/vgpu:vgpu>/d' "$tmp/attached.xml" >"$tmp/elementless.xml"
+for document in noteless noted elementless; do
+	"$vgpu_xml" detach "$tmp/$document.xml" >"$tmp/$document.detached.xml" || failed "$document: detach"
+	[ -z "$(value "$tmp/$document.detached.xml" link)" ] || failed "$document: the vGPU stays"
+	[ -z "$(value "$tmp/$document.detached.xml" emulator)" ] || failed "$document: the wrapper stays"
+done
+diff <(sed '/<emulator>/d; /qemu:/d' "$tmp/noteless.xml" | xmllint --c14n -) \
+	<(xmllint --c14n "$tmp/noted.detached.xml") || failed "noted: detach"
+# In other words it is somebody else's.
+for change in s/id=vgpu0/id=vgpu1/ s/,addr=0x1c/,addr=1c/ s/,addr=0x1c// s/256M/268435456/ \
+	s/,window-size=256M// 's|/[-0-9a-f]*\.sock|/guest.sock|' s/,id=vgpu0// 's/,addr/,x-new=1&/'; do
+	sed "/vgpu,id/$change" "$tmp/noteless.xml" >"$tmp/foreign.xml"
+	! cmp -s "$tmp/foreign.xml" "$tmp/noteless.xml" || failed "foreign: $change: did not change"
+	for command in attach detach; do
+		expect_refusal "foreign $change" 65 "$command: the domain has a -device vgpu that vgpu-xml did" \
+			"$vgpu_xml" $command "$tmp/foreign.xml"
+	done
+done
+
 # An emulator that somebody chose since stays when the vGPU goes.
 [ "$("$vgpu_xml" detach "$tmp/emulator.xml" | "$vgpu_xml" inspect | sed -n 's/^emulator: //p')" = \
 	/usr/bin/kvm ] || failed "emulator: detach"
