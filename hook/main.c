@@ -129,7 +129,11 @@ static int register_domain(const struct call *call, const struct hook_config *co
 		 */
 		body = registration_body(info, call->name, &err);
 	if (!body) {
-		complain(err->message, "");
+		/* Libvirt has this start's XML already; the reconciler works on the next one's. */
+		complain(err->message, info->state == VGPU_DOMAIN_REQUESTED
+					       ? ", or start it again: the mediator may have put "
+						 "it there"
+					       : "");
 		return 1;
 	}
 	/* From here on, being late is a matter of the policy too. */

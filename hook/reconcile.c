@@ -13,6 +13,17 @@ void domain_view_clear(struct domain_view *view)
 	vgpu_domain_info_clear(&view->inactive.info);
 }
 
+/* Without what a person is told to do about it: that is for the reconciler to say. */
+static void take_misfit(struct domain_xml *document, const char *message)
+{
+	char *cure;
+
+	vgpu_text_cut(document->misfit, sizeof(document->misfit), message);
+	cure = strstr(document->misfit, "; run vgpu-xml");
+	if (cure)
+		*cure = '\0';
+}
+
 void domain_xml_read(struct domain_xml *document, const char *xml)
 {
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
@@ -28,6 +39,9 @@ void domain_xml_read(struct domain_xml *document, const char *xml)
 		vgpu_domain_inspect(domain, &document->info, &err);
 	if (err)
 		vgpu_text_cut(document->problem, sizeof(document->problem), err->message);
+	else if (document->info.state == VGPU_DOMAIN_ATTACHED &&
+		 vgpu_domain_check(domain, &err) < 0)
+		take_misfit(document, err->message);
 }
 
 /* Whether a document's metadata asks for a vGPU. */
@@ -176,6 +190,10 @@ static void find_drift(const struct domain_view *domain, const struct vm_view *v
 	if (domain->persistent && asks(&domain->inactive) && !has_device(&domain->inactive))
 		vm_drift_add(drift, "device", "the definition has no vGPU%s%s",
 			     no_attach ? ": " : "", no_attach ? no_attach : "");
+	if (domain->persistent && domain->inactive.misfit[0])
+		vm_drift_add(drift, "device", "the definition's vGPU does not fit: %s%s%s",
+			     domain->inactive.misfit, no_attach ? ": " : "",
+			     no_attach ? no_attach : "");
 	if (domain->running)
 		compare_documents(domain, drift);
 }
@@ -198,7 +216,7 @@ void reconcile(const struct domain_view *domain, const struct vm_view *vm, const
 
 	*plan = (struct reconcile_plan){ .state = VM_DOMAIN_NONE };
 	plan->attach = !no_attach && domain->persistent && asks(&domain->inactive) &&
-		       !has_device(&domain->inactive);
+		       (!has_device(&domain->inactive) || domain->inactive.misfit[0]);
 	plan->register_vm =
 		domain->running && has_device(&domain->live) && !(vm->registered && vm->attached);
 	if (!vm->registered)

@@ -18,6 +18,7 @@
 struct domain_xml {
 	bool there;
 	char problem[160]; /* why its vGPU cannot be read, or "" */
+	char misfit[160];  /* why its vGPU does not fit it, or "" */
 	struct vgpu_domain_info info;
 };
 
@@ -38,7 +39,7 @@ void domain_view_clear(struct domain_view *view);
 void domain_xml_read(struct domain_xml *document, const char *xml);
 
 struct reconcile_plan {
-	bool attach;	  /* the definition is to get its vGPU */
+	bool attach;	  /* the definition is to get its vGPU, or one that fits */
 	bool register_vm; /* as the running document says */
 	bool report;	  /* state and drift are not what the mediator has */
 	enum vm_domain_state state;

@@ -22,7 +22,7 @@
 
 #define RETRY_MS      1000
 #define LOOK_EVERY_MS 300000 /* at everything: events tell of nearly all that matters */
-#define ROUND_MS      100    /* between two rounds at least, however many events there are */
+#define ROUND_MS      20     /* between two rounds at least, however many events there are */
 
 /* A definition gets its vGPU so often in that time, where somebody takes it out again and again. */
 #define ATTACHES_MAX	    10
@@ -216,21 +216,25 @@ static int look(struct reconciler *r, const uint8_t uuid[16], struct vgpu_error 
 	return done < 0 ? -1 : 0;
 }
 
-/* Looks at all that is pending; what fails, and what comes meanwhile, stays. */
+/*
+ * Looks at all that is pending; what fails, and what comes meanwhile, stays. The one that failed
+ * goes to the end, so that it keeps no other one waiting for ever.
+ */
 static int work_off(struct reconciler *r, struct vgpu_error **err)
 {
 	VGPU_AUTO_FREE uint8_t(*round)[16] = vgpu_steal_pointer(&r->pending);
-	size_t count = r->pending_count;
+	size_t count = r->pending_count, done = 0;
 	int result = 0;
 
 	r->pending_count = 0;
-	for (size_t i = 0; i < count; i++) {
+	for (; done < count && result == 0; done++) {
 		alarm(STEP_SECONDS);
-		if (result == 0)
-			result = look(r, round[i], err);
-		if (result < 0)
-			changed(r, round[i]);
+		result = look(r, round[done], err);
 	}
+	for (size_t i = done; i < count; i++)
+		changed(r, round[i]);
+	if (result < 0)
+		changed(r, round[done - 1]);
 	return result;
 }
 
@@ -250,10 +254,11 @@ static int step(struct reconciler *r, struct vgpu_error **err)
 }
 
 /*
- * Waits until there is something to do, but never less than the pause between two rounds. Returns
- * whether to go on.
+ * Waits until there is something to do, but never less than the pause between two rounds: at once
+ * where nothing was for long, since who sets the metadata may start the domain in the same breath.
+ * At look_ns there is everything to do. Returns whether to go on.
  */
-static bool wait_for_work(struct reconciler *r, int64_t began_ns, bool failed)
+static bool wait_for_work(struct reconciler *r, int64_t began_ns, int64_t look_ns, bool failed)
 {
 	const int64_t pause_ns = (failed ? RETRY_MS : ROUND_MS) * VGPU_NS_PER_MS;
 	bool goes = true;
@@ -261,14 +266,19 @@ static bool wait_for_work(struct reconciler *r, int64_t began_ns, bool failed)
 	alarm(0);
 	while (goes && vgpu_now_ns() - began_ns < pause_ns)
 		goes = follow_wait(r->follow, ROUND_MS);
-	if (goes && !failed && r->pending_count == 0 && follow_connected(r->follow))
-		goes = follow_wait(r->follow, LOOK_EVERY_MS);
+	/* libvirt's library returns once when an event has arrived, and once when it has told of
+	 * it. */
+	while (goes && !failed && r->pending_count == 0 && !r->all_pending &&
+	       follow_connected(r->follow) && vgpu_now_ns() < look_ns)
+		goes = follow_wait(r->follow,
+				   (int)((look_ns - vgpu_now_ns()) / VGPU_NS_PER_MS) + 1);
 	return goes;
 }
 
 static int run(struct reconciler *r, struct vgpu_error **err)
 {
-	int64_t began_ns, looked_ns = vgpu_now_ns();
+	const int64_t period_ns = LOOK_EVERY_MS * VGPU_NS_PER_MS;
+	int64_t began_ns, look_ns = vgpu_now_ns() + period_ns;
 	bool failed;
 
 	if (follow_new(r->uri, changed, r, &r->follow, err) < 0)
@@ -277,16 +287,16 @@ static int run(struct reconciler *r, struct vgpu_error **err)
 		VGPU_AUTO_ERROR struct vgpu_error *why = NULL;
 
 		began_ns = vgpu_now_ns();
-		if (began_ns - looked_ns >= LOOK_EVERY_MS * VGPU_NS_PER_MS) {
+		if (began_ns >= look_ns) {
 			r->all_pending = true;
-			looked_ns = began_ns;
+			look_ns = began_ns + period_ns;
 		}
 		failed = step(r, &why) < 0;
 		/* Once: it may stay so for days. */
 		if (failed && !r->told)
 			vgpu_log_info("%s; it is tried again every second", why->message);
 		r->told = failed;
-	} while (wait_for_work(r, began_ns, failed));
+	} while (wait_for_work(r, began_ns, look_ns, failed));
 	return 0;
 }
 

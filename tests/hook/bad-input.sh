@@ -72,7 +72,7 @@ expect closed 1 "^vgpu: the domain's XML: cannot read" prepare begin <&-
 
 # What is wrong with the vGPU before the mediator is asked.
 sed 's/,addr=0x1c//' "$attached" >"$tmp/no-address.xml"
-expect no-device 1 '^vgpu: the metadata asks for a vGPU and the domain has none; run vgpu-xml' \
+expect no-device 1 '^vgpu: the metadata asks for a vGPU and the domain has none; run vgpu-xml attach on it, or start it again: .*' \
 	prepare begin <"$top_srcdir/tests/xml/data/q35.xml"
 expect no-address 1 '^vgpu: the vGPU has no PCI address; run vgpu-xml' \
 	prepare begin <"$tmp/no-address.xml"

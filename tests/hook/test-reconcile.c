@@ -16,11 +16,17 @@
 #define NS   "xmlns:v='" VGPU_DOMAIN_NAMESPACE "'"
 #define DEVICE                                                                                     \
 	"<q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'>"                     \
-	"<q:arg value='-device'/><q:arg value='vgpu,link=/l/" UUID ".sock,addr=0x1c'/>"            \
-	"</q:commandline>"
+	"<q:arg value='-device'/>"                                                                 \
+	"<q:arg value='vgpu,link=/l/" UUID ".sock,bus=pcie.0,addr=0x1c'/></q:commandline>"
+/* As a copy has it: the link is another domain's. */
+#define COPIED                                                                                     \
+	DOMAIN("<v:vgpu " NS "/>",                                                                 \
+	       "<q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'>"              \
+	       "<q:arg value='-device'/><q:arg value='vgpu,link=/l/x.sock,bus=pcie.0,addr=0x1c'/>" \
+	       "</q:commandline>")
 #define DOMAIN(vgpu, rest)                                                                         \
 	"<domain type='kvm'><name>guest</name><uuid>" UUID "</uuid><metadata>" vgpu                \
-	"</metadata>" rest "</domain>"
+	"</metadata><os><type machine='q35'>hvm</type></os>" rest "</domain>"
 #define ASKS	  DOMAIN("<v:vgpu " NS " profile='gold'/>", "")
 #define ASKS_MORE DOMAIN("<v:vgpu " NS " profile='gold' priority='low'/>", DEVICE)
 #define HAS	  DOMAIN("<v:vgpu " NS " profile='gold'/>", DEVICE)
@@ -77,6 +83,13 @@ static void a_definition_that_asks_gets_its_vgpu(void **state)
 	expect(false, false, false, 0, 0);
 	decide(NULL, BAD, NULL, NULL);
 	expect(false, false, false, 0, 0);
+	/* One that does not fit is none; but what runs runs with it. */
+	decide(NULL, COPIED, NULL, NULL);
+	expect(true, false, false, 0, 0);
+	decide(NULL, COPIED, NULL, "off");
+	expect(false, false, false, 0, 0);
+	decide(COPIED, NULL, NULL, NULL);
+	expect(false, true, false, 0, 0);
 	/* Also while it runs; a transient domain has no definition. */
 	decide(PLAIN, ASKS, NULL, NULL);
 	expect(true, false, false, 0, 0);
@@ -181,6 +194,9 @@ static void a_device_that_is_missing(void **state)
 	decide(NULL, ASKS, VM("false", SEEN("inactive")), NULL);
 	drifts("device", "the definition has no vGPU");
 	expect(true, false, true, VM_DOMAIN_INACTIVE, 1);
+	decide(NULL, COPIED, VM("false", SEEN("inactive")), "off");
+	drifts("device", "the definition's vGPU does not fit: the vGPU's link \"/l/x.sock\" is not "
+			 "this domain's, DIR/" UUID ".sock: off");
 }
 
 static void what_runs_against_the_definition(void **state)
@@ -201,7 +217,7 @@ static void what_runs_against_the_definition(void **state)
 		      "<q:commandline "
 		      "xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'>"
 		      "<q:arg value='-device'/><q:arg value='vgpu,link=/l/" UUID
-		      ".sock,addr=0x1d'/></q:commandline>"),
+		      ".sock,bus=pcie.0,addr=0x19'/></q:commandline>"),
 	       vm, NULL);
 	drifts("definition", "the vGPU is another one from the next start on");
 	expect(false, false, true, VM_DOMAIN_RUNNING, 1);

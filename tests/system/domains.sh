@@ -149,6 +149,31 @@ virsh_ start guest
 wait_until 60 "the next start has the new values" \
 	vm_is '.profile == "default" and .priority == "low" and .domain.drift == []' "$vm"
 
+# A copy has the link of the domain that it is a copy of, and metadata that is set anew asks for
+# another window and has no note of the attach: the definition gets a vGPU that fits.
+copy=$(uuid 201)
+device_is() {
+	virsh_ dumpxml --inactive copy | grep -q "value=.vgpu,.*$1"
+}
+virsh_ dumpxml --inactive guest |
+	sed "s|<name>.*<|<name>copy<|; s|<uuid>.*<|<uuid>$copy<|" >"$work/copy.xml"
+virsh_ define "$work/copy.xml"
+wait_until 60 "the copy has a link of its own" device_is "link=$link_dir/$copy.sock,"
+virsh_ metadata copy --uri urn:vgpu-toolkit:domain:1 --key vgpu --config \
+	--set '<vgpu profile="gold" window-size="1MiB"/>'
+wait_until 60 "the window is as the metadata says" device_is window-size=1M,
+virsh_ start copy
+wait_until 60 "the copy is up" is_up "$copy"
+virsh_ destroy copy
+wait_until 60 "the copy is down" is_down "$copy"
+# Out again, where the note went with the metadata.
+virsh_ metadata copy --uri urn:vgpu-toolkit:domain:1 --config --remove
+virsh_ dumpxml --inactive copy | "$VGPU_BINDIR/vgpu-xml" detach >"$work/copy.xml"
+virsh_ define "$work/copy.xml"
+! virsh_ dumpxml --inactive copy | grep vgpu || fail "something of the vGPU stays"
+virsh_ undefine copy
+wait_until 60 "its record goes" is_gone "$copy"
+
 # A priority above the profile's, and a process that dies.
 sed "s/profile='gold'/priority='high'/" "$work/$vm.xml" >"$work/high.xml"
 virsh_ define "$work/high.xml"
