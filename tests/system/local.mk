@@ -21,7 +21,8 @@ SYSTEM_TESTS += \
 	tests/system/second-qemu.sh \
 	tests/system/templates.sh \
 	tests/system/units.sh \
-	tests/system/vector-add.sh
+	tests/system/vector-add.sh \
+	tests/system/virt-install.sh
 
 EXTRA_DIST += tests/system/lib.sh tests/system/nfs.bash
 dist_check_SCRIPTS += tests/system/ganesha tests/system/units-guest

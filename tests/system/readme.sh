@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # The four commands of README.md: a domain that was defined without a thought of a vGPU boots with
-# one after its metadata was set. The commands are those that stand there.
+# one after its metadata was set. The commands are those that stand there. virt-install.sh runs the
+# first one too.
 set -eu
 # shellcheck source=tests/system/lib.sh
 . "${top_srcdir:?see tests/README.md}/tests/system/lib.sh"

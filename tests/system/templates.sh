@@ -7,17 +7,20 @@ set -eu
 . "${top_srcdir:?see tests/README.md}/tests/system/lib.sh"
 [ -d /usr/share/qemu/firmware ] || skip "no UEFI firmware is installed (Debian: ovmf)"
 isolate "$@"
+[ -x "$VGPU_PKGLIBEXECDIR/vgpu-reconciler" ] || skip "vgpu-reconciler is not built (Debian: libvirt-dev)"
 
-# What somebody edits: no KVM, no disk, no network of libvirt's; and how the tests' guest is booted.
+# What somebody edits: another uuid, no KVM, no disk, no network of libvirt's; and how the tests' guest is booted.
 edit() {
 	python3 - "$1" "$work/image" "$work/console/$2" <<-'EOF2'
 	import sys
+	import uuid
 	import xml.etree.ElementTree as tree
 	template, image, console = sys.argv[1:]
 	tree.register_namespace("vgpu", "urn:vgpu-toolkit:domain:1")
 	tree.register_namespace("qemu", "http://libvirt.org/schemas/domain/qemu/1.0")
 	domain = tree.parse(template).getroot()
 	domain.set("type", "qemu")
+	domain.find("uuid").text = str(uuid.uuid4())
 	system, devices = domain.find("os"), domain.find("devices")
 	system.remove(system.find("boot"))
 	for name, value in (("kernel", image + "/vmlinuz"), ("initrd", image + "/initrd"),
@@ -38,6 +41,10 @@ edit() {
 	EOF2
 }
 
+has_own_link() {
+	virsh_ dumpxml --inactive "$name" | grep -q "link=$link_dir/$(virsh_ domuuid "$name").sock,"
+}
+
 # guest COMMAND: in the template's guest.
 guest() {
 	in_guest_of "$name" 60 "$1"
@@ -53,7 +60,9 @@ for template in "$VGPU_PREFIX"/share/vgpu/templates/*.xml; do
 	sed 's/<domain type="kvm">/<domain type="qemu">/' "$template" >"$work/template.xml"
 	virsh_ define --validate "$work/template.xml" || fail "$template: cannot be defined"
 	edit "$template" "$name" >"$work/edited.xml"
+	virsh_ undefine --nvram "$name"
 	virsh_ define --validate "$work/edited.xml" || fail "$template: cannot be defined, edited"
+	wait_until 60 "the link follows the uuid" has_own_link
 	virsh_ start "$name"
 	# UEFI without KVM takes its time.
 	wait_until 180 "$name serves commands" in_guest_of "$name" 5 true
