@@ -13,8 +13,8 @@
 const char help_sync[] =
 	"Usage: vgpu-cloudstack sync [OPTION]...\n"
 	"Tells this host's mediator what the service offerings of its VMs say: at start, then\n"
-	"again and again, upon SIGHUP, when the mediator has a new VM, and when CloudStack's\n"
-	"webhook says that something happened.\n"
+	"again and again, when the mediator has a new VM, when CloudStack's webhook says that\n"
+	"something happened, and upon SIGHUP, with which it reads its configuration anew.\n"
 	"\n"
 	"  --config FILE      instead of " SYNC_CONFIG "\n"
 	"  --check            only read the configuration and its keys\n"
@@ -106,7 +106,7 @@ int command_sync(int argc, char **argv)
 		return EX_OK;
 	if (options.once || options.dry_run)
 		return once(&config, options.dry_run);
-	if (service_run(&config, &err) < 0) {
+	if (service_run(&config, options.config, &err) < 0) {
 		vgpu_log_error("%s", err->message);
 		return EX_UNAVAILABLE;
 	}

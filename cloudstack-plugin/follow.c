@@ -17,6 +17,7 @@
 struct follow {
 	char *socket;
 	int eventfd;
+	bool told; /* on this connection */
 	/* The line that comes in: its beginning, which is all that matters. */
 	char line[LINE_MAX_BYTES];
 	size_t length;
@@ -47,6 +48,10 @@ static bool take(void *opaque, const char *bytes, size_t length, struct vgpu_err
 	struct follow *follow = opaque;
 
 	(void)err;
+	/* What happened while there was no connection is not known either. */
+	if (!follow->told)
+		wake(follow);
+	follow->told = true;
 	for (size_t i = 0; i < length; i++) {
 		if (bytes[i] == '\n')
 			end_line(follow);
@@ -76,6 +81,7 @@ static void *run(void *opaque)
 	for (;;) {
 		REST_AUTO_REPLY struct rest_reply reply = { 0 };
 
+		follow->told = false;
 		follow->length = 0;
 		rest_call(&server, &request, &reply, NULL);
 		nanosleep(&pause, NULL);

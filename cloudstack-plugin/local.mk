@@ -31,6 +31,8 @@ cloudstack_plugin_libcloudstack_la_SOURCES = \
 	cloudstack-plugin/offerings.h \
 	cloudstack-plugin/pci.c \
 	cloudstack-plugin/pci.h \
+	cloudstack-plugin/plan.c \
+	cloudstack-plugin/plan.h \
 	cloudstack-plugin/quiet.c \
 	cloudstack-plugin/quiet.h \
 	cloudstack-plugin/running.c \

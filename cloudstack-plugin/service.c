@@ -5,12 +5,14 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "cloudstack-plugin/follow.h"
+#include "cloudstack-plugin/plan.h"
 #include "cloudstack-plugin/webhook.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -20,11 +22,7 @@
 #include <systemd/sd-daemon.h>
 #endif
 
-#define BACKOFF_MS	 INT64_C(10000)
-#define BACKOFF_DOUBLES	 5
-#define MS_PER_SECOND	 INT64_C(1000)
-#define WAKE_PAUSE_SHARE 30 /* of the interval: between resyncs that events ask for */
-#define JITTER_SHARE	 10 /* of the interval */
+#define MS_PER_SECOND 1000
 
 static void notify(const char *state)
 {
@@ -74,14 +72,13 @@ int service_sync(struct service *service, struct vgpu_error **err)
 	return status;
 }
 
-/* From 0 up to max. */
-static int64_t random_ms(int64_t max)
+static uint32_t chance(void)
 {
 	uint32_t number = 0;
 
 	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) != (ssize_t)sizeof(number))
 		number = (uint32_t)vgpu_now_ns();
-	return max * number / UINT32_MAX;
+	return number;
 }
 
 static int64_t now_ms(void)
@@ -89,59 +86,88 @@ static int64_t now_ms(void)
 	return vgpu_now_ns() / VGPU_NS_PER_MS;
 }
 
-/* When things are due. */
-struct plan {
-	int64_t interval_ms;
-	int64_t next_ms;
-	int64_t last_ms;
-	unsigned int failures; /* in a row */
-};
-
-/* An event is a reason to look soon, but not before a failed try's time is over. */
-static void wake(struct plan *plan)
-{
-	int64_t pause = plan->interval_ms / WAKE_PAUSE_SHARE;
-	int64_t at = now_ms();
-
-	if (plan->failures > 0)
-		return;
-	if (at < plan->last_ms + pause)
-		at = plan->last_ms + pause;
-	at += random_ms(pause);
-	if (at < plan->next_ms)
-		plan->next_ms = at;
-}
-
 static void resync(struct service *service, struct plan *plan)
 {
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
-	int64_t jitter = plan->interval_ms / JITTER_SHARE;
-	int64_t wait = plan->interval_ms - jitter + random_ms(2 * jitter);
+	int64_t wait;
 
 	if (service_sync(service, &err) == 0) {
-		plan->failures = 0;
+		plan_succeeded(plan, now_ms(), chance());
 		notify("STATUS=In step with CloudStack");
-	} else {
-		wait = BACKOFF_MS << (plan->failures < BACKOFF_DOUBLES ? plan->failures
-								       : BACKOFF_DOUBLES);
-		if (wait < service->retry_after_s * MS_PER_SECOND)
-			wait = service->retry_after_s * MS_PER_SECOND;
-		wait += random_ms(wait / JITTER_SHARE);
-		plan->failures++;
-		vgpu_log_warning("%s; what is in force stays, and it is tried again in %lld s",
-				 err->message, (long long)(wait / MS_PER_SECOND));
-		notify("STATUS=Cannot ask CloudStack or the mediator; what is in force stays");
+		return;
 	}
-	plan->last_ms = now_ms();
-	plan->next_ms = plan->last_ms + wait;
+	wait = plan_failed(plan, service->retry_after_s, now_ms(), chance());
+	vgpu_log_warning("%s; what is in force stays, and it is tried again in %lld s",
+			 err->message, (long long)(wait / MS_PER_SECOND));
+	notify("STATUS=Cannot ask CloudStack or the mediator; what is in force stays");
+}
+
+/* What runs beside the resyncs. */
+struct running {
+	struct service service;
+	struct plan plan;
+	struct sync_config *config;
+	const char *path;
+	struct webhook *webhook;
+	int signals, events;
+};
+
+static int start_webhook(struct running *running, struct vgpu_error **err)
+{
+	const struct sync_config *config = running->config;
+
+	if (!config->webhook_listen)
+		return 0;
+	running->webhook =
+		webhook_start(config->webhook_listen, config->webhook_secret, running->events, err);
+	return running->webhook ? 0 : -1;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* Takes over *fresh, and leaves there what was before. The webhook goes on where it is the same, as
+ * it remembers what came. */
+static int take_config(struct running *running, struct sync_config *fresh, struct vgpu_error **err)
+{
+	const struct sync_config old = *running->config;
+
+	*running->config = *fresh;
+	*fresh = old;
+	plan_interval(&running->plan, running->config->interval_s);
+	if (running->webhook && same_text(old.webhook_listen, running->config->webhook_listen) &&
+	    same_text(old.webhook_secret, running->config->webhook_secret))
+		return 0;
+	webhook_stop(&running->webhook);
+	return start_webhook(running, err);
+}
+
+/* Upon SIGHUP: another configuration and other keys, and a resync with them. */
+static void reload(struct running *running)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
+	SYNC_AUTO_CONFIG struct sync_config fresh = { 0 };
+	char state[64];
+
+	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
+		 (long long)(vgpu_now_ns() / VGPU_NS_PER_US));
+	notify(state);
+	if (sync_config_load(&fresh, running->path, &err) < 0)
+		vgpu_log_error("%s; the configuration that is in force stays", err->message);
+	else if (take_config(running, &fresh, &err) < 0)
+		vgpu_log_error("%s; there is no webhook until the next reload", err->message);
+	plan_at_once(&running->plan, now_ms());
+	notify("READY=1");
 }
 
 /* Waits for a signal, an event or the time. Returns whether to go on. */
-static bool wait_for_work(struct plan *plan, int signals, int events)
+static bool wait_for_work(struct running *running)
 {
-	struct pollfd fds[] = { { .fd = signals, .events = POLLIN },
-				{ .fd = events, .events = POLLIN } };
-	int64_t left = plan->next_ms - now_ms();
+	struct pollfd fds[] = { { .fd = running->signals, .events = POLLIN },
+				{ .fd = running->events, .events = POLLIN } };
+	int64_t left = running->plan.next_ms - now_ms();
 	struct signalfd_siginfo signal_info;
 	uint64_t count;
 
@@ -149,39 +175,32 @@ static bool wait_for_work(struct plan *plan, int signals, int events)
 		left = 0;
 	if (poll(fds, 2, left > INT_MAX ? INT_MAX : (int)left) <= 0)
 		return true;
-	if (fds[1].revents && read(events, &count, sizeof(count)) > 0)
-		wake(plan);
-	if (!fds[0].revents || read(signals, &signal_info, sizeof(signal_info)) <= 0)
+	if (fds[1].revents && read(running->events, &count, sizeof(count)) > 0)
+		plan_wake(&running->plan, now_ms(), chance());
+	if (!fds[0].revents || read(running->signals, &signal_info, sizeof(signal_info)) <= 0)
 		return true;
 	if (signal_info.ssi_signo != SIGHUP)
 		return false;
-	plan->next_ms = now_ms();
+	reload(running);
 	return true;
 }
 
-static int serve(struct service *service, int signals, int events)
+static void serve(struct running *running)
 {
-	struct plan plan = { .interval_ms = service->config->interval_s * MS_PER_SECOND };
-
-	/* Hosts that start together do not ask together. */
-	plan.last_ms = now_ms();
-	plan.next_ms = plan.last_ms + random_ms(plan.interval_ms / JITTER_SHARE);
+	plan_begin(&running->plan, running->config->interval_s, now_ms(), chance());
 	notify("READY=1");
-	while (wait_for_work(&plan, signals, events))
-		if (now_ms() >= plan.next_ms)
-			resync(service, &plan);
+	while (wait_for_work(running))
+		if (now_ms() >= running->plan.next_ms)
+			resync(&running->service, &running->plan);
 	notify("STOPPING=1");
-	return 0;
 }
 
-int service_run(const struct sync_config *config, struct vgpu_error **err)
+int service_run(struct sync_config *config, const char *path, struct vgpu_error **err)
 {
-	struct service service = { .config = config };
 	VGPU_AUTO_CLOSE int signals = -1;
 	VGPU_AUTO_CLOSE int events = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	struct webhook *webhook = NULL;
+	struct running running = { .service.config = config, .config = config, .path = path };
 	sigset_t set;
-	int status;
 
 	/* Before any thread starts: none but this one takes them. */
 	sigemptyset(&set);
@@ -193,16 +212,13 @@ int service_run(const struct sync_config *config, struct vgpu_error **err)
 	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (signals < 0 || events < 0)
 		return vgpu_error_errno(err, errno, "cannot wait for events");
+	running.signals = signals;
+	running.events = events;
 	if (follow_start(config->control_socket ? config->control_socket : VGPU_CONTROL_SOCKET,
-			 events, err) < 0)
+			 events, err) < 0 ||
+	    start_webhook(&running, err) < 0)
 		return -1;
-	if (config->webhook_listen) {
-		webhook =
-			webhook_start(config->webhook_listen, config->webhook_secret, events, err);
-		if (!webhook)
-			return -1;
-	}
-	status = serve(&service, signals, events);
-	webhook_stop(&webhook);
-	return status;
+	serve(&running);
+	webhook_stop(&running.webhook);
+	return 0;
 }

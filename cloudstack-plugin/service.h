@@ -17,10 +17,11 @@ int service_sync(struct service *service, struct vgpu_error **err);
 
 /*
  * Resyncs until SIGTERM or SIGINT: at start, after the configuration's interval with some jitter,
- * upon SIGHUP, when the webhook's address is told of an event, and when the mediator has a new VM.
- * A failure changes nothing that is in force, and is tried again later and later. Returns 0, or -1
- * and err where it cannot begin.
+ * upon SIGHUP, when the webhook's address is told of an event, and when the mediator has a new VM
+ * (cloudstack-plugin/plan.h). A failure changes nothing that is in force, and is tried again later
+ * and later. SIGHUP reads the configuration of `path` and its keys anew, into *config; one that is
+ * wrong leaves what is there. Returns 0, or -1 and err where it cannot begin.
  */
-int service_run(const struct sync_config *config, struct vgpu_error **err);
+int service_run(struct sync_config *config, const char *path, struct vgpu_error **err);
 
 #endif

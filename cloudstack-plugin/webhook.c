@@ -12,13 +12,14 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-#define CONNECTIONS_MAX 32
+#define CONNECTIONS_MAX 32u
+#define PER_ADDRESS_MAX 8u /* who holds many open keeps nobody else out */
 #define TIMEOUT_S	5u
 #define LISTEN_MAX	128
 
 struct webhook {
 	struct MHD_Daemon *daemon;
-	const char *secret;
+	char *secret;
 	int eventfd;
 	struct webhook_memory memory;
 	struct vgpu_log_limit limit;
@@ -140,8 +141,9 @@ struct webhook *webhook_start(const char *listen, const char *secret, int eventf
 
 	if (!address)
 		return NULL;
-	if (webhook) {
-		webhook->secret = secret;
+	if (webhook)
+		webhook->secret = strdup(secret);
+	if (webhook && webhook->secret) {
 		webhook->eventfd = eventfd;
 		webhook->limit =
 			(struct vgpu_log_limit){ .burst = 5, .period_ns = 60 * VGPU_NS_PER_SECOND };
@@ -150,6 +152,7 @@ struct webhook *webhook_start(const char *listen, const char *secret, int eventf
 		webhook->daemon = MHD_start_daemon(
 			flags, 0, NULL, NULL, handle, webhook, MHD_OPTION_SOCK_ADDR,
 			address->ai_addr, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+			MHD_OPTION_PER_IP_CONNECTION_LIMIT, PER_ADDRESS_MAX,
 			MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S, MHD_OPTION_NOTIFY_COMPLETED,
 			completed, NULL, MHD_OPTION_END);
 	}
@@ -167,5 +170,7 @@ void webhook_stop(struct webhook **webhook)
 
 	if (old && old->daemon)
 		MHD_stop_daemon(old->daemon);
+	if (old)
+		free(old->secret);
 	free(old);
 }

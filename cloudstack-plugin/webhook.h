@@ -9,8 +9,8 @@ struct webhook;
 
 /*
  * Listens at "ADDRESS:PORT" or "[ADDRESS]:PORT", and adds 1 to the eventfd for each event that is
- * CloudStack's, new and of now. secret and eventfd must live as long. Returns NULL and err where
- * that is no such address, or cannot be had.
+ * CloudStack's, new and of now. The eventfd must live as long. Returns NULL and err where that is
+ * no such address, or cannot be had.
  */
 struct webhook *webhook_start(const char *listen, const char *secret, int eventfd,
 			      struct vgpu_error **err);

@@ -8,7 +8,9 @@ Serves the part of its API that vgpu-cloudstack asks for, from what SITE.json ho
 virtualmachines, serviceofferings as the API shows them, and keys: {"API-KEY": {"secret", "role"}}.
 It computes signatures by itself, as ApiServer does, and pages. Writes FOLDER/port when it listens,
 and each request as a line of JSON to FOLDER/requests. What FOLDER/mode holds, if anything, happens
-to each answer, or to those to the commands that stand behind it: see MODES. FOLDER/site.json is the site as it is after each change.
+to each answer, or to those to the commands that stand behind it: see MODES. NAME:N is for a list's
+page N alone; limited=VALUE has VALUE, with spaces for _, as its Retry-After. FOLDER/site.json is the
+site as it is after each change.
 """
 import base64
 import calendar
@@ -23,7 +25,7 @@ import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 MODES = ('html', 'half', 'short', 'many', 'limited', 'unavailable', 'expired', 'silent', 'huge',
-         'number', 'job-fails')
+         'number', 'job-fails', 'recount', 'nameless')
 PAGE_MAX = 500
 PLAIN = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-*_'
 
@@ -52,9 +54,16 @@ class Site:
         self.folder = folder
         self.jobs = {}
 
-    def mode(self, command):
+    def mode(self, command, params=None):
+        """What happens to this answer, and the value that goes with it."""
         text = self.mode_text().split()
-        return text[0] if text and command in (text[1:] or [command]) else ''
+        if not text or command not in (text[1:] or [command]):
+            return '', ''
+        name, _, page = text[0].partition(':')
+        name, _, value = name.partition('=')
+        if page and (params or {}).get('page') != page:
+            return '', ''
+        return name, value.replace('_', ' ')
 
     def mode_text(self):
         try:
@@ -82,7 +91,7 @@ class Site:
         return key['role']
 
     def page(self, items, name, params):
-        mode = self.mode(params['command'])
+        mode, _ = self.mode(params['command'], params)
         size = int(params.get('pagesize', PAGE_MAX))
         if size > PAGE_MAX:
             raise Refused(431, f'Page size can not exceed max allowed page size value: {PAGE_MAX}')
@@ -93,6 +102,10 @@ class Site:
         count = len(items)
         if mode == 'short':
             part = part[:-1]
+        if mode == 'recount':
+            count += 1
+        if mode == 'nameless':
+            part = [{key: value for key, value in item.items() if key != 'id'} for item in part]
         if mode == 'many':
             part = part * 2000
             count = 999999
@@ -180,7 +193,7 @@ class Site:
 
     def do_queryAsyncJobResult(self, params):
         job = self.jobs[params['jobid']]
-        if self.mode('') == 'job-fails':
+        if self.mode('')[0] == 'job-fails':
             return {'jobstatus': 2, 'jobresult': {'errorcode': 530, 'errortext': 'it failed'}}
         if job[0] > 0:
             job[0] -= 1
@@ -210,7 +223,7 @@ class Handler(BaseHTTPRequestHandler):
         text = self.rfile.read(int(self.headers.get('Content-Length', 0))).decode()
         params = dict(urllib.parse.parse_qsl(text, keep_blank_values=True, strict_parsing=True))
         command = params.get('command', '')
-        mode = self.site.mode(command)
+        mode, value = self.site.mode(command, params)
         with open(f'{self.site.folder}/requests', 'a', encoding='utf-8') as file:
             print(json.dumps(params), file=file)
         try:
@@ -228,7 +241,7 @@ class Handler(BaseHTTPRequestHandler):
         elif mode == 'half':
             self.send(200, body[:len(body) // 2])
         elif mode == 'limited':
-            self.send(429, b'{"x":1}', headers=[('Retry-After', '7')])
+            self.send(429, b'{"x":1}', headers=[('Retry-After', value or '7')])
         elif mode == 'unavailable':
             self.send(503, b'<html>later</html>', 'text/html')
         elif mode == 'silent':

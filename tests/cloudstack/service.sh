@@ -10,24 +10,10 @@ make_site
 start_server
 start_mediator
 put_vm "$uuid" '{"name":"i-2-1-VM"}'
-hook=$(/usr/bin/python3 -c 'import socket
-with socket.socket() as s:
-    s.bind(("127.0.0.1", 0))
-    print(s.getsockname()[1])')
-configure "webhook-listen = 127.0.0.1:$hook" "webhook-key-file = $dir/webhook.key" 'interval = 80s'
-echo 'secret-key = hush' >"$dir/webhook.key"
-chmod 0600 "$dir/webhook.key"
-
-# rounds N: whether so many resyncs ended well.
-rounds() {
-	[ "$(grep -c 'VMs on host' "$dir/sync.log")" -ge "$1" ]
-}
-
-"$program" sync --config "$dir/cloudstack.conf" 2>"$dir/sync.log" &
-service=$!
-started+=("$service")
-answers() { curl -s -o /dev/null --max-time 60 "http://127.0.0.1:$hook/"; }
-wait_for 60 answers || fail "it does not listen: $(cat "$dir/sync.log")"
+use_webhook
+configure "${webhook_lines[@]}" 'interval = 80s'
+start_sync
+wait_for 60 webhook_listens || fail "it does not listen: $(cat "$dir/sync.log")"
 # The timer comes after 72 s at least: what is waited for for 60 s is not its work.
 wait_for 60 rounds 1 || fail "no resync at start: $(cat "$dir/sync.log")"
 [ "$(vm .weight)" = 70 ] || fail "the weight is $(vm .weight)"
@@ -41,22 +27,6 @@ put_vm "$uuid2" '{"name":"i-2-2-VM"}'
 begun() { [ "$(vm .weight "$uuid2")" = 5 ]; }
 wait_for 60 begun || fail "a new VM woke nobody: $(cat "$dir/sync.log")"
 
-sign() {
-	openssl dgst -sha256 -hmac "$1" -binary | base64 -w 0
-}
-event() {
-	printf '{"event":"VM.START","entityuuid":"%s","eventDateTime":"%s","n":%s}' \
-		"$uuid" "$(date -u -d "$1" '+%Y-%m-%d %H:%M:%S +0000')" "$2"
-}
-# post STATUS BODY SIGNATURE [OPTION]...
-post() {
-	local wanted=$1 body=$2 signature=$3 got
-	shift 3
-	got=$(printf %s "$body" | curl -s -o "$dir/said" -w '%{http_code}' --max-time 60 --data-binary @- \
-		-H "X-CS-Signature: $signature" -H 'X-CS-Event: VM.START' -H 'Expect:' "$@" \
-		"http://127.0.0.1:$hook/")
-	[ "$got" = "$wanted" ] || fail "answered $got, not $wanted: $(cat "$dir/said"), $body"
-}
 good=$(event now 1)
 post 401 "$good" "$(printf %s "$good" | sign wrong)"
 post 401 "$good" ''
