@@ -138,7 +138,9 @@ static int post(struct cs_api *api, const char *form, long *http_status, struct 
 		return transfer_error(api, code, err);
 	curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, http_status);
 	curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &wait);
-	api->retry_after = wait > RETRY_AFTER_MAX ? RETRY_AFTER_MAX : (unsigned int)wait;
+	/* Below 0: a date that is over. */
+	if (wait > 0)
+		api->retry_after = wait > RETRY_AFTER_MAX ? RETRY_AFTER_MAX : (unsigned int)wait;
 	return 0;
 }
 
@@ -225,7 +227,8 @@ int cs_call_job(struct cs_api *api, const char *command, const struct cs_param *
 	return done > 0 ? 0 : -1;
 }
 
-/* Gets one page and appends it to *items. Returns how many it had, or -1 and err. */
+/* Gets one page and appends it to *items, *total being what the page before told of. Returns how
+ * many it had, or -1 and err. */
 static int get_page(struct cs_api *api, const char *command, const struct cs_param *params,
 		    size_t count, const char *name, json_t *items, size_t *total,
 		    struct vgpu_error **err)
@@ -241,6 +244,12 @@ static int get_page(struct cs_api *api, const char *command, const struct cs_par
 	}
 	if (page.length > api->server.pagesize || json_array_size(items) + page.length > ITEMS_MAX)
 		return vgpu_error_set(err, EPROTO, "%s: the answer has too many items", command);
+	/* Where something went, what was on this page may be on one before by now. */
+	if (json_array_size(items) > 0 && page.total != *total)
+		return vgpu_error_set(err, EPROTO,
+				      "%s: a page tells of %zu items where the one before told of "
+				      "%zu; they may have changed meanwhile",
+				      command, page.total, *total);
 	if (page.items && json_array_extend(items, page.items) < 0)
 		return vgpu_error_set(err, ENOMEM, "out of memory");
 	*total = page.total;
