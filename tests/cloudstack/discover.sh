@@ -143,9 +143,9 @@ python3 - "$work/silent" <<'PY' &
 import socket, sys
 server = socket.socket(socket.AF_UNIX)
 server.bind(sys.argv[1])
+server.settimeout(60)
 server.listen()
 kept = server.accept()
-server.settimeout(60)
 kept[0].settimeout(60)
 while kept[0].recv(4096):
     pass

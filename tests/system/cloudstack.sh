@@ -27,7 +27,7 @@ chmod +x "$agent/gpudiscovery.sh.cloudstack"
 agent() {
 	local status=0 script=$1
 	shift
-	env -i PATH=/usr/bin:/bin timeout 30 "$agent/$script" "$@" >"$work/agent.out" 2>&1 </dev/null ||
+	env -i PATH=/usr/bin:/bin timeout 120 "$agent/$script" "$@" >"$work/agent.out" 2>&1 </dev/null ||
 		status=$?
 	[ "$status" = 0 ] || fail "$script: status $status: $(cat "$work/agent.out")"
 }
@@ -123,7 +123,7 @@ agent libvirt-vm-state-change.sh onStart "$name"
 used_by "$name"
 vm_is ".attached and .name == \"$name\" and .profile == \"gold\" and .seat == \"$seat\" and
 	.priority == \"high\"" || fail "not registered as its seat says: $(vm .)"
-timeout 60 "$cloudstack" sync --config "$work/cloudstack.conf" --once
+timeout 120 "$cloudstack" sync --config "$work/cloudstack.conf" --once
 wait_guest "$name"
 vm_is '.priority == "low" and .sources.priority == "cloudstack" and
 	.quotas.gpu_memory_bytes == 100663296' || fail "not as its offering says: $(vm .)"
