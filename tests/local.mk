@@ -42,6 +42,48 @@ check-valgrind: all $(check_PROGRAMS) tests/libpidfd.la
 		TEST_SUITE_LOG=valgrind-tests.log LOG_COMPILER='$(top_builddir)/libtool --mode=execute \
 		env LD_PRELOAD=$(abs_top_builddir)/tests/.libs/libpidfd.so $(VALGRIND)'
 
+# Those whose subject is no compiled code of ours, or not what its flags change: texts that are
+# compared, a browser's view, benchmarks that print what they should.
+CHECK_ONCE = \
+	tests/bench/cloudstack-figures.sh \
+	tests/bench/contention-figures.sh \
+	tests/bench/native.sh \
+	tests/bench/rest-figures.sh \
+	tests/ctl/completion.sh \
+	tests/ctl/completion-zsh.sh \
+	tests/ctl/day.sh \
+	tests/ctl/doctor-install.sh \
+	tests/ctl/help.sh \
+	tests/gpu/several-software.sh \
+	tests/help.sh \
+	tests/install/apparmor.sh \
+	tests/mediatord/check-cuda-api.sh \
+	tests/mediatord/cuda-image-nvcc.sh \
+	tests/mediatord/kernels-ptx.sh \
+	tests/mediatord/promtool.sh \
+	tests/mediatord/rest-openapi.sh \
+	tests/mediatord/rest-schema.sh \
+	tests/mediatord/units.sh \
+	tests/schedsim/schedsim-options.sh \
+	tests/ui/dashboard.sh
+
+# The tests of `make check` but those, for a second build of the same files.
+.PHONY: check-again
+check-again: all $(check_PROGRAMS) $(check_LTLIBRARIES)
+	@again=; out=; for test in $(TESTS); do \
+		case ' $(CHECK_ONCE) ' in *" $$test "*) out="$$out $$test" ;; *) again="$$again $$test" ;; esac; \
+	done; \
+	echo "left out:$$out"; \
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS="$$again"
+
+# `make distcheck` removes its tests' logs: why some were skipped is said before.
+installcheck-local:
+	@for log in $(TEST_LOGS); do \
+		if grep -qs '^:test-result: SKIP' "$${log%.log}.trs"; then \
+			echo "why: $${log%.log}: $$(tail -n 2 "$$log" | head -n 1)"; \
+		fi; \
+	done
+
 # Help and manual pages, of every program that is built.
 TESTS += tests/help.sh
 dist_check_SCRIPTS += tests/help.sh

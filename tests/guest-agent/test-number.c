@@ -54,10 +54,11 @@ static void floats_are_short(void **state)
 
 static void floats_come_back_bit_by_bit(void **state)
 {
+	const uint32_t count = getenv("VGPU_TEST_SLOW") ? 5000 : 100000;
 	uint32_t bits = 12345;
 
 	(void)state;
-	for (uint32_t i = 0; i < 100000; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		bits = bits * 1664525 + 1013904223;
 		expect_same(bits);
 	}
@@ -71,10 +72,11 @@ static void floats_come_back_bit_by_bit(void **state)
 /* Short numbers are read without strtof(), and must come out the same. */
 static void short_numbers_are_rounded_right(void **state)
 {
+	const int count = getenv("VGPU_TEST_SLOW") ? 15000 : 300000;
 	uint32_t seed = 1;
 
 	(void)state;
-	for (int i = 0; i < 300000; i++) {
+	for (int i = 0; i < count; i++) {
 		char text[32];
 		const char *why;
 		float value, right;
