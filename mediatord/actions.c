@@ -160,6 +160,31 @@ int action_pools(struct control *control, struct pool_use *uses, size_t count,
 	return control_call(control, read_pools, &asked, err);
 }
 
+struct gpus_asked {
+	struct pool_gpu *gpus;
+	size_t count;
+};
+
+/* On the loop. */
+static int read_gpus(struct mediator *mediator, void *argument, struct vgpu_error **err)
+{
+	const struct gpus_asked *asked = argument;
+	const struct pools *pools = &mediator->pools;
+
+	(void)err;
+	for (size_t i = 0; i < asked->count && i < pools->gpu_count; i++)
+		asked->gpus[i] = pools->gpus[i];
+	return 0;
+}
+
+int action_gpus(struct control *control, struct pool_gpu *gpus, size_t count,
+		struct vgpu_error **err)
+{
+	struct gpus_asked asked = { .gpus = gpus, .count = count };
+
+	return control_call(control, read_gpus, &asked, err);
+}
+
 /* On the loop. */
 static int end(struct mediator *mediator, void *argument, struct vgpu_error **err)
 {

@@ -47,6 +47,13 @@ int action_release(struct control *control, const uint8_t uuid[16], struct vgpu_
 int action_pools(struct control *control, struct pool_use *uses, size_t count,
 		 struct vgpu_error **err);
 
+/*
+ * Copies the pools' GPUs, `count` at most, of which there are as many as the configuration's pools
+ * have; the rest is left as it is. 0, or -1 and err.
+ */
+int action_gpus(struct control *control, struct pool_gpu *gpus, size_t count,
+		struct vgpu_error **err);
+
 /* Has the loop end, as a signal does. Returns 0, or -1 and err (ESHUTDOWN: it has). */
 int action_end(struct control *control, struct vgpu_error **err);
 

@@ -26,7 +26,8 @@ static void keep_seen(struct record *record, const struct grant_counters *seen)
 
 bool channel_sample(struct channel *channel)
 {
-	struct usage *usage = &channel->vm->usage;
+	struct pool_gpu *gpu;
+	struct usage news;
 	int64_t now = vgpu_now_ns();
 	struct grant_counters fresh;
 	uint64_t elapsed_ns;
@@ -38,14 +39,20 @@ bool channel_sample(struct channel *channel)
 	if (channel->granted)
 		sched_used(channel->vm->mediator->sched, channel->sched_channel,
 			   (int64_t)fresh.gpu_time_ns, now);
-	usage->requests += fresh.submissions;
-	usage->completed += fresh.submissions - fresh.errors;
-	usage->failed += fresh.errors;
-	usage->gpu_time_ns += fresh.gpu_time_ns;
-	usage->bytes_in += fresh.bytes_in;
-	usage->bytes_out += fresh.bytes_out;
-	usage->jobs += fresh.jobs;
-	grant_times(&channel->grant, elapsed_ns, usage);
+	news = (struct usage){
+		.requests = fresh.submissions,
+		.completed = fresh.submissions - fresh.errors,
+		.failed = fresh.errors,
+		.gpu_time_ns = fresh.gpu_time_ns,
+		.bytes_in = fresh.bytes_in,
+		.bytes_out = fresh.bytes_out,
+		.jobs = fresh.jobs,
+	};
+	grant_times(&channel->grant, elapsed_ns, &news);
+	usage_add(&channel->vm->usage, &news);
+	gpu = pools_gpu(&channel->vm->mediator->pools, channel->worker->gpu);
+	if (gpu)
+		usage_add(&gpu->usage, &news);
 	keep_seen(channel->worker->record, &channel->grant.seen);
 	/* One that works has news soon again. */
 	return fresh.submissions || fresh.errors || fresh.gpu_time_ns ||

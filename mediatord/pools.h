@@ -14,6 +14,7 @@
 #include <stdbool.h>
 
 #include "mediatord/config.h"
+#include "mediatord/usage.h"
 
 struct pool_gpu {
 	uint32_t index;
@@ -21,6 +22,7 @@ struct pool_gpu {
 	bool failed;	       /* as last known: nothing is placed on it */
 	uint64_t memory_bytes; /* 0: not known */
 	uint32_t contexts;     /* that workers have, warm ones included */
+	struct usage usage;    /* what jobs did on it since the mediator was started */
 };
 
 struct pool_commitment {

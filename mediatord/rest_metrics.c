@@ -156,29 +156,65 @@ static void add_histogram(struct json_text *text, const char *name, const char *
 			 (double)sum_ns / 1e9, name, labels, total);
 }
 
-static void add_histograms(struct json_text *text, const struct scrape *scrape)
+/* The histograms of what jobs did, of each VM and of each GPU. */
+static const struct {
+	const char *name, *help;
+	size_t counts, sum_ns;
+} histograms[] = {
+	{ "job_queue_seconds", "How long jobs waited for a GPU.",
+	  offsetof(struct usage, queue_times), offsetof(struct usage, queue_ns) },
+	{ "job_run_seconds", "How long jobs were on a GPU.", offsetof(struct usage, run_times),
+	  offsetof(struct usage, run_ns) },
+	{ "job_total_seconds", "From a job's arrival to its end.",
+	  offsetof(struct usage, total_times), offsetof(struct usage, total_ns) },
+};
+#define HISTOGRAMS (sizeof(histograms) / sizeof(*histograms))
+
+static void add_usage(struct json_text *text, const char *name, size_t histogram,
+		      const char *labels, const struct usage *usage)
 {
-	static const struct {
-		const char *name, *help;
-		size_t counts, sum_ns;
-	} histograms[] = {
-		{ "vgpu_vm_job_queue_seconds", "How long jobs waited for a GPU.",
-		  offsetof(struct usage, queue_times), offsetof(struct usage, queue_ns) },
-		{ "vgpu_vm_job_run_seconds", "How long jobs were on a GPU.",
-		  offsetof(struct usage, run_times), offsetof(struct usage, run_ns) },
-		{ "vgpu_vm_job_total_seconds", "From a job's arrival to its end.",
-		  offsetof(struct usage, total_times), offsetof(struct usage, total_ns) },
-	};
+	const char *bytes = (const char *)usage;
+	uint64_t counts[VGPU_HISTOGRAM_BUCKETS], sum_ns;
 
-	for (size_t h = 0; h < sizeof(histograms) / sizeof(*histograms); h++) {
-		begin(text, histograms[h].name, "histogram", histograms[h].help);
-		for (size_t i = 0; i < scrape->statuses.count; i++) {
-			const char *usage = (const char *)&scrape->statuses.vms[i].status.usage;
-			uint64_t counts[VGPU_HISTOGRAM_BUCKETS], sum_ns;
+	memcpy(counts, bytes + histograms[histogram].counts, sizeof(counts));
+	memcpy(&sum_ns, bytes + histograms[histogram].sum_ns, sizeof(sum_ns));
+	add_histogram(text, name, labels, counts, sum_ns);
+}
 
-			memcpy(counts, usage + histograms[h].counts, sizeof(counts));
-			memcpy(&sum_ns, usage + histograms[h].sum_ns, sizeof(sum_ns));
-			add_histogram(text, histograms[h].name, scrape->labels[i], counts, sum_ns);
+static void add_vm_histograms(struct json_text *text, const struct scrape *scrape)
+{
+	char name[64];
+
+	for (size_t h = 0; h < HISTOGRAMS; h++) {
+		snprintf(name, sizeof(name), "vgpu_vm_%s", histograms[h].name);
+		begin(text, name, "histogram", histograms[h].help);
+		for (size_t i = 0; i < scrape->statuses.count; i++)
+			add_usage(text, name, h, scrape->labels[i],
+				  &scrape->statuses.vms[i].status.usage);
+	}
+}
+
+/* A GPU's are of the time since the mediator was started: no database has them. */
+static void add_gpu_histograms(struct json_text *text, struct rest *rest)
+{
+	VGPU_AUTO_FREE struct pool_gpu *gpus = NULL;
+	char name[64], labels[96];
+	size_t count = 0;
+
+	for (size_t i = 0; i < rest->config->pool_count; i++)
+		count += rest->config->pools[i].gpu_count;
+	gpus = calloc(count + 1, sizeof(*gpus));
+	if (!gpus || action_gpus(rest->control, gpus, count, NULL) < 0) {
+		text->failed = true;
+		return;
+	}
+	for (size_t h = 0; h < HISTOGRAMS; h++) {
+		snprintf(name, sizeof(name), "vgpu_gpu_%s", histograms[h].name);
+		begin(text, name, "histogram", histograms[h].help);
+		for (size_t i = 0; i < count; i++) {
+			snprintf(labels, sizeof(labels), "gpu=\"%u\",pool=\"%s\"", gpus[i].index,
+				 rest->config->pools[gpus[i].pool].name);
+			add_usage(text, name, h, labels, &gpus[i].usage);
 		}
 	}
 }
@@ -306,9 +342,10 @@ void rest_metrics(struct rest *rest, const struct rest_request *request, struct 
 		for (size_t i = 0; i < sizeof(vm_metrics) / sizeof(*vm_metrics); i++)
 			add_vm_metric(&text, &scrape, &vm_metrics[i]);
 		add_flags(&text, &scrape);
-		add_histograms(&text, &scrape);
+		add_vm_histograms(&text, &scrape);
 		add_pools(&text, rest);
 		add_gpus(&text, report);
+		add_gpu_histograms(&text, rest);
 	}
 	free(scrape.labels);
 	statuses_free(&scrape.statuses);

@@ -28,15 +28,23 @@ static void count_time(uint64_t *times, uint64_t *sum_ns, int64_t ns)
 	*sum_ns += time_ns;
 }
 
-void vm_count_job(struct vm *vm, const struct job *job, uint64_t gpu_time_ns, int64_t now_ns)
+static void count_job(struct usage *usage, const struct job *job, uint64_t gpu_time_ns,
+		      int64_t now_ns)
 {
-	struct usage *usage = &vm->usage;
-
 	usage->jobs++;
 	usage->gpu_time_ns += gpu_time_ns;
 	count_time(usage->queue_times, &usage->queue_ns, job->run_ns - job->arrived_ns);
 	count_time(usage->run_times, &usage->run_ns, (int64_t)gpu_time_ns);
 	count_time(usage->total_times, &usage->total_ns, now_ns - job->arrived_ns);
+}
+
+void vm_count_job(struct vm *vm, const struct job *job, uint64_t gpu_time_ns, int64_t now_ns)
+{
+	struct pool_gpu *gpu = vm->worker ? pools_gpu(&vm->mediator->pools, vm->worker->gpu) : NULL;
+
+	count_job(&vm->usage, job, gpu_time_ns, now_ns);
+	if (gpu)
+		count_job(&gpu->usage, job, gpu_time_ns, now_ns);
 }
 
 void vm_count_refusal(struct vm *vm, uint32_t error)

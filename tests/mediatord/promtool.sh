@@ -19,7 +19,8 @@ exec 9>"$dir/go"
 wait_for 60 grep -q ready "$dir/held" || fail "no channel: $(cat "$dir/held")"
 
 rest GET /metrics >"$dir/metrics"
-for what in 'vgpu_vm_channels{.* 1$' 'vgpu_vm_job_run_seconds_count{.* [1-9]' 'vgpu_gpu_up{gpu="0"} 1'; do
+for what in 'vgpu_vm_channels{.* 1$' 'vgpu_vm_job_run_seconds_count{.* [1-9]' \
+	'vgpu_gpu_job_run_seconds_count{gpu="0",pool="A"} [1-9]' 'vgpu_gpu_up{gpu="0"} 1'; do
 	grep -q "$what" "$dir/metrics" || fail "no $what in: $(cat "$dir/metrics")"
 done
 expect 0 "" promtool check metrics <"$dir/metrics"

@@ -16,6 +16,7 @@ has "vgpu_vms 2"
 has "vgpu_vm_link_up{vm=\"$uuid1\",name=\"a _b_ c\",pool=\"A\"} 0"
 has 'vgpu_pool_committed_bytes{pool="A"} 1073741824'
 has 'vgpu_gpu_up{gpu="1"} 1'
+has 'vgpu_gpu_job_total_seconds_count{gpu="1",pool="B"} 0'
 has "vgpu_vm_refused_total{vm=\"$uuid2\",name=\"\",pool=\"B\",reason=\"rate\"} 0"
 
 python3 - "$work/body" <<'PYTHON' || fail "not as Prometheus wants it"
