@@ -48,6 +48,7 @@ mediatord_sched_tests = \
 	tests/mediatord/test-sched-change \
 	tests/mediatord/test-sched-placement \
 	tests/mediatord/test-sched-hold \
+	tests/mediatord/test-sched-model \
 	tests/mediatord/test-sched-random \
 	tests/mediatord/test-sched-rings \
 	tests/mediatord/test-sched-tokens \
@@ -102,6 +103,10 @@ tests_mediatord_test_sched_hold_LDADD = mediatord/libsched.la $(CMOCKA_LIBS)
 tests_mediatord_test_sched_placement_SOURCES = tests/mediatord/test-sched-placement.c
 tests_mediatord_test_sched_placement_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_mediatord_test_sched_placement_LDADD = mediatord/libsched.la $(CMOCKA_LIBS)
+
+tests_mediatord_test_sched_model_SOURCES = tests/mediatord/test-sched-model.c
+tests_mediatord_test_sched_model_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_mediatord_test_sched_model_LDADD = mediatord/libsched.la $(CMOCKA_LIBS)
 
 tests_mediatord_test_sched_random_SOURCES = tests/mediatord/test-sched-random.c
 tests_mediatord_test_sched_random_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
