@@ -27,13 +27,14 @@ chmod +x "$dir/simulator"
 python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' "$dir/plot.svg" || fail "the plot is no XML"
 
 "$contention" --vms 1 --window 0.1 --json >"$dir/json"
-[ "$(jq -c '[.shares, .decision_ns]' "$dir/json")" = '[[],null]' ] || fail "one VM: $(cat "$dir/json")"
-expect 0 "high priority, p99" "$contention" --vms 2 --window 0.1
+[ "$(jq -c '[.shares, [.decision_ns[].tenants]]' "$dir/json")" = '[[],[10,100,1000,10000]]' ] ||
+	fail "one VM: $(cat "$dir/json")"
+expect 0 "high priority, p99" "$contention" --vms 2 --window 0.1 --simulator "$dir/simulator"
 
 for wrong in "--vms 0" "--vms 17" "--vms 1,x" "--window 0" "--job-us 1" "--backend fast"; do
 	# shellcheck disable=SC2086 # an option and its value
 	expect 2 "${wrong%% *}" "$contention" $wrong
 done
 expect 1 "no such program" "$contention" "$dir"
-expect 1 "CalledProcessError" "$contention" --vms 1 --simulator false
+expect 1 "CalledProcessError" "$contention" --vms 1 --simulator /bin/false
 finish
