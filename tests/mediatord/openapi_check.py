@@ -16,6 +16,7 @@ import yaml
 VM = '/v1/vms/11111111-1111-4111-8111-111111111111'
 OTHER = '/v1/vms/22222222-2222-4222-8222-222222222222'
 PATCH = 'application/merge-patch+json'
+DRIFT = [{'what': 'weight', 'detail': 'one and the other'}]
 TYPES = {
     'object': dict,
     'array': list,
@@ -57,6 +58,7 @@ class Document:
 
     def operation(self, method, path):
         """The operation of a request, with its name."""
+        path = path.partition('?')[0]
         for template, methods in self.root['paths'].items():
             pattern = re.sub(r'\{[a-z]+\}', '[^/]+', template)
             if method.lower() in methods and re.fullmatch(pattern, path):
@@ -147,7 +149,7 @@ REQUESTS = [
     ('GET', f'{VM}/cloudstack', None, {}, 200),
     ('PUT', f'{VM}/cloudstack', {'name': 'a'}, {}, 400),
     ('PUT', f'{OTHER}/cloudstack', {}, {}, 404),
-    ('PUT', f'{VM}/domain/state', {'state': 'running', 'starts': 1, 'drift': []}, {}, 204),
+    ('PUT', f'{VM}/domain/state', {'state': 'running', 'starts': 1, 'drift': DRIFT}, {}, 204),
     ('PUT', f'{VM}/domain/state', {'state': 'running', 'starts': 9, 'drift': []}, {}, 409),
     ('PUT', f'{OTHER}/domain/state', {'state': 'running'}, {}, 400),
     ('PATCH', VM, {'weight': 6}, {'Content-Type': PATCH, 'If-Match': '*'}, 200),
@@ -171,6 +173,7 @@ REQUESTS = [
     ('PATCH', '/v1/profiles/silver', {'weight': 8}, {'Content-Type': PATCH, 'If-Match': '*'}, 200),
     ('GET', '/v1/profiles/silver', None, {}, 200),
     ('GET', '/v1/profiles', None, {}, 200),
+    ('GET', '/v1/seats?limit=1', None, {}, 200),
     ('DELETE', '/v1/profiles/silver', None, {}, 204),
     ('GET', '/v1/pools', None, {}, 200),
     ('GET', '/v1/gpus', None, {}, 200),
@@ -181,6 +184,8 @@ REQUESTS = [
     ('DELETE', '/v1/tokens/t', None, {}, 204),
     ('POST', '/v1/backup', None, {}, 201),
     ('GET', '/v1/audit', None, {}, 200),
+    ('GET', '/v1/audit?limit=1', None, {}, 200),
+    ('GET', '/v1/audit?limit=0', None, {}, 400),
     ('GET', '/v1/version', None, {}, 200),
     ('GET', '/v1/openapi.yaml', None, {}, 200),
     ('GET', '/metrics', None, {}, 200),

@@ -31,6 +31,9 @@ sub answered {
 	die $shown unless grep { $_ == $status } @statuses;
 	die $shown if $problem and $answer !~ /^Content-Type: application\/problem\+json\r$/mi;
 	die $shown if $problem and $answer !~ /"status":$status,/;
+	# The library's own words are none of the request's, and the last on their connection.
+	die $shown if $answer =~ /<html>/ and
+		($answer !~ /^Connection: close\r$/m or $answer =~ /^Content-Type:/mi or $answer =~ /no header|aaaa|X-1/);
 }
 
 # Ours.
