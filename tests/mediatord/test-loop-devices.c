@@ -45,15 +45,13 @@ static void a_reset_frees_everything_and_answers_nothing(void **state)
 	assert_int_equal(client_memory(&client, VGPU_OP_MEMORY_ALLOC, 100), VGPU_ERR_NONE);
 	context = client.config.context;
 	pid = harness_status(harness).worker_pid;
-	client_submit(&client, bytes, client_kernel(bytes, FAKE_SLOW, 0));
+	client_submit(&client, bytes, client_kernel(bytes, FAKE_HANG, 0));
 	reset(&client);
-	/* The job would have finished meanwhile. */
-	assert_int_equal(client_receive_answer(&client, &message, 400), -1);
-	status = harness_status(harness);
-	assert_int_equal(status.memory_used_bytes, 0);
-	assert_int_equal(status.worker_state, VGPU_WORKER_NONE);
+	harness_wait(harness, status,
+		     status.memory_used_bytes == 0 && status.worker_state == VGPU_WORKER_NONE);
+	assert_int_equal(client_receive_answer(&client, &message, 100), -1);
 	assert_int_equal(status.usage.workers_lost, 0);
-	assert_int_equal(kill(pid, 0), -1);
+	wait_until(kill(pid, 0) < 0);
 	assert_int_equal(client_nop(&client), VGPU_ERR_NONE);
 	assert_true(client.config.context != context);
 
@@ -137,8 +135,8 @@ static void a_second_request_before_the_answer_ends_the_link(void **state)
 	struct client client;
 
 	client_open(&client, harness->link_path);
-	client_submit(&client, bytes, client_kernel(bytes, FAKE_SLOW, 0));
-	client_submit(&client, bytes, client_kernel(bytes, FAKE_SLOW, 0));
+	client_submit(&client, bytes, client_kernel(bytes, FAKE_HANG, 0));
+	client_submit(&client, bytes, client_kernel(bytes, FAKE_HANG, 0));
 	assert_true(client_sees_end(&client, CLIENT_TIMEOUT_MS));
 	client_close(&client);
 }

@@ -107,9 +107,16 @@ static void what_was_queued_behind_a_lost_job_fails_too(void **state)
 {
 	struct harness *harness = *state;
 	uint8_t bytes[VGPU_MAILBOX_BYTES];
+	union vgpu_link_message message;
+	struct vm_status status;
 	struct client client;
+	pid_t worker;
 
 	client_open(&client, harness->link_path);
+	assert_int_equal(client_nop(&client), VGPU_ERR_NONE);
+	/* Until all of them are queued. */
+	worker = harness_status(harness).worker_pid;
+	kill(worker, SIGSTOP);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(client_call(&client, bytes,
 					     client_kernel(bytes, i == 1 ? FAKE_EXIT : FAKE_SLOW,
@@ -117,7 +124,12 @@ static void what_was_queued_behind_a_lost_job_fails_too(void **state)
 					     NULL),
 				 VGPU_ERR_NONE);
 	/* It waits behind them, and is lost with them. */
-	assert_int_equal(client_nop(&client), VGPU_ERR_CONTEXT_LOST);
+	client_submit(&client, bytes, client_request(bytes, VGPU_OP_NOP, 0, NULL, 0));
+	harness_wait(harness, status, status.usage.requests == 5);
+	kill(worker, SIGCONT);
+	assert_int_equal(client_receive_answer(&client, &message, CLIENT_TIMEOUT_MS),
+			 VGPU_MSG_RESPONSE);
+	assert_int_equal(message.response.error_code, VGPU_ERR_CONTEXT_LOST);
 	assert_int_equal(client_call(&client, bytes,
 				     client_request(bytes, VGPU_OP_SYNCHRONIZE, 0, NULL, 0), NULL),
 			 VGPU_ERR_CONTEXT_LOST);

@@ -160,6 +160,7 @@ static void a_close_that_crosses_the_end_is_answered_once(void **state)
 	struct harness *harness = *state;
 	union vgpu_link_message message;
 	struct device device;
+	int type;
 
 	device_open(&device, harness->link_path);
 	/* It broke, and the device had sent CLOSE before it read so. */
@@ -176,7 +177,17 @@ static void a_close_that_crosses_the_end_is_answered_once(void **state)
 	/* Right after OPEN, whatever the worker is doing. */
 	for (uint32_t i = 2; i < 6; i++) {
 		device_send_open(&device, i, DEVICE_ENTRIES, DEVICE_WINDOW);
-		device_close_channel(&device, i);
+		device_send_close(&device, i);
+		/* One that was ready before CLOSE was read is open first. */
+		type = client_receive_answer(&device.client, &message, CLIENT_TIMEOUT_MS);
+		if (type == VGPU_MSG_OPENED) {
+			assert_int_equal(message.opened.channel, i);
+			assert_int_equal(message.opened.error_code, VGPU_ERR_NONE);
+			type = client_receive_answer(&device.client, &message, CLIENT_TIMEOUT_MS);
+		}
+		assert_int_equal(type, VGPU_MSG_CLOSED);
+		assert_int_equal(message.closed.channel, i);
+		assert_int_equal(message.closed.error_code, VGPU_ERR_NONE);
 	}
 	/* About a life that is over: that of now is not meant. */
 	device_open_channel(&device, 7);

@@ -121,6 +121,7 @@ static void a_worker_that_breaks_its_protocol_is_killed(void **state)
 static void one_that_ignores_the_end_is_killed_after_2_s(void **state)
 {
 	struct harness *harness = *state;
+	struct vm_status status;
 	struct device device;
 	int64_t start;
 	pid_t pid;
@@ -133,9 +134,11 @@ static void one_that_ignores_the_end_is_killed_after_2_s(void **state)
 	start = vgpu_now_ns();
 	device_send_close(&device, 4);
 	/* Until then it is there, with its region and its memory. */
-	wait_until(channel_status(harness, 4).state == VGPU_CHANNEL_STATE_CLOSING);
-	assert_int_equal(harness_status(harness).memory_used_bytes, 77);
-	assert_true(harness_status(harness).window_used_bytes > 0);
+	harness_wait(harness, status,
+		     status.channel_count == 1 &&
+			     status.channels[0].state == VGPU_CHANNEL_STATE_CLOSING);
+	assert_int_equal(status.memory_used_bytes, 77);
+	assert_true(status.window_used_bytes > 0);
 	assert_int_equal(device_closed(&device, 4), VGPU_ERR_NONE);
 	assert_true(vgpu_now_ns() - start >= 1900 * VGPU_NS_PER_MS);
 	assert_int_equal(kill(pid, 0), -1);
