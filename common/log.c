@@ -80,6 +80,13 @@ void vgpu_log_open_journal(void)
 	journal_fd = fd;
 }
 
+void vgpu_log_close_journal(void)
+{
+	if (journal_fd >= 0)
+		close(journal_fd);
+	journal_fd = -1;
+}
+
 /* Adds "NAME=value" as a line, if there is room for all of it. */
 static void add_field(char packet[PACKET_BYTES], size_t *length, const char *name,
 		      const char *value)

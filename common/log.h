@@ -29,6 +29,13 @@ void vgpu_log_set_level(int level);
  */
 void vgpu_log_open_journal(void);
 
+/*
+ * From now on lines go to standard error again: for what is said just before the program ends,
+ * since the journal can tell the service of such a line, but of one with fields only while its
+ * sender is there. After the last thread has ended.
+ */
+void vgpu_log_close_journal(void);
+
 /* What a line in the journal can be found by: a name of A-Z, 0-9 and '_', and a text. */
 struct vgpu_log_field {
 	const char *name; /* NULL: the end of a list */

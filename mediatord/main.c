@@ -272,7 +272,6 @@ int main(int argc, char **argv)
 	const char *path = config_path(&options);
 
 	vgpu_log_init("vgpu-mediatord", VGPU_LOG_INFO);
-	vgpu_log_open_journal();
 	if (config_load(path, !options.config, &config, &err) < 0) {
 		vgpu_log_error("%s", err->message);
 		return EX_CONFIG;
@@ -283,8 +282,10 @@ int main(int argc, char **argv)
 		return EXIT_SUCCESS;
 	}
 	vgpu_log_init("vgpu-mediatord", config->log_level);
+	vgpu_log_open_journal();
 	prepare_process();
 	if (serve(config, &options, &err) < 0) {
+		vgpu_log_close_journal();
 		vgpu_log_error("%s", err->message);
 		return EXIT_FAILURE;
 	}

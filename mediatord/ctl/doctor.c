@@ -22,6 +22,7 @@ static const struct {
 	{ "links", doctor_check_links, false },
 	{ "qemu", doctor_check_qemu, false },
 	{ "hook", doctor_check_hook, false },
+	{ "reconciler", doctor_check_reconciler, false },
 	{ "libvirt-caches", doctor_check_caches, false },
 	{ "folders", doctor_check_folders, false },
 	{ "units", doctor_check_units, false },

@@ -43,6 +43,7 @@ doctor_check doctor_check_state;
 /* In doctor_libvirt.c */
 doctor_check doctor_check_qemu;
 doctor_check doctor_check_hook;
+doctor_check doctor_check_reconciler;
 /* In doctor_install.c */
 doctor_check doctor_check_caches;
 doctor_check doctor_check_folders;

@@ -130,6 +130,38 @@ static bool check_unit(const struct doctor *doctor, struct doctor_finding *findi
 	return false;
 }
 
+/* Whether this process is in the control group of this service, as far as that can be seen. */
+static bool is_of_unit(const struct doctor *doctor, pid_t pid, const char *name)
+{
+	char path[64], groups[4096];
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+	return doctor_read(doctor, path, groups, sizeof(groups)) < 0 || strstr(groups, name);
+}
+
+/* Who was started otherwise is neither watched nor confined, and what ends one may end the other.
+ */
+static bool check_started(const struct doctor *doctor, struct doctor_finding *finding)
+{
+	pid_t keeper = doctor_find_process(doctor, "vgpu-keeper");
+
+	if (doctor->mediator && !is_of_unit(doctor, doctor->mediator, "/vgpu-mediatord.service")) {
+		doctor_found(finding, DOCTOR_WARNING, "end it, then systemctl start vgpu-mediatord",
+			     "systemd did not start the mediator, pid %d", (int)doctor->mediator);
+		return false;
+	}
+	if (keeper && !is_of_unit(doctor, keeper, "/vgpu-keeper.service")) {
+		doctor_found(finding, DOCTOR_WARNING,
+			     "when VMs may lose what they have on GPUs, systemctl stop "
+			     "vgpu-mediatord, then start it",
+			     "systemd did not start the keeper, pid %d: workers end with the "
+			     "mediator",
+			     (int)keeper);
+		return false;
+	}
+	return true;
+}
+
 void doctor_check_units(struct doctor *doctor, struct doctor_finding *finding)
 {
 	static const char wanted[] =
@@ -141,7 +173,8 @@ void doctor_check_units(struct doctor *doctor, struct doctor_finding *finding)
 		doctor_found(finding, DOCTOR_SKIPPED, NULL, "systemd does not run here");
 	/* The mediator's unit starts the keeper's. */
 	else if (!check_unit(doctor, finding, "vgpu-mediatord.service") ||
-		 !check_unit(doctor, finding, "vgpu-keeper.service"))
+		 !check_unit(doctor, finding, "vgpu-keeper.service") ||
+		 !check_started(doctor, finding))
 		return;
 	else if (!link || lstat(link, &st) < 0)
 		doctor_found(finding, DOCTOR_WARNING, "systemctl enable --now vgpu-mediatord",

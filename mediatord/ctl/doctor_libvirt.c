@@ -118,3 +118,27 @@ void doctor_check_hook(struct doctor *doctor, struct doctor_finding *finding)
 		doctor_found(finding, DOCTOR_OK, NULL,
 			     "%s; libvirt knows it where it was restarted since", arguments[0]);
 }
+
+void doctor_check_reconciler(struct doctor *doctor, struct doctor_finding *finding)
+{
+	const struct config *config = doctor->config;
+
+	if (!config->libvirt_uri[0])
+		doctor_found(finding, DOCTOR_SKIPPED, NULL,
+			     "libvirt-uri is empty: no libvirt's domains are followed");
+	else if (!doctor->mediator)
+		doctor_found(finding, DOCTOR_SKIPPED, NULL, "the mediator's process is not known");
+	else if (access(config->reconciler, X_OK) < 0)
+		doctor_found(finding, DOCTOR_WARNING,
+			     "install it, or correct reconciler in mediatord.conf, and restart "
+			     "vgpu-mediatord",
+			     "libvirt's domains are not followed: %s: %s", config->reconciler,
+			     strerror(errno));
+	else if (!doctor_find_process(doctor, "vgpu-reconciler"))
+		doctor_found(finding, DOCTOR_FAILED,
+			     "restart vgpu-mediatord, which starts it; its log says why it ended",
+			     "libvirt's domains are not followed: vgpu-reconciler does not run");
+	else
+		doctor_found(finding, DOCTOR_OK, NULL, "follows the domains of %s",
+			     config->libvirt_uri);
+}

@@ -114,6 +114,13 @@ static void say_too_much(void)
 	vgpu_log_fields(VGPU_LOG_INFO, fields, "%s", value);
 }
 
+static void say_at_the_end(void)
+{
+	vgpu_log_open_journal();
+	vgpu_log_close_journal();
+	vgpu_log_error("it cannot start");
+}
+
 /* The next packet that the journal got, as text. */
 static const char *packet(int fd)
 {
@@ -142,6 +149,8 @@ static void the_journal_gets_fields_that_nobody_can_forge(void **state)
 	assert_int_equal(strspn(packet(journal) + strlen("MESSAGE="), "a"), 1023);
 	assert_non_null(strstr(text, "\nVGPU_SHORT=b\n"));
 	assert_null(strstr(text, "VGPU_LONG"));
+	/* Of the last line, its stream tells the service. */
+	assert_string_equal(stderr_of(true, say_at_the_end), "<3>it cannot start\n");
 	/* One that is gone again. */
 	close(journal);
 	assert_string_equal(stderr_of(true, say_with_fields), "<3>it is lost?MESSAGE=not\n");

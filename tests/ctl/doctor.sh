@@ -50,7 +50,7 @@ finds() {
 }
 
 expect 0 "ok       mediator         ready, version" doctor
-[ "$(grep -cE '^(ok|skipped) ' <<<"$said")" = 21 ] || fail "not all is well: $said"
+[ "$(grep -cE '^(ok|skipped) ' <<<"$said")" = 22 ] || fail "not all is well: $said"
 # An empty variable is none: the configuration says which mediator is meant.
 expect 0 "ok       mediator" env VGPUCTL_URL= "$ctl" doctor --config "$dir/doctor.conf" --root "$root"
 
@@ -86,6 +86,37 @@ echo "Max open files            1024                 8192                 files"
 finds limits warning "1024 open files" LimitNOFILE
 rm "$root/proc/$mediator_pid/limits"
 finds limits skipped "No such file"
+
+# libvirt's domains are followed where the configuration says so.
+reconciler_is() {
+	sed -i -e '/^libvirt-uri/d' -e '/^reconciler/d' \
+		-e "s|^control-socket = .*|&\nlibvirt-uri = $1\nreconciler = $2|" "$dir/doctor.conf"
+}
+cp "$dir/doctor.conf" "$dir/doctor.conf.before"
+reconciler_is "" "$dir/none"
+finds reconciler skipped "libvirt-uri is empty"
+reconciler_is qemu:///system "$dir/none"
+finds reconciler warning "$dir/none: No such file" mediatord.conf
+reconciler_is qemu:///system "$wrapper"
+finds reconciler failed "vgpu-reconciler does not run" "restart vgpu-mediatord"
+mkdir "$root/proc/4711"
+echo vgpu-reconciler >"$root/proc/4711/comm"
+finds reconciler ok "qemu:///system"
+mv "$dir/doctor.conf.before" "$dir/doctor.conf"
+
+# Mediator and keeper are those of the services.
+mkdir -p "$root/run/systemd/system" "$root/etc/systemd/system"
+touch "$root"/etc/systemd/system/vgpu-{mediatord,keeper}.service
+echo "0::/user.slice" >"$root/proc/$mediator_pid/cgroup"
+finds units warning "did not start the mediator, pid $mediator_pid" systemctl
+echo "0::/system.slice/vgpu-mediatord.service" >"$root/proc/$mediator_pid/cgroup"
+finds units warning "is not enabled"
+echo vgpu-keeper >"$root/proc/4711/comm"
+cp "$root/proc/$mediator_pid/cgroup" "$root/proc/4711/"
+finds units warning "did not start the keeper, pid 4711: workers end" systemctl
+echo "0::/system.slice/vgpu-keeper.service" >"$root/proc/4711/cgroup"
+finds units warning "is not enabled"
+rm -r "$root/run" "$root/etc/systemd" "$root/proc/4711"
 
 # QEMU and libvirt.
 script "$wrapper" "echo 'vgpu: the device module is for QEMU 7, but this is QEMU 8' >&2; exit 1"
