@@ -12,6 +12,7 @@ cloudstackdir = $(datadir)/vgpu/cloudstack
 cloudstack_SCRIPTS = \
 	cloudstack-plugin/gpudiscovery.sh \
 	cloudstack-plugin/libvirt-vm-state-change.sh \
+	cloudstack-plugin/libvirt-vm-xml-transformer.groovy \
 	cloudstack-plugin/libvirt-vm-xml-transformer.sh
 CLEANFILES += $(cloudstack_SCRIPTS)
 endif
@@ -33,6 +34,8 @@ cloudstack_plugin_libcloudstack_la_SOURCES = \
 	cloudstack-plugin/pci.h \
 	cloudstack-plugin/plan.c \
 	cloudstack-plugin/plan.h \
+	cloudstack-plugin/profiles.c \
+	cloudstack-plugin/profiles.h \
 	cloudstack-plugin/quiet.c \
 	cloudstack-plugin/quiet.h \
 	cloudstack-plugin/running.c \
@@ -75,6 +78,7 @@ cloudstack_plugin_vgpu_cloudstack_SOURCES = \
 cloudstack_plugin_vgpu_cloudstack_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DVGPU_SEATS_FILE='"$(localstatedir)/lib/vgpu/seats.json"' \
 	-DVGPU_LAST_FILE='"$(localstatedir)/lib/vgpu/gpudiscovery.json"' \
+	-DVGPU_PROFILES_FILE='"$(sysconfdir)/vgpu/cloudstack-profiles.json"' \
 	-DSYNC_CONFIG='"$(sysconfdir)/vgpu/cloudstack.conf"' \
 	-DVGPU_CONTROL_SOCKET='"$(runstatedir)/vgpu/control.sock"'
 cloudstack_plugin_vgpu_cloudstack_CFLAGS = $(AM_CFLAGS) $(MICROHTTPD_CFLAGS) $(LIBCURL_CFLAGS) $(JANSSON_CFLAGS) $(SYSTEMD_CFLAGS)
@@ -83,6 +87,7 @@ cloudstack_plugin_vgpu_cloudstack_LDADD = cloudstack-plugin/libcloudstack.la $(M
 EXTRA_DIST += \
 	cloudstack-plugin/gpudiscovery.sh.in \
 	cloudstack-plugin/libvirt-vm-state-change.sh.in \
+	cloudstack-plugin/libvirt-vm-xml-transformer.groovy.in \
 	cloudstack-plugin/libvirt-vm-xml-transformer.sh.in
 cloudstack_make_script = \
 	$(AM_V_GEN)$(MKDIR_P) cloudstack-plugin && \
@@ -94,4 +99,7 @@ cloudstack-plugin/libvirt-vm-state-change.sh: cloudstack-plugin/libvirt-vm-state
 	$(cloudstack_make_script)
 cloudstack-plugin/libvirt-vm-xml-transformer.sh: \
 		cloudstack-plugin/libvirt-vm-xml-transformer.sh.in Makefile
+	$(cloudstack_make_script)
+cloudstack-plugin/libvirt-vm-xml-transformer.groovy: \
+		cloudstack-plugin/libvirt-vm-xml-transformer.groovy.in Makefile
 	$(cloudstack_make_script)

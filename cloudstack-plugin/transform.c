@@ -49,13 +49,48 @@ static int swap(struct vgpu_domain *domain, const struct seats *seats, const str
 	return vgpu_domain_attach(domain, &options, err);
 }
 
-int transform(const char *xml, size_t length, const struct seats *seats, char **new,
-	      size_t *new_length, struct vgpu_error **err)
+/*
+ * A vGPU for a domain without a seat, by what CloudStack wrote into its metadata. Returns 1, 0
+ * where it gets none, or -1 and err.
+ */
+static int put_in(struct vgpu_domain *domain, const struct vgpu_domain_info *info,
+		  const struct seats *seats, const struct profiles *profiles, bool *needed,
+		  struct vgpu_error **err)
+{
+	OFFERING_NAMES_AUTO struct offering_names names = { .name = NULL };
+	struct vgpu_domain_options options = { .link_dir = seats->link_dir };
+
+	/* One that has it was here before. */
+	if (info->state == VGPU_DOMAIN_ATTACHED || info->state == VGPU_DOMAIN_FOREIGN)
+		return 0;
+	if (offering_names_read(domain, &names, err) < 0)
+		return -1;
+	if (profiles_find(profiles, &names, &options.profile, err) < 0) {
+		*needed = true;
+		return -1;
+	}
+	*needed =
+		options.profile || (info->state == VGPU_DOMAIN_REQUESTED && profiles->extraconfig);
+	if (!*needed)
+		return 0;
+	if (info->state == VGPU_DOMAIN_REQUESTED && !profiles->extraconfig)
+		return vgpu_error_set(
+			err, EINVAL,
+			"metadata that is not CloudStack's asks for a vGPU, beside its "
+			"service offering");
+	return vgpu_domain_attach(domain, &options, err) < 0 ? -1 : 1;
+}
+
+int transform(const char *xml, size_t length, const struct seats *seats,
+	      const struct profiles *profiles, char **new, size_t *new_length, bool *needed,
+	      struct vgpu_error **err)
 {
 	VGPU_AUTO_DOMAIN struct vgpu_domain *domain = NULL;
 	VGPU_AUTO_DOMAIN_INFO struct vgpu_domain_info info = { .slot = -1 };
 	const struct seat *seat;
+	int changed;
 
+	*needed = false;
 	if (vgpu_domain_parse(&domain, xml, length, err) < 0 ||
 	    vgpu_domain_inspect(domain, &info, err) < 0)
 		return -1;
@@ -63,10 +98,11 @@ int transform(const char *xml, size_t length, const struct seats *seats, char **
 		return 0;
 	if (find_seat(domain, seats, &seat, err) < 0)
 		return -1;
-	if (!seat)
-		return 0;
-	if (swap(domain, seats, seat, err) < 0 ||
-	    vgpu_domain_format(domain, new, new_length, err) < 0)
-		return -1;
-	return 1;
+	if (seat)
+		changed = swap(domain, seats, seat, err) < 0 ? -1 : 1;
+	else
+		changed = put_in(domain, &info, seats, profiles, needed, err);
+	if (changed <= 0)
+		return changed;
+	return vgpu_domain_format(domain, new, new_length, err) < 0 ? -1 : 1;
 }

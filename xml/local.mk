@@ -44,6 +44,8 @@ xml_libvgpuxml_la_SOURCES = \
 	xml/limits.h \
 	xml/metadata.c \
 	xml/metadata.h \
+	xml/offering.c \
+	xml/offering.h \
 	xml/quotas.c \
 	xml/quotas.h \
 	xml/tree.c \

@@ -3,6 +3,7 @@ cloudstack_tests = \
 	tests/cloudstack/chain.sh \
 	tests/cloudstack/configuration.sh \
 	tests/cloudstack/discover.sh \
+	tests/cloudstack/groovy.sh \
 	tests/cloudstack/half-answers.sh \
 	tests/cloudstack/offerings.sh \
 	tests/cloudstack/service-reload.sh \

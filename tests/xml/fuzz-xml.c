@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "xml/domain.h"
+#include "xml/offering.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -56,12 +57,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
 	VGPU_AUTO_DOMAIN struct vgpu_domain *domain = NULL;
 	VGPU_AUTO_DOMAIN_INFO struct vgpu_domain_info info = { .slot = -1 };
+	OFFERING_NAMES_AUTO struct offering_names names = { .name = NULL };
 	VGPU_AUTO_FREE char *original = NULL, *text = NULL;
 	size_t length;
 
 	if (vgpu_domain_parse(&domain, (const char *)data, size, &err) < 0)
 		return 0;
 	if (vgpu_domain_inspect(domain, &info, &err) < 0)
+		vgpu_error_free(&err);
+	if (offering_names_read(domain, &names, &err) < 0)
 		vgpu_error_free(&err);
 	original = format(domain, &length);
 	if (vgpu_domain_attach(domain, &options, &err) < 0)
