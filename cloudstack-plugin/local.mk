@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-EXTRA_DIST += cloudstack-plugin/README.md data/cloudstack.conf data/cloudstack-vgpu.html
+EXTRA_DIST += cloudstack-plugin/README.md data/cloudstack.conf
 # An example: nothing is asked before an operator says whom.
 vgpucloudstackexamplesdir = $(datadir)/vgpu/examples
 if BUILD_CLOUDSTACK
-vgpucloudstackexamples_DATA = data/cloudstack.conf data/cloudstack-vgpu.html
+vgpucloudstackexamples_DATA = data/cloudstack.conf
 noinst_LTLIBRARIES += cloudstack-plugin/libcloudstack.la
 sbin_PROGRAMS += cloudstack-plugin/vgpu-cloudstack
 dist_man_MANS += man/vgpu-cloudstack.8 man/vgpu-cloudstack.conf.5

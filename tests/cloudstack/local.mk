@@ -3,6 +3,7 @@ cloudstack_tests = \
 	tests/cloudstack/chain.sh \
 	tests/cloudstack/configuration.sh \
 	tests/cloudstack/discover.sh \
+	tests/cloudstack/documents.sh \
 	tests/cloudstack/groovy.sh \
 	tests/cloudstack/half-answers.sh \
 	tests/cloudstack/offerings.sh \
@@ -13,7 +14,7 @@ cloudstack_tests = \
 	tests/cloudstack/transform.sh \
 	tests/cloudstack/webhook-hostile.sh
 dist_check_SCRIPTS += $(cloudstack_tests)
-dist_check_DATA += tests/cloudstack/agent.bash tests/cloudstack/lib.bash tests/cloudstack/management_server.py
+dist_check_DATA += tests/cloudstack/agent.bash tests/cloudstack/cmk.py tests/cloudstack/lib.bash tests/cloudstack/management_server.py
 
 if BUILD_CLOUDSTACK
 check_PROGRAMS += tests/cloudstack/sign-form
