@@ -118,7 +118,7 @@ does 'role=$(cmk create role'
 mv "$dir/output" "$dir/keys"
 next 'install -m 0600'
 # An operator's editor, between two commands.
-block=${block/$'\n'vgpu-cloudstack/$'\nconfigure; cat "$dir/keys" >"$dir/cloudstack.key"
+block=${block/$'\n'vgpu-cloudstack/$'\nrm -f "$dir/cloudstack.conf"; configure; cat "$dir/keys" >"$dir/cloudstack.key"
 	sed -i "s|^key-file = .*|key-file = $dir/cloudstack.key|" "$dir/cloudstack.conf"\nvgpu-cloudstack'}
 run
 grep -q "^$uuid i-2-1-VM {.*\"weight\":70" "$dir/output" || fail "no dry run: $(cat "$dir/output")"
