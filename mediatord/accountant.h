@@ -4,7 +4,7 @@
 #define VGPU_MEDIATORD_ACCOUNTANT_H
 
 #include "mediatord/control.h"
-#include "mediatord/state.h"
+#include "mediatord/state/state.h"
 
 struct accountant;
 

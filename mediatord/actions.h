@@ -10,7 +10,7 @@
 
 #include "common/error.h"
 #include "mediatord/control.h"
-#include "mediatord/pools.h"
+#include "mediatord/gpus/pools.h"
 #include "mediatord/vm_config.h"
 
 /* How VMs were when the loop was asked. */

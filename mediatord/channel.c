@@ -11,7 +11,7 @@
 #include "common/ring.h"
 #include "mediatord/channel_turn.h"
 #include "mediatord/link.h"
-#include "mediatord/placement.h"
+#include "mediatord/gpus/placement.h"
 #include "mediatord/vm.h"
 #include "mediatord/worker.h"
 

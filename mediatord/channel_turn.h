@@ -9,7 +9,7 @@
 #define VGPU_MEDIATORD_CHANNEL_TURN_H
 
 #include "mediatord/channel.h"
-#include "mediatord/sched.h"
+#include "mediatord/sched/sched.h"
 
 /* The channel has its place in the scheduler and its grant page. */
 void channel_turn_begin(struct channel *channel);

@@ -10,8 +10,8 @@
 #include "common/error.h"
 #include "mediatord/config.h"
 #include "mediatord/control.h"
-#include "mediatord/registry.h"
-#include "mediatord/rest.h"
+#include "mediatord/registry/registry.h"
+#include "mediatord/rest/rest.h"
 
 struct chores;
 

@@ -10,8 +10,8 @@
 #include <sys/types.h>
 
 #include "common/error.h"
-#include "mediatord/quarantine.h"
-#include "mediatord/sched.h"
+#include "mediatord/sched/quarantine.h"
+#include "mediatord/sched/sched.h"
 #include "mediatord/vm_config.h"
 
 #define CONFIG_POOL_GPUS_MAX 64u

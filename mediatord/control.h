@@ -10,7 +10,7 @@
 #define VGPU_MEDIATORD_CONTROL_H
 
 #include "common/error.h"
-#include "mediatord/gpu_report.h"
+#include "mediatord/gpus/report.h"
 #include "mediatord/vm_config.h"
 
 struct control;

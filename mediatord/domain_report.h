@@ -12,7 +12,7 @@
 #include <jansson.h>
 
 #include "common/error.h"
-#include "mediatord/layers.h"
+#include "mediatord/registry/layers.h"
 
 #define DOMAIN_DRIFT_MAX 16u
 

@@ -31,12 +31,17 @@ mediatord_libmediator_la_SOURCES = \
 	mediatord/eventfd.h \
 	mediatord/events.c \
 	mediatord/events.h \
-	mediatord/files.c \
-	mediatord/files.h \
-	mediatord/files_folder.c \
-	mediatord/files_folder.h \
-	mediatord/files_watch.c \
-	mediatord/files_watch.h \
+	mediatord/files/files.c \
+	mediatord/files/files.h \
+	mediatord/files/folder.c \
+	mediatord/files/folder.h \
+	mediatord/files/watch.c \
+	mediatord/files/watch.h \
+	mediatord/gpus/placement.c \
+	mediatord/gpus/placement.h \
+	mediatord/gpus/pools.c \
+	mediatord/gpus/pools.h \
+	mediatord/gpus/software_gpu.h \
 	mediatord/grant.c \
 	mediatord/grant.h \
 	mediatord/histogram.h \
@@ -60,10 +65,6 @@ mediatord_libmediator_la_SOURCES = \
 	mediatord/pace.h \
 	mediatord/peer.c \
 	mediatord/peer.h \
-	mediatord/placement.c \
-	mediatord/placement.h \
-	mediatord/pools.c \
-	mediatord/pools.h \
 	mediatord/reconciler.c \
 	mediatord/reconciler.h \
 	mediatord/record.c \
@@ -79,23 +80,22 @@ mediatord_libmediator_la_SOURCES = \
 	mediatord/usage.c \
 	mediatord/usage.h \
 	mediatord/vm.c \
-	mediatord/vm_event.c \
+	mediatord/vm.h \
 	mediatord/vm_answer.c \
 	mediatord/vm_call.c \
 	mediatord/vm_call.h \
+	mediatord/vm_config.h \
+	mediatord/vm_event.c \
 	mediatord/vm_log.c \
-	mediatord/vm_tenant.c \
 	mediatord/vm_quarantine.c \
 	mediatord/vm_report.c \
-	mediatord/vm.h \
-	mediatord/software_gpu.h \
-	mediatord/vm_config.h \
+	mediatord/vm_tenant.c \
 	mediatord/warm.c \
 	mediatord/warm.h \
 	mediatord/worker.c \
 	mediatord/worker.h \
-	mediatord/worker_protocol.h \
 	mediatord/worker_log.c \
+	mediatord/worker_protocol.h \
 	mediatord/worker_start.c
 mediatord_libmediator_la_CPPFLAGS = $(AM_CPPFLAGS) $(mediatord_paths)
 mediatord_libmediator_la_LIBADD = \
@@ -130,22 +130,22 @@ mediatord_librequest_la_LIBADD = common/libcommon.la
 # The scheduler: pure, linked by the daemon, the tests and a simulator alike.
 noinst_LTLIBRARIES += mediatord/libsched.la
 mediatord_libsched_la_SOURCES = \
-	mediatord/idmap.c \
-	mediatord/idmap.h \
-	mediatord/quarantine.c \
-	mediatord/quarantine.h \
-	mediatord/sched.c \
-	mediatord/sched.h \
-	mediatord/sched_channel.c \
-	mediatord/sched_gpu.c \
-	mediatord/sched_heap.c \
-	mediatord/sched_heap.h \
-	mediatord/sched_internal.h \
-	mediatord/sched_seat.c \
-	mediatord/sched_share.c \
-	mediatord/sched_tenant.c \
-	mediatord/sched_tokens.c \
-	mediatord/sched_turn.c
+	mediatord/sched/channel.c \
+	mediatord/sched/gpu.c \
+	mediatord/sched/heap.c \
+	mediatord/sched/heap.h \
+	mediatord/sched/idmap.c \
+	mediatord/sched/idmap.h \
+	mediatord/sched/internal.h \
+	mediatord/sched/quarantine.c \
+	mediatord/sched/quarantine.h \
+	mediatord/sched/sched.c \
+	mediatord/sched/sched.h \
+	mediatord/sched/seat.c \
+	mediatord/sched/share.c \
+	mediatord/sched/tenant.c \
+	mediatord/sched/tokens.c \
+	mediatord/sched/turn.c
 
 # The control plane: what is registered, how it is kept, and REST. The daemon adds control.h's
 # functions and the configuration's.
@@ -162,58 +162,58 @@ mediatord_libplane_la_SOURCES = \
 	mediatord/control.h \
 	mediatord/domain_report.c \
 	mediatord/domain_report.h \
-	mediatord/gpu_report.c \
-	mediatord/gpu_report.h \
-	mediatord/gpus.c \
-	mediatord/gpus.h \
-	mediatord/gpus_ask.c \
-	mediatord/gpus_ask.h \
-	mediatord/layers.c \
-	mediatord/layers.h \
-	mediatord/layers_patch.c \
-	mediatord/problem.c \
-	mediatord/problem.h \
-	mediatord/registry.c \
-	mediatord/registry.h \
-	mediatord/registry_domain.c \
-	mediatord/registry_internal.h \
-	mediatord/registry_profiles.c \
-	mediatord/registry_read.c \
-	mediatord/registry_seats.c \
+	mediatord/gpus/ask.c \
+	mediatord/gpus/ask.h \
+	mediatord/gpus/gpus.c \
+	mediatord/gpus/gpus.h \
+	mediatord/gpus/report.c \
+	mediatord/gpus/report.h \
 	mediatord/json_text.c \
 	mediatord/json_text.h \
-	mediatord/rest.c \
-	mediatord/rest.h \
-	mediatord/rest_admin.c \
-	mediatord/rest_events.c \
-	mediatord/rest_gpus.c \
-	mediatord/rest_head.c \
-	mediatord/rest_http.c \
-	mediatord/rest_internal.h \
-	mediatord/rest_listen.c \
-	mediatord/rest_metrics.c \
-	mediatord/rest_origin.c \
-	mediatord/rest_profiles.c \
-	mediatord/rest_query.c \
-	mediatord/rest_query.h \
-	mediatord/rest_router.c \
-	mediatord/rest_router.h \
-	mediatord/rest_seats.c \
-	mediatord/rest_status.c \
-	mediatord/rest_tcp.c \
-	mediatord/rest_tokens.c \
-	mediatord/rest_ui.c \
-	mediatord/rest_vm_json.c \
-	mediatord/rest_vms.c \
-	mediatord/rest_who.c \
-	mediatord/seats_file.c \
-	mediatord/seats_file.h \
-	mediatord/state.c \
-	mediatord/state.h \
-	mediatord/state_internal.h \
-	mediatord/state_records.c \
-	mediatord/state_seats.c \
-	mediatord/state_usage.c \
+	mediatord/problem.c \
+	mediatord/problem.h \
+	mediatord/registry/domain.c \
+	mediatord/registry/internal.h \
+	mediatord/registry/layers.c \
+	mediatord/registry/layers.h \
+	mediatord/registry/layers_patch.c \
+	mediatord/registry/profiles.c \
+	mediatord/registry/read.c \
+	mediatord/registry/registry.c \
+	mediatord/registry/registry.h \
+	mediatord/registry/seats.c \
+	mediatord/registry/seats_file.c \
+	mediatord/registry/seats_file.h \
+	mediatord/rest/admin.c \
+	mediatord/rest/events.c \
+	mediatord/rest/gpus.c \
+	mediatord/rest/head.c \
+	mediatord/rest/http.c \
+	mediatord/rest/internal.h \
+	mediatord/rest/listen.c \
+	mediatord/rest/metrics.c \
+	mediatord/rest/origin.c \
+	mediatord/rest/profiles.c \
+	mediatord/rest/query.c \
+	mediatord/rest/query.h \
+	mediatord/rest/rest.c \
+	mediatord/rest/rest.h \
+	mediatord/rest/router.c \
+	mediatord/rest/router.h \
+	mediatord/rest/seats.c \
+	mediatord/rest/status.c \
+	mediatord/rest/tcp.c \
+	mediatord/rest/tokens.c \
+	mediatord/rest/ui.c \
+	mediatord/rest/vm_json.c \
+	mediatord/rest/vms.c \
+	mediatord/rest/who.c \
+	mediatord/state/internal.h \
+	mediatord/state/records.c \
+	mediatord/state/seats.c \
+	mediatord/state/state.c \
+	mediatord/state/state.h \
+	mediatord/state/usage.c \
 	mediatord/ticker.c \
 	mediatord/ticker.h \
 	mediatord/token.c \

@@ -24,14 +24,14 @@
 #include "mediatord/chores.h"
 #include "mediatord/config.h"
 #include "mediatord/event_feed.h"
-#include "mediatord/files.h"
-#include "mediatord/gpus.h"
+#include "mediatord/files/files.h"
+#include "mediatord/gpus/gpus.h"
 #include "mediatord/mediator.h"
 #include "mediatord/reconciler.h"
-#include "mediatord/registry.h"
-#include "mediatord/rest.h"
+#include "mediatord/registry/registry.h"
+#include "mediatord/rest/rest.h"
 #include "mediatord/rundir.h"
-#include "mediatord/state.h"
+#include "mediatord/state/state.h"
 
 struct options {
 	const char *config; /* NULL: the default path, which need not be there */

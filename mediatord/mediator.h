@@ -10,8 +10,8 @@
 #include "mediatord/control.h"
 #include "mediatord/keeper_client.h"
 #include "mediatord/loop.h"
-#include "mediatord/pools.h"
-#include "mediatord/sched.h"
+#include "mediatord/gpus/pools.h"
+#include "mediatord/sched/sched.h"
 
 struct event_feed;
 struct vm;

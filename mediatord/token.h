@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "common/error.h"
-#include "mediatord/state.h"
+#include "mediatord/state/state.h"
 
 #define TOKEN_SECRET_BYTES 32u
 /* With its name, its dot and a terminator. */

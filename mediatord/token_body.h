@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "mediatord/body.h"
-#include "mediatord/rest_router.h"
+#include "mediatord/rest/router.h"
 #include "mediatord/token.h"
 
 #define TOKEN_SECONDS_MAX INT64_C(316224000) /* ten years */

@@ -13,7 +13,7 @@
 #include "mediatord/adopt.h"
 #include "mediatord/channel_turn.h"
 #include "mediatord/link.h"
-#include "mediatord/placement.h"
+#include "mediatord/gpus/placement.h"
 #include "mediatord/request.h"
 #include "mediatord/worker.h"
 

@@ -8,7 +8,7 @@
 
 #include "common/uuid.h"
 #include "mediatord/problem.h"
-#include "mediatord/registry.h"
+#include "mediatord/registry/registry.h"
 
 static const char *const hold_names[VM_HOLDS] = {
 	[VM_HOLD_NONE] = "none",

@@ -6,7 +6,7 @@
 #include "mediatord/ctl/doctor.h"
 #include "mediatord/ctl/program.h"
 #include "mediatord/ctl/show.h"
-#include "mediatord/gpu_report.h"
+#include "mediatord/gpus/report.h"
 
 /* As long as the mediator gives it. */
 #define GPUINFO_MS 15000u

@@ -51,8 +51,8 @@ mediatord_ctl_libctl_la_SOURCES = \
 	mediatord/ctl/vm.h \
 	mediatord/ctl/vm_change.c \
 	mediatord/ctl/vm_find.c \
-	mediatord/gpu_report.c \
-	mediatord/gpu_report.h
+	mediatord/gpus/report.c \
+	mediatord/gpus/report.h
 mediatord_ctl_libctl_la_CPPFLAGS = $(AM_CPPFLAGS) $(mediatord_paths) \
 	-DVGPU_WRAPPER='"$(bindir)/qemu-system-x86_64-vgpu"' \
 	-DVGPU_MODULE='"$(pkglibdir)/vgpu-qemu.so"' \

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "common/bytes.h"
-#include "mediatord/software_gpu.h"
+#include "mediatord/gpus/software_gpu.h"
 #include "mediatord/worker/backend_cpu.h"
 
 /* A host has as many software GPUs as its operator names; this bounds a slip of the pen. */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mediatord/gpu_report.h"
+#include "mediatord/gpus/report.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "mediatord/events.h"
-#include "mediatord/layers.h"
-#include "mediatord/rest_query.h"
+#include "mediatord/registry/layers.h"
+#include "mediatord/rest/query.h"
 #include "mediatord/token.h"
 #include "mediatord/vm_text.h"
 

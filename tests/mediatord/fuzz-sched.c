@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "common/protocol.h"
-#include "mediatord/sched.h"
+#include "mediatord/sched/sched.h"
 
 #define GPUS	       3u
 #define TENANTS	       6u

@@ -12,9 +12,9 @@
 
 #include "mediatord/config.h"
 #include "mediatord/domain_report.h"
-#include "mediatord/layers.h"
+#include "mediatord/registry/layers.h"
 #include "mediatord/problem.h"
-#include "mediatord/rest_router.h"
+#include "mediatord/rest/router.h"
 #include "mediatord/token_body.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

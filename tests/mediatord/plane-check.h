@@ -17,7 +17,7 @@
 
 #include "common/uuid.h"
 #include "mediatord/config.h"
-#include "mediatord/layers.h"
+#include "mediatord/registry/layers.h"
 
 static const char plane_config_text[] = "[mediatord]\n"
 					"default-pool = A\n"

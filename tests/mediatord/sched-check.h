@@ -15,7 +15,7 @@
 
 #include "common/clock.h"
 #include "common/protocol.h"
-#include "mediatord/sched.h"
+#include "mediatord/sched/sched.h"
 
 /* A tenant without any limit. */
 static inline struct sched_tenant_config plain_tenant(uint32_t pool, uint32_t priority)

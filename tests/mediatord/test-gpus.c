@@ -18,7 +18,7 @@
 #include <cmocka.h>
 
 #include "common/cleanup.h"
-#include "mediatord/gpus.h"
+#include "mediatord/gpus/gpus.h"
 #include "tests/wait.h"
 
 static char folder[] = "/tmp/vgpu-gpus-XXXXXX";

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "mediatord/idmap.h"
+#include "mediatord/sched/idmap.h"
 
 static int values[4096];
 

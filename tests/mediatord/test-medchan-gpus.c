@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "common/uuid.h"
-#include "mediatord/gpu_report.h"
+#include "mediatord/gpus/report.h"
 #include "tests/mediatord/loop-harness.h"
 #include "tests/mediatord/medchan-device.h"
 

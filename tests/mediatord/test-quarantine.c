@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "mediatord/quarantine.h"
+#include "mediatord/sched/quarantine.h"
 
 static const struct quarantine_config three = {
 	.faults = 3,

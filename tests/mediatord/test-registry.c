@@ -3,7 +3,7 @@
  * A change is stored and in force, or neither. The loop is played by the test: control.h's
  * functions keep what is in force in an array, and fail when they are told to.
  */
-#include "mediatord/registry.h"
+#include "mediatord/registry/registry.h"
 #include "tests/mediatord/plane-check.h"
 
 struct control {

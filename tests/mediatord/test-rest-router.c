@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "mediatord/rest_router.h"
+#include "mediatord/rest/router.h"
 
 /* 64 characters. */
 #define LONG_NAME "0123456789012345678901234567890123456789012345678901234567890123"

@@ -4,7 +4,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "mediatord/state.h"
+#include "mediatord/state/state.h"
 #include "tests/mediatord/plane-check.h"
 
 static int count(const struct state_vm *vm, void *opaque, struct vgpu_error **err)

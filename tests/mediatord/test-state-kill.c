@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "mediatord/state.h"
+#include "mediatord/state/state.h"
 #include "tests/mediatord/plane-check.h"
 
 #define ROUNDS 30u

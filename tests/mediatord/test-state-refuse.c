@@ -4,7 +4,7 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
-#include "mediatord/state.h"
+#include "mediatord/state/state.h"
 #include "tests/mediatord/plane-check.h"
 
 static char bytes_before[1 << 20], bytes_after[1 << 20];

@@ -3,7 +3,7 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
-#include "mediatord/state.h"
+#include "mediatord/state/state.h"
 #include "tests/mediatord/plane-check.h"
 
 static struct state *open_state(const char *path)

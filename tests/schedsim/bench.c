@@ -5,7 +5,7 @@
 
 #include "common/clock.h"
 #include "common/protocol.h"
-#include "mediatord/sched.h"
+#include "mediatord/sched/sched.h"
 
 #define ROUNDS 5
 #define EVENTS 200000u

@@ -3,8 +3,8 @@
 #ifndef VGPU_TESTS_SCHEDSIM_SIM_INTERNAL_H
 #define VGPU_TESTS_SCHEDSIM_SIM_INTERNAL_H
 
-#include "mediatord/idmap.h"
-#include "mediatord/sched_heap.h"
+#include "mediatord/sched/idmap.h"
+#include "mediatord/sched/heap.h"
 #include "tests/schedsim/simulate.h"
 
 #define PENDING_MAX WORKLOAD_CLOSED

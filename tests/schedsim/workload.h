@@ -35,7 +35,7 @@
 #define VGPU_TESTS_SCHEDSIM_WORKLOAD_H
 
 #include "common/error.h"
-#include "mediatord/sched.h"
+#include "mediatord/sched/sched.h"
 
 #define WORKLOAD_NAME	   32u
 #define WORKLOAD_GPUS	   64u
