@@ -132,12 +132,71 @@ static void a_record_that_does_not_decode_is_an_error(void **unused)
 	plane_folder_remove(folder);
 }
 
+static int count_seat(const struct state_seat *seat, void *opaque, struct vgpu_error **err)
+{
+	(void)seat;
+	(void)err;
+	++*(int *)opaque;
+	return 0;
+}
+
+/* What the first version of all wrote, with a VM whose number is its uuid's last byte. */
+static void the_first_version_is_brought_up_to_date(void **unused)
+{
+	static const char sql[] = "CREATE TABLE vm ("
+				  " uuid TEXT PRIMARY KEY NOT NULL CHECK (length(uuid) = 36),"
+				  " vm_id INTEGER NOT NULL UNIQUE CHECK (vm_id > 0),"
+				  " attached INTEGER NOT NULL CHECK (attached IN (0, 1)),"
+				  " domain TEXT NOT NULL,"
+				  " operator TEXT NOT NULL"
+				  ") WITHOUT ROWID;"
+				  "INSERT INTO vm VALUES"
+				  " ('abababab-abab-abab-abab-ababababab01', 5, 1,"
+				  "  '{\"name\": \"db1\"}', '{\"weight\": 77}');"
+				  "PRAGMA application_id = 0x76475055;"
+				  "PRAGMA user_version = 1";
+	char *folder = plane_folder(), path[128];
+	struct state_vm vms[8], vm;
+	struct state *state;
+	sqlite3 *db;
+	int seats = 0;
+
+	(void)unused;
+	plane_path(path, folder, "state.db");
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	for (int i = 0; i < 2; i++) {
+		state = open_state(path);
+		assert_int_equal(read_all(state, vms), 1);
+		assert_memory_equal(vms[0].uuid, plane_uuid(1), 16);
+		assert_int_equal(vms[0].vm_id, 5);
+		assert_true(vms[0].attached);
+		assert_int_equal(vms[0].hold, VM_HOLD_NONE);
+		assert_string_equal(vms[0].layers[VM_HAND_DOMAIN].values.name, "db1");
+		assert_int_equal(vms[0].layers[VM_HAND_OPERATOR].values.weight, 77);
+		assert_int_equal(vms[0].layers[VM_HAND_CLOUDSTACK].given, 0);
+		assert_int_equal(state_each_seat(state, count_seat, &seats, NULL), 0);
+		assert_int_equal(seats, 0);
+		state_close(&state);
+	}
+	state = open_state(path);
+	vm = a_vm(2, 6);
+	vm.layers[VM_HAND_CLOUDSTACK] = plane_layer("{\"weight\": 3}");
+	assert_int_equal(state_put(state, &vm, NULL), 0);
+	assert_int_equal(read_all(state, vms), 2);
+	assert_int_equal(vms[1].layers[VM_HAND_CLOUDSTACK].values.weight, 3);
+	state_close(&state);
+	plane_folder_remove(folder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(records_survive),
 		cmocka_unit_test(a_vm_id_is_used_once),
 		cmocka_unit_test(a_record_that_does_not_decode_is_an_error),
+		cmocka_unit_test(the_first_version_is_brought_up_to_date),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
