@@ -18,8 +18,9 @@ say() {
 	printf '[%3d s] %s\n' "$SECONDS" "$*"
 }
 
+# To standard error: what fails may be in a command whose output is read.
 fail() {
-	echo "FAIL: $*"
+	echo "FAIL: $*" >&2
 	exit 1
 }
 
@@ -166,9 +167,11 @@ is_installed() {
 	mkdir -p /run/systemd/system
 	start_mediator
 	for check in mediator control-socket state programs keeper links qemu hook libvirt-caches folders \
-		units groups; do
+		groups; do
 		doctor "$check" ok >/dev/null
 	done
+	[[ $(doctor units warning) == *"systemd did not start the mediator"* ]] ||
+		fail "doctor does not see who started the mediator"
 	stop_mediator
 	rmdir /run/systemd/system
 }
