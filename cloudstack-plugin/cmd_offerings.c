@@ -160,7 +160,12 @@ static int apply(const struct sync_config *config, const json_t *offerings, bool
 		.timeout_ms = config->timeout_ms,
 		.pagesize = config->page_size,
 	};
-	const struct cs_param params[] = { { "listall", "true" }, { "isrecursive", "true" } };
+	/* A disabled one is there too: another of its name would be one too many. */
+	const struct cs_param params[] = {
+		{ "listall", "true" },
+		{ "isrecursive", "true" },
+		{ "state", "all" },
+	};
 	CS_AUTO_API struct cs_api *api = cs_api_new(&server);
 	VGPU_AUTO_JSON json_t *there = NULL;
 	struct work work = { .api = api, .yes = yes };
@@ -169,7 +174,7 @@ static int apply(const struct sync_config *config, const json_t *offerings, bool
 
 	if (!api)
 		return vgpu_error_set(err, ENOMEM, "out of memory");
-	if (cs_list(api, "listServiceOfferings", params, 2, "serviceoffering", &there, err) < 0)
+	if (cs_list(api, "listServiceOfferings", params, 3, "serviceoffering", &there, err) < 0)
 		return -1;
 	json_array_foreach ((json_t *)offerings, i, wanted)
 		if (offerings_plan(wanted, there, step_taken, &work, err) != 0)

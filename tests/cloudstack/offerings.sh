@@ -23,8 +23,11 @@ cat >"$dir/file.json" <<'END'
   "details": {"vgpu.priority": "medium", "vgpu.memory": "4GiB"}},
  {"name": "gpu.bronze", "parameters": {"memory": "512"},
   "details": {"vgpu.weight": "7", "vgpu.burst": "9"}},
+ {"name": "gpu.gold", "details": {"vgpu.priority": "low", "vgpu.weight": "70", "vgpu.memory": "2GiB",
+  "vgpu.longest-job": "3s"}},
  {"name": "plain"}]}
 END
+# gpu.gold is disabled, and there: no second one is made.
 plan='+ gpu.silver: create
 ~ gpu.bronze: vgpu.weight: 5 -> 7
 ~ gpu.bronze: vgpu.burst: nothing -> 9'
