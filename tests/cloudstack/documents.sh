@@ -38,7 +38,8 @@ read_blocks() {
 		sed -e "s|/usr/share/vgpu/cloudstack|$dir/share|g" \
 			-e "s|/usr/share/vgpu/examples|$top_srcdir/data|g" \
 			-e "s|/usr/share/cloudstack-common|$dir/common|g" \
-			-e "s|/etc/cloudstack|$dir/etc|g" -e "s|/etc/vgpu|$dir|g" -e "s|/run/vgpu|$dir|g")
+			-e "s|/etc/cloudstack|$dir/etc|g" -e "s|/etc/vgpu|$dir|g" -e "s|/run/vgpu|$dir|g" \
+			-e "s|/var/lib/vgpu|$dir|g")
 	document=$1
 }
 
@@ -104,7 +105,11 @@ does 'cmk create serviceoffering'
 cd "$dir/share"
 cp "$top_builddir/cloudstack-plugin/libvirt-vm-xml-transformer.groovy" .
 does 'install -m 0644 libvirt-vm-xml-transformer.groovy'
-does "rm -f $dir/etc/agent"
+unset scripts
+touch "$dir/cloudstack-profiles.json" "$dir/gpudiscovery.json"
+does "scripts=$dir/common"
+[ ! -e "$dir/cloudstack-profiles.json" ] || fail "the map of profiles is there"
+[ ! -e "$dir/gpudiscovery.json" ] || fail "the last answer is there"
 [ "$("$scripts/gpudiscovery.sh")" = '{"gpus":[]}' ] || fail "the original is not back"
 [ -z "$(ls "$dir/etc/agent/hooks")" ] || fail "left: $(ls "$dir/etc/agent/hooks")"
 over
@@ -113,8 +118,14 @@ over
 read_blocks cloudstack-offerings.md
 start_server
 put_vm "$uuid" '{"name":"i-2-1-VM"}'
-does 'role=$(cmk create role'
+next 'name=vgpu-sync'
+account=$(tail -n +3 <<<"$block")
+run
 mv "$dir/output" "$dir/keys"
+does 'name=vgpu-offerings'
+block=$account
+run
+does 'install -m 0600 /dev/null admin.key'
 next 'install -m 0600'
 # An operator's editor, between two commands.
 block=${block/$'\n'vgpu-cloudstack/$'\nrm -f "$dir/cloudstack.conf"; configure; cat "$dir/keys" >"$dir/cloudstack.key"
@@ -126,7 +137,7 @@ wait_for 60 offered || fail "the service does not sync: $(cat "$dir/sync.log")"
 sed "s|^key-file = .*|key-file = $dir/admin.key|" "$dir/cloudstack.conf" >"$dir/admin.conf"
 printf 'api-key = writer\nsecret-key = w\n' >"$dir/admin.key"
 chmod 0600 "$dir/admin.key"
-# An offering of this name is there no more: it was made otherwise.
+# As if there were no offering of this name.
 change '.serviceofferings |= map(select(.name != "gpu.gold"))'
 start_server
 sed -i "s|^api-url = .*|api-url = http://127.0.0.1:$port/client/api|" "$dir/admin.conf"
