@@ -15,6 +15,9 @@
 /* Those that a profile does not have. */
 #define OTHER_FIELDS (FIELD(NAME) | FIELD(VM_ID) | FIELD(PROFILE) | FIELD(LINK_UID) | FIELD(SEAT))
 
+/* Of operators: a list that is shown whole. */
+#define PROFILES_MAX 256
+
 /* A list of profiles that may come in force. */
 struct candidate {
 	struct config config; /* the file's, but for the profiles */
@@ -373,6 +376,11 @@ static int put_profile(struct registry *registry, const char *name, const struct
 	*created = index == registry->config.profile_count;
 	if (check_change(registry, name, index, condition, err) < 0)
 		return -1;
+	if (*created && registry->config.profile_count - file.profile_count >= PROFILES_MAX)
+		return vgpu_error_set(err, CONFLICT,
+				      "there are %d operators' profiles, the most that are kept; "
+				      "remove one first",
+				      PROFILES_MAX);
 	if (begin(&file, registry->config.profile_count + 1, &candidate, err) < 0)
 		return -1;
 	add_others(&candidate, registry, name);

@@ -20,6 +20,15 @@ expect 404 GET /v1/profiles/silver
 problem
 expect 404 DELETE /v1/profiles/silver
 
+# No more than can be shown at once.
+curl -fsS --unix-socket "$socket" -X PUT -H 'Content-Type: application/json' -d '{}' -o /dev/null \
+	'http://localhost/v1/profiles/many[1-256]' || fail "not so many profiles"
+expect 409 PUT /v1/profiles/silver '{}'
+has 'remove one first'
+expect 200 PUT /v1/profiles/many7 '{"weight":2}'
+curl -fsS --unix-socket "$socket" -X DELETE -o /dev/null 'http://localhost/v1/profiles/many[1-256]' ||
+	fail "they cannot be removed"
+
 expect 201 PUT /v1/profiles/silver '{"pool":"B","weight":40,"quotas":{"burst":3}}'
 grep -qi '^location: /v1/profiles/silver' "$work/headers" || fail "no Location header"
 has '"origin":"operator"'
