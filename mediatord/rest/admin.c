@@ -3,8 +3,11 @@
 /* Not "config.h": that is mediatord/config.h here. */
 #include <config.h>
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "mediatord/actions.h"
 #include "mediatord/problem.h"
@@ -26,8 +29,11 @@ void rest_ready(struct rest *rest, const struct rest_request *request, struct re
 	VGPU_AUTO_ERROR struct vgpu_error *err = NULL;
 
 	(void)request;
+	if (access(rest->config->worker, X_OK) < 0)
+		vgpu_error_set(&err, errno, "%s: %s; requests would fail", rest->config->worker,
+			       strerror(errno));
 	/* Who serves links answers this: the loop. */
-	if (action_ping(rest->control, &err) < 0) {
+	if (err || action_ping(rest->control, &err) < 0) {
 		rest_problem(reply, MHD_HTTP_SERVICE_UNAVAILABLE, err->message, "");
 		return;
 	}

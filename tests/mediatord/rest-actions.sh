@@ -3,6 +3,10 @@
 # Actions on VMs, and what the mediator says of itself.
 # shellcheck source=tests/mediatord/rest-lib.bash
 . "${top_srcdir:?}/tests/mediatord/rest-lib.bash"
+# Its own, to be taken away; the keeper is looked for beside it.
+ln -s "$(realpath "$top_builddir/vgpu-worker")" "$work/worker"
+ln -s "$(realpath "$top_builddir/vgpu-keeper")" "$work/vgpu-keeper"
+sed -i "s|^worker = .*|worker = $work/worker|" "$work/mediatord.conf"
 start_daemon
 
 for action in pause resume drain reset quarantine release; do
@@ -53,6 +57,11 @@ expect 404 GET "$vm2/channels"
 # The mediator itself.
 expect 200 GET /readyz
 [ "$body" = '{"status":"ready"}' ] || fail "$body"
+mv "$work/worker" "$work/gone"
+expect 503 GET /readyz
+has 'requests would fail'
+mv "$work/gone" "$work/worker"
+expect 200 GET /readyz
 expect 200 GET /v1/version
 has '"version":"'
 expect 200 GET /v1/pools
