@@ -46,6 +46,9 @@ answered("PUT $vm HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n$body", 1, 40
 answered("PUT $vm HTTP/1.1\r\n${host}Transfer-Encoding: gzip\r\n\r\n{}", 1, 501);
 answered("PUT $vm HTTP/1.1\r\n${host}Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 1, 501);
 answered("PUT $vm HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 0, 200);
+answered("PUT $vm HTTP/1.1\r\n${host}Content-Length $_: 2\r\n\r\n{}", 1, 400) for '', "\t";
+answered("PUT $vm HTTP/1.1\r\n${host}A(b): c\r\n$body", 1, 400);
+answered("PUT $vm HTTP/1.1\r\n${host}Content-Encoding: gzip\r\n$body", 1, 415);
 answered('X' x 40 . " $vm HTTP/1.1\r\n$host\r\n", 1, 405);
 answered("GET /" . 'a' x 10000 . " HTTP/1.1\r\n$host\r\n", 1, 404);
 answered("GET / HTTP/1.0\r\n\r\n", 1, 404);
