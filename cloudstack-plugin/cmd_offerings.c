@@ -152,14 +152,7 @@ static json_t *read_file(const char *path, struct vgpu_error **err)
 static int apply(const struct sync_config *config, const json_t *offerings, bool yes,
 		 struct vgpu_error **err)
 {
-	const struct cs_server server = {
-		.url = config->api_url,
-		.cacert = config->api_ca,
-		.api_key = config->api_key,
-		.secret_key = config->secret_key,
-		.timeout_ms = config->timeout_ms,
-		.pagesize = config->page_size,
-	};
+	const struct cs_server server = sync_config_server(config);
 	/* A disabled one is there too: another of its name would be one too many. */
 	const struct cs_param params[] = {
 		{ "listall", "true" },

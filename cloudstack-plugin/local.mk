@@ -52,13 +52,12 @@ cloudstack_plugin_libcloudstack_la_SOURCES = \
 	cloudstack-plugin/transform.h \
 	cloudstack-plugin/webhook_check.c \
 	cloudstack-plugin/webhook_check.h \
-	common/settings.c \
-	common/settings.h \
 	xml/file.c \
 	xml/file.h
 cloudstack_plugin_libcloudstack_la_CFLAGS = $(AM_CFLAGS) $(LIBCURL_CFLAGS) $(JANSSON_CFLAGS) $(GNUTLS_CFLAGS) \
 	$(LIBVIRT_CFLAGS)
-cloudstack_plugin_libcloudstack_la_LIBADD = xml/libvgpuxml.la common/librestclient.la common/libcommon.la \
+cloudstack_plugin_libcloudstack_la_LIBADD = xml/libvgpuxml.la common/librestclient.la common/libsettings.la \
+	common/libcommon.la \
 	$(LIBCURL_LIBS) $(JANSSON_LIBS) $(GNUTLS_LIBS) $(LIBVIRT_LIBS)
 
 cloudstack_plugin_vgpu_cloudstack_SOURCES = \

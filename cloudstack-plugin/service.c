@@ -36,14 +36,7 @@ static void notify(const char *state)
 int service_sync(struct service *service, struct vgpu_error **err)
 {
 	const struct sync_config *config = service->config;
-	const struct cs_server server = {
-		.url = config->api_url,
-		.cacert = config->api_ca,
-		.api_key = config->api_key,
-		.secret_key = config->secret_key,
-		.timeout_ms = config->timeout_ms,
-		.pagesize = config->page_size,
-	};
+	const struct cs_server server = sync_config_server(config);
 	CS_AUTO_API struct cs_api *api = cs_api_new(&server);
 	char own_name[HOST_NAME_MAX + 1] = "";
 	const struct sync_target target = {

@@ -220,6 +220,18 @@ int sync_config_load(struct sync_config *config, const char *path, struct vgpu_e
 	return 0;
 }
 
+struct cs_server sync_config_server(const struct sync_config *config)
+{
+	return (struct cs_server){
+		.url = config->api_url,
+		.cacert = config->api_ca,
+		.api_key = config->api_key,
+		.secret_key = config->secret_key,
+		.timeout_ms = config->timeout_ms,
+		.pagesize = config->page_size,
+	};
+}
+
 void sync_config_clear(struct sync_config *config)
 {
 	free(config->api_url);

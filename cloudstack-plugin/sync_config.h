@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "cloudstack-plugin/api.h"
 #include "common/error.h"
 
 #define SYNC_INTERVAL_MIN_S 10
@@ -39,6 +40,9 @@ int sync_config_parse(struct sync_config *config, const char *text, size_t lengt
 
 /* Reads the file and those that it names. Returns 0; or -1 and err. The caller clears *config. */
 int sync_config_load(struct sync_config *config, const char *path, struct vgpu_error **err);
+
+/* The API as the configuration, which must outlive what uses it, has it. */
+struct cs_server sync_config_server(const struct sync_config *config);
 
 void sync_config_clear(struct sync_config *config);
 #define SYNC_AUTO_CONFIG VGPU_CLEANUP(sync_config_clear)

@@ -26,6 +26,12 @@ common_libcommandline_la_SOURCES = \
 	common/output.c \
 	common/output.h
 
+# Configuration files without sections: the hook's, and those of CloudStack's part.
+noinst_LTLIBRARIES += common/libsettings.la
+common_libsettings_la_SOURCES = \
+	common/settings.c \
+	common/settings.h
+
 # What asks the mediator over REST. It needs libcurl and jansson.
 if HAVE_REST_CLIENT
 noinst_LTLIBRARIES += common/librestclient.la

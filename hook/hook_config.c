@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "common/settings.h"
 #include "xml/file.h"
 
 #define CONFIG_BYTES_MAX ((size_t)64 << 10)
@@ -16,8 +17,10 @@ void hook_config_defaults(struct hook_config *config)
 	};
 }
 
-static int set_policy(struct hook_config *config, const char *value, struct vgpu_error **err)
+static int set_policy(void *opaque, const char *value, struct vgpu_error **err)
 {
+	struct hook_config *config = opaque;
+
 	config->best_effort = strcmp(value, "best-effort") == 0;
 	if (!config->best_effort && strcmp(value, "required") != 0)
 		return vgpu_error_set(err, EINVAL, "policy is \"%s\", not required or best-effort",
@@ -25,9 +28,10 @@ static int set_policy(struct hook_config *config, const char *value, struct vgpu
 	return 0;
 }
 
-static int set_control_socket(struct hook_config *config, const char *value,
-			      struct vgpu_error **err)
+static int set_control_socket(void *opaque, const char *value, struct vgpu_error **err)
 {
+	struct hook_config *config = opaque;
+
 	if (value[0] != '/')
 		return vgpu_error_set(err, EINVAL, "control-socket \"%s\" is not an absolute path",
 				      value);
@@ -40,8 +44,9 @@ static int set_control_socket(struct hook_config *config, const char *value,
 	return 0;
 }
 
-static int set_timeout(struct hook_config *config, const char *value, struct vgpu_error **err)
+static int set_timeout(void *opaque, const char *value, struct vgpu_error **err)
 {
+	struct hook_config *config = opaque;
 	long number = -1;
 	char *end = NULL;
 
@@ -64,76 +69,17 @@ static int set_timeout(struct hook_config *config, const char *value, struct vgp
 	return 0;
 }
 
-static const struct key {
-	const char *name;
-	int (*set)(struct hook_config *config, const char *value, struct vgpu_error **err);
-} keys[] = {
+static const struct settings_key keys[] = {
 	{ "policy", set_policy },
 	{ "control-socket", set_control_socket },
 	{ "timeout", set_timeout },
 };
-#define KEYS (sizeof(keys) / sizeof(keys[0]))
-
-/* Cuts blanks off both ends, in place. */
-static char *trim(char *text)
-{
-	static const char blanks[] = " \t\r";
-	size_t length;
-
-	text += strspn(text, blanks);
-	length = strlen(text);
-	while (length > 0 && strchr(blanks, text[length - 1]))
-		length--;
-	text[length] = '\0';
-	return text;
-}
-
-/* One line, without its line break; seen has a bit for each key that came before. */
-static int read_line(struct hook_config *config, char *line, unsigned int *seen,
-		     struct vgpu_error **err)
-{
-	const char *name, *value;
-	char *equals;
-
-	line = trim(line);
-	if (!*line || *line == '#')
-		return 0;
-	equals = strchr(line, '=');
-	if (!equals)
-		return vgpu_error_set(err, EINVAL, "\"%s\" is not KEY = VALUE", line);
-	*equals = '\0';
-	name = trim(line);
-	value = trim(equals + 1);
-	for (size_t i = 0; i < KEYS; i++) {
-		if (strcmp(keys[i].name, name) != 0)
-			continue;
-		if (*seen >> i & 1)
-			return vgpu_error_set(err, EINVAL, "%s was set before", name);
-		*seen |= 1u << i;
-		return keys[i].set(config, value, err);
-	}
-	return vgpu_error_set(err, EINVAL, "unknown key \"%s\"", name);
-}
 
 int hook_config_parse(struct hook_config *config, const char *text, size_t length, const char *name,
 		      struct vgpu_error **err)
 {
-	VGPU_AUTO_FREE char *copy = strndup(text, length);
-	unsigned int seen = 0;
-	char *rest = copy;
-	char *line;
-
-	if (!copy)
-		return vgpu_error_set(err, ENOMEM, "out of memory");
-	if (memchr(text, '\0', length))
-		return vgpu_error_set(err, EINVAL, "%s: not a text file", name);
-	for (int number = 1; (line = strsep(&rest, "\n")); number++) {
-		if (read_line(config, line, &seen, err) < 0) {
-			vgpu_error_prefix(err, "%s:%d", name, number);
-			return -1;
-		}
-	}
-	return 0;
+	return settings_parse(text, length, name, keys, sizeof(keys) / sizeof(keys[0]), config,
+			      err);
 }
 
 int hook_config_load(struct hook_config *config, const char *path, bool may_lack,

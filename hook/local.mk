@@ -17,7 +17,7 @@ hook_libhook_la_SOURCES = \
 hook_libhook_la_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DVGPU_CONTROL_SOCKET='"$(runstatedir)/vgpu/control.sock"'
 hook_libhook_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-hook_libhook_la_LIBADD = common/librestclient.la $(JANSSON_LIBS)
+hook_libhook_la_LIBADD = common/librestclient.la common/libsettings.la $(JANSSON_LIBS)
 
 hook_vgpu_SOURCES = hook/main.c
 hook_vgpu_CPPFLAGS = $(AM_CPPFLAGS) -DHOOK_CONFIG='"$(sysconfdir)/vgpu/hook.conf"'
