@@ -134,7 +134,8 @@ struct vgpu_worker_ready {
  *
  * A YIELDED may be an old one: the worker may have begun again under VGPU_GRANT_CONTENDED, or not
  * be asked any more. So a mediator that gives the GPU to another upon it still revokes, as above.
- * Under one contention a worker that pauses often sends it once, until WAKE comes.
+ * Under one contention a worker that pauses often sends it once, until WAKE comes; then it sends it
+ * anew before it sleeps: the mediator may have let it go on, and waits for its next pause.
  *
  * Memory. What the VM uses is `used_bytes` less what this worker has released and the mediator has
  * not seen yet: upon a RELEASE the mediator stores `released_bytes` first, then `used_bytes` with

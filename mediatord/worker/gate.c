@@ -58,20 +58,24 @@ int gate_enter(struct gate *gate, struct vgpu_error **err)
 
 int gate_leave(struct gate *gate, struct vgpu_error **err)
 {
+	const bool held = gate->holding;
 	uint32_t grant;
 
-	if (!gate->holding)
-		return 0;
-	store_holding(gate, false);
+	if (held)
+		store_holding(gate, false);
 	grant = load_grant(gate);
 	if (grant == VGPU_GRANT_RUN) {
 		gate->told = false;
 		return 0;
 	}
+	/* Revoked while it was not held, or granted for what is about to start: nothing to say. */
+	if (!held && (!(grant & VGPU_GRANT_RUN) || gate->mediator->wanted & VGPU_WORKER_WANT_GRANT))
+		return 0;
 	/*
 	 * Where it is not revoked the mediator, which was told before, has not come to it yet: it
 	 * will see 0. With every pause of a busy guest announced, a mediator that is away would
-	 * find the socket full, and its worker blocked.
+	 * find the socket full, and its worker blocked. If it came while we had begun again, its
+	 * WAKE, which we see before we sleep, makes us tell it anew.
 	 */
 	if (grant & VGPU_GRANT_RUN && gate->told && gate->told_wakes == gate->mediator->wakes)
 		return 0;

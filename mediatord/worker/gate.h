@@ -34,8 +34,8 @@ bool gate_contended(const struct gate *gate);
 int gate_enter(struct gate *gate, struct vgpu_error **err);
 
 /*
- * When nothing is on the GPU: gives it up, and tells the mediator where that waits for it. Nothing
- * happens where it is not held. Returns 0, or -1 and err.
+ * When nothing is on the GPU: gives it up, and tells the mediator where that waits for it: also
+ * where it is not held, but granted while others wait. Returns 0, or -1 and err.
  */
 int gate_leave(struct gate *gate, struct vgpu_error **err);
 

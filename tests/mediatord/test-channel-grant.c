@@ -254,6 +254,22 @@ static void it_yields_where_others_wait(void **state)
 	assert_int_equal(channel.wants, 0);
 }
 
+/*
+ * The mediator may come to its word when it has begun again, and lets it: it must hear of the end
+ * of that, too, or the GPU waits for nobody until the slice ends.
+ */
+static void woken_with_nothing_to_do_it_yields_again(void **state)
+{
+	(void)state;
+	channel_set_grant(&channel, VGPU_GRANT_RUN | VGPU_GRANT_CONTENDED);
+	channel_must(&channel, VGPU_RING_MEM_SET, memory, 1, 16, 1, 0);
+	channel_await_yields(&channel, 1);
+	channel_wake(&channel);
+	channel_await_yields(&channel, 2);
+	assert_int_equal(channel.grant->holding, 0);
+	assert_int_equal(channel.wants, 0);
+}
+
 /* A ring that is never empty of no-ops does not keep the GPU from others. */
 static void a_flood_of_noops_yields_too(void **state)
 {
@@ -409,6 +425,7 @@ int main(void)
 		TEST(a_mediator_that_takes_over_is_asked_again),
 		TEST(a_standing_grant_is_silent),
 		TEST(it_yields_where_others_wait),
+		TEST(woken_with_nothing_to_do_it_yields_again),
 		TEST(a_flood_of_noops_yields_too),
 		TEST(tokens_are_exact),
 		TEST(a_token_and_then_a_grant),
