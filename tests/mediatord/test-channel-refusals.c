@@ -203,7 +203,8 @@ static void sets(void **state)
 
 static void memory(void **state)
 {
-	const uint64_t held = channel.driver.reserved, over_quota[] = { MAX - 255, 8u << 20 };
+	const uint64_t held = channel.driver.reserved;
+	const uint64_t over_quota[] = { UINT64_C(1) << 47, 8u << 20 };
 	struct vgpu_completion refused;
 
 	(void)state;
@@ -213,6 +214,9 @@ static void memory(void **state)
 	INVALID(VGPU_RING_MEM_FREE, first + 1, 0, 0, 0, 0);
 	INVALID(VGPU_RING_MEM_FREE, MAX, 0, 0, 0, 0);
 	channel_expect(&channel, VGPU_RING_MEM_ALLOC, MAX, 0, 0, 0, 0, CUDA_ERROR_OUT_OF_MEMORY);
+	/* On a GPU it is beyond every quota, and no quota's refusal. */
+	refused = channel_call(&channel, VGPU_RING_MEM_ALLOC, MAX - 255, 0, 0, 0, 0);
+	assert_int_equal(refused.status, CUDA_ERROR_OUT_OF_MEMORY);
 	for (size_t i = 0; i < sizeof(over_quota) / sizeof(over_quota[0]); i++) {
 		refused = channel_call(&channel, VGPU_RING_MEM_ALLOC, over_quota[i], 0, 0, 0, 0);
 		assert_int_equal(refused.status, CUDA_ERROR_OUT_OF_MEMORY);

@@ -132,6 +132,8 @@ static void who_wants_while_it_still_works_is_heard(void **state)
 	wait_answer(&two.a, ORDER_GRANT, 0);
 	/* Its next submission needs a turn before its last one has ended this. */
 	want(&two.a);
+	/* Answered after what was sent before: the mediator has heard it. */
+	assert_int_equal(device_ask(&two.a, 0, ORDER_RESERVE, 1), 1);
 	device_ask(&two.a, 0, ORDER_YIELD, 0);
 	/* The other's turn ends with its slice, since it does nothing with it. */
 	wait_answer(&two.a, ORDER_GRANT, RUN);
