@@ -1,60 +1,55 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One VM's program for tests/bench/contention: runs jobs on a channel of its own, and says how many
- * ended and how long each took. A job is a launch of the built-in matrix product, which both
- * backends have, and the wait for it; the inner dimension makes its length.
+ * One VM's program for tests/bench/contention: runs jobs on a channel of its own, or without us,
+ * and says how many ended and how long each took. A job is a launch of the built-in matrix product,
+ * which both backends have, and the wait for it; the inner dimension makes its length.
  *
  *   contention-client SOCKET        the VM's link socket
+ *   contention-client --native      CUDA alone, on the first GPU; with CUDA_MPS_PIPE_DIRECTORY in
+ * the environment, as a client of the MPS server there
  *
  * It answers each line of standard input with one line, and ends with the input.
  *
  *   (at the start)                  "ready BACKEND GPU"
+ *   side N                          makes jobs of these outer dimensions. "side N"
  *   length US                       makes jobs that take so long when nothing else runs; 0: the
- *                                   shortest. "length US" with what such a job takes
- *   inner N                         makes jobs of this inner dimension. "inner N"
- *   run DEPTH PAUSE_US BEGIN END    keeps DEPTH jobs outstanding from now to END (nanoseconds of
- *                                   CLOCK_MONOTONIC), a pause after each. "ran JOBS P50 P99 MAX":
- *                                   how many ended from BEGIN to END, and the microseconds from
- *                                   start to end of those that started then, whenever they ended
+ *                                   shortest. "length US N" with what such a job takes, and its
+ * inner dimension inner N                         makes jobs of this inner dimension; 0: the
+ * shortest. "inner N" run DEPTH PAUSE_US BEGIN END    keeps DEPTH jobs outstanding from now to END
+ * (nanoseconds of CLOCK_MONOTONIC), a pause after each. "ran JOBS P50 P99 MAX": how many ended from
+ * BEGIN to END, and the microseconds from start to end of those that started then, whenever they
+ * ended
  */
+#include "tests/bench/contention-client.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "common/clock.h"
 #include "guest-agent/agent/percentile.h"
-#include "guest-agent/vgpu.h"
 
-#define TIMEOUT_MS   120000
-#define WINDOW_BYTES (UINT64_C(1) << 20)
-#define DEPTH_MAX    64
-#define BLOCK_SIDE   16u
+#define BLOCK_SIDE 16u
 
 /* The product's outer dimensions: on a GPU so many threads that it is full of them. */
 #define SIDE_CPU  64u
 #define SIDE_CUDA 2048u
+#define SIDE_MAX  4096u
 
-#define INNER_MAX 65536u
+/* A factor has at most so many elements. */
+#define ELEMENTS_MAX (UINT32_C(1) << 26)
+#define INNER_MAX    (UINT32_C(1) << 20)
 
 /* For a GPU's clocks to be up, before anything is measured. */
 #define WARM_UP_NS (200 * VGPU_NS_PER_MS)
 
 #define LENGTH_SAMPLES 31
 
-/* matmul_f32's, docs/device-spec.md. */
-struct product {
-	vgpu_pointer a, b, c;
-	uint32_t m, n, k;
-};
-
 struct job {
-	vgpu_event event;
-	struct vgpu_operation wait;
 	int64_t started_ns;
 	bool outstanding;
 };
@@ -65,11 +60,10 @@ struct times {
 };
 
 struct client {
-	struct vgpu *vgpu;
-	struct vgpu_channel *channel;
-	vgpu_function matmul;
+	const struct way *way;
 	struct product product;
-	uint32_t inner_room; /* that a and b have memory for */
+	uint64_t factor_room; /* bytes of a and of b */
+	uint64_t result_room; /* bytes of c */
 	struct job jobs[DEPTH_MAX];
 };
 
@@ -80,16 +74,10 @@ struct run {
 	struct times times;
 };
 
-_Noreturn static void die(const char *what, const char *why)
+_Noreturn void die(const char *what, const char *why)
 {
 	fprintf(stderr, "contention-client: %s: %s\n", what, why);
 	exit(EXIT_FAILURE);
-}
-
-static void must(enum vgpu_result result, const char *what)
-{
-	if (result != VGPU_OK)
-		die(what, vgpu_last_error());
 }
 
 static void sleep_for(int64_t ns)
@@ -99,56 +87,60 @@ static void sleep_for(int64_t ns)
 	nanosleep(&time, NULL);
 }
 
-static void allocate(struct client *client, vgpu_pointer *pointer, uint64_t elements)
+static uint64_t larger(const struct client *client, uint64_t pointer, uint64_t bytes)
 {
-	must(vgpu_channel_mem_free(client->channel, *pointer), "cannot free");
-	must(vgpu_channel_mem_alloc(client->channel, elements * sizeof(float), pointer),
-	     "cannot allocate");
+	client->way->free(pointer);
+	return client->way->allocate(bytes);
+}
+
+static void set_product(struct client *client, uint32_t side, uint32_t inner)
+{
+	struct product *product = &client->product;
+	uint64_t factor = (uint64_t)side * inner * sizeof(float);
+	uint64_t result = (uint64_t)side * side * sizeof(float);
+
+	if (factor > client->factor_room) {
+		product->a = larger(client, product->a, factor);
+		product->b = larger(client, product->b, factor);
+		client->factor_room = factor;
+	}
+	if (result > client->result_room) {
+		product->c = larger(client, product->c, result);
+		client->result_room = result;
+	}
+	product->m = side;
+	product->n = side;
+	product->k = inner;
 }
 
 static void set_inner(struct client *client, uint32_t inner)
 {
-	struct product *product = &client->product;
-
-	if (inner > client->inner_room) {
-		allocate(client, &product->a, (uint64_t)product->m * inner);
-		allocate(client, &product->b, (uint64_t)product->n * inner);
-		client->inner_room = inner;
-	}
-	product->k = inner;
+	set_product(client, client->product.m, inner);
 }
 
-static void start_job(struct client *client, struct job *job)
+static void start_job(struct client *client, unsigned int number)
 {
 	const uint32_t blocks = (client->product.m + BLOCK_SIDE - 1) / BLOCK_SIDE;
-	const uint32_t side = client->product.k ? blocks : 1;
-	const uint32_t grid[3] = { side, side, 1 };
-	const uint32_t block[3] = { client->product.k ? BLOCK_SIDE : 1,
-				    client->product.k ? BLOCK_SIDE : 1, 1 };
+	const bool shortest = !client->product.k;
 
-	job->started_ns = vgpu_now_ns();
-	must(vgpu_channel_launch(client->channel, client->matmul, grid, block, 0, 0,
-				 &client->product, offsetof(struct product, k) + sizeof(uint32_t)),
-	     "cannot launch");
-	must(vgpu_channel_event_record(client->channel, job->event, 0), "cannot record an event");
-	job->wait = (struct vgpu_operation){ .opcode = VGPU_RING_EVENT_SYNCHRONIZE,
-					     .argument = { job->event } };
-	must(vgpu_channel_submit(client->channel, &job->wait, 1), "cannot submit a wait");
-	job->outstanding = true;
+	client->jobs[number].started_ns = vgpu_now_ns();
+	client->way->start(number, shortest ? 1 : blocks, shortest ? 1 : BLOCK_SIDE,
+			   &client->product);
+	client->jobs[number].outstanding = true;
 }
 
 /* Returns when it ended, or rather when this program saw it. */
-static int64_t finish_job(struct client *client, struct job *job)
+static int64_t finish_job(struct client *client, unsigned int number)
 {
-	must(vgpu_channel_wait(client->channel, &job->wait, 1), "cannot wait for a job");
-	job->outstanding = false;
+	client->way->finish(number);
+	client->jobs[number].outstanding = false;
 	return vgpu_now_ns();
 }
 
 static int64_t time_job(struct client *client)
 {
-	start_job(client, &client->jobs[0]);
-	return finish_job(client, &client->jobs[0]) - client->jobs[0].started_ns;
+	start_job(client, 0);
+	return finish_job(client, 0) - client->jobs[0].started_ns;
 }
 
 /* In microseconds; 0 of none. They are sorted. */
@@ -184,11 +176,17 @@ static double median_us(struct client *client)
 	return median;
 }
 
-static uint32_t scaled(uint32_t inner, double factor)
+static uint32_t inner_max(uint32_t side)
 {
-	double wanted = (double)inner * factor;
+	return ELEMENTS_MAX / side < INNER_MAX ? ELEMENTS_MAX / side : INNER_MAX;
+}
 
-	return wanted < 1 ? 1 : wanted > INNER_MAX ? INNER_MAX : (uint32_t)wanted;
+static uint32_t scaled(const struct product *product, double factor)
+{
+	double wanted = (double)product->k * factor;
+	uint32_t most = inner_max(product->m);
+
+	return wanted < 1 ? 1 : wanted > most ? most : (uint32_t)wanted;
 }
 
 /* The inner dimension with which a job takes about so long. */
@@ -202,7 +200,7 @@ static void calibrate(struct client *client, double us)
 	if (us <= 0)
 		return;
 	for (int i = 0; i < 6; i++)
-		set_inner(client, scaled(client->product.k, us / median_us(client)));
+		set_inner(client, scaled(&client->product, us / median_us(client)));
 }
 
 static void take_length(struct client *client, const char *arguments)
@@ -213,22 +211,39 @@ static void take_length(struct client *client, const char *arguments)
 	if (end == arguments || us < 0 || us > 1e7)
 		die("no length in microseconds", arguments);
 	calibrate(client, us);
-	printf("length %.3f\n", median_us(client));
+	printf("length %.3f %" PRIu32 "\n", median_us(client), client->product.k);
+}
+
+static unsigned long number(const char *arguments, unsigned long least, unsigned long most)
+{
+	char *end;
+	unsigned long value = strtoul(arguments, &end, 10);
+
+	if (end == arguments || value < least || value > most)
+		die("no number in its range", arguments);
+	return value;
+}
+
+static void take_side(struct client *client, const char *arguments)
+{
+	unsigned long side = number(arguments, 1, SIDE_MAX);
+
+	set_product(client, (uint32_t)side, 0);
+	printf("side %lu\n", side);
 }
 
 static void take_inner(struct client *client, const char *arguments)
 {
-	unsigned long inner = strtoul(arguments, NULL, 10);
+	unsigned long inner = number(arguments, 0, inner_max(client->product.m));
 
-	if (inner < 1 || inner > INNER_MAX)
-		die("no inner dimension", arguments);
 	set_inner(client, (uint32_t)inner);
 	printf("inner %lu\n", inner);
 }
 
-static void finish(struct client *client, struct run *run, struct job *job)
+static void finish(struct client *client, struct run *run, unsigned int number)
 {
-	int64_t ended = finish_job(client, job);
+	const struct job *job = &client->jobs[number];
+	int64_t ended = finish_job(client, number);
 
 	if (ended >= run->begin_ns && ended < run->end_ns)
 		run->ended++;
@@ -242,21 +257,19 @@ static void keep_running(struct client *client, struct run *run)
 
 	/* In a circle: the next to be started is the oldest that is outstanding. */
 	while (vgpu_now_ns() < run->end_ns) {
-		struct job *job = &client->jobs[next];
-
-		if (job->outstanding) {
-			finish(client, run, job);
+		if (client->jobs[next].outstanding) {
+			finish(client, run, next);
 			if (run->pause_ns)
 				sleep_for(run->pause_ns);
 		}
-		start_job(client, job);
+		start_job(client, next);
 		next = (next + 1) % run->depth;
 	}
 	for (unsigned int i = 0; i < run->depth; i++) {
-		struct job *job = &client->jobs[(next + i) % run->depth];
+		unsigned int oldest = (next + i) % run->depth;
 
-		if (job->outstanding)
-			finish(client, run, job);
+		if (client->jobs[oldest].outstanding)
+			finish(client, run, oldest);
 	}
 }
 
@@ -278,43 +291,21 @@ static void take_run(struct client *client, const char *arguments)
 	free(run.times.ns);
 }
 
-static void prepare(struct client *client, const char *socket)
-{
-	struct vgpu_device_info info;
-	vgpu_module module;
-	char transport[4096];
-
-	snprintf(transport, sizeof(transport), "local:%s", socket);
-	must(vgpu_open(transport, VGPU_OPEN_OBSERVE, TIMEOUT_MS, &client->vgpu), "cannot open");
-	must(vgpu_channel_open(client->vgpu, 0, WINDOW_BYTES, 0, &client->channel),
-	     "cannot open a channel");
-	must(vgpu_channel_device_info(client->channel, &info), "cannot ask for the GPU");
-	must(vgpu_channel_module_builtin(client->channel, &module), "cannot load the kernels");
-	must(vgpu_channel_module_function(client->channel, module, "matmul_f32", &client->matmul),
-	     "cannot find the kernel");
-	client->product.m = info.backend == VGPU_BACKEND_CPU ? SIDE_CPU : SIDE_CUDA;
-	client->product.n = client->product.m;
-	allocate(client, &client->product.c, (uint64_t)client->product.m * client->product.n);
-	for (int i = 0; i < DEPTH_MAX; i++)
-		must(vgpu_channel_event_create(client->channel, VGPU_EVENT_DISABLE_TIMING,
-					       &client->jobs[i].event),
-		     "cannot create an event");
-	set_inner(client, 0);
-	printf("ready %s %s\n", vgpu_backend_name(info.backend), info.name);
-}
-
 int main(int argc, char **argv)
 {
 	struct client client = { 0 };
 	char line[256];
 
 	if (argc != 2)
-		die("usage", "contention-client SOCKET");
+		die("usage", "contention-client SOCKET | --native");
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	prepare(&client, argv[1]);
+	client.way = strcmp(argv[1], "--native") == 0 ? &way_native : &way_ring;
+	set_product(&client, client.way->open(argv[1]) ? SIDE_CUDA : SIDE_CPU, 0);
 	while (fgets(line, sizeof(line), stdin)) {
 		if (strncmp(line, "length ", 7) == 0)
 			take_length(&client, line + 7);
+		else if (strncmp(line, "side ", 5) == 0)
+			take_side(&client, line + 5);
 		else if (strncmp(line, "inner ", 6) == 0)
 			take_inner(&client, line + 6);
 		else if (strncmp(line, "run ", 4) == 0)
@@ -322,7 +313,6 @@ int main(int argc, char **argv)
 		else
 			die("no command", line);
 	}
-	vgpu_channel_close(client.channel);
-	vgpu_close(client.vgpu);
+	client.way->close();
 	return EXIT_SUCCESS;
 }

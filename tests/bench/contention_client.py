@@ -8,15 +8,15 @@ import time
 LEAD_S = 0.3  # all are at work for so long before it is measured
 
 
-class Client:
+class Program:
     """`depth` jobs are outstanding at a time, with a pause after each."""
 
-    def __init__(self, host, program, uuid, name, depth, pause_us=0):
-        self.name, self.uuid = name, uuid
+    def __init__(self, command, environment, started, name, depth, pause_us=0):
+        self.name = name
         self.depth, self.pause_us = depth, pause_us
-        self.process = subprocess.Popen([program, host.link(uuid)], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True, env=host.environment)
-        host.started.append(self.process)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True, env=environment)
+        started.append(self.process)
         self.gpu = " ".join(self.answer("ready"))
 
     def answer(self, word):
@@ -31,7 +31,14 @@ class Client:
 
     def calibrate(self, us):
         self.tell(f"length {us}")
-        self.job_us = float(self.answer("length")[0])
+        length, inner = self.answer("length")
+        self.job_us, self.inner = float(length), int(inner)
+
+    def become(self, side, inner):
+        """Its jobs are of these dimensions from now on."""
+        for word, value in (("side", side), ("inner", inner)):
+            self.tell(f"{word} {value}")
+            self.answer(word)
 
     def start(self, begin_ns, end_ns):
         self.tell(f"run {self.depth} {self.pause_us} {begin_ns} {end_ns}")
@@ -39,6 +46,15 @@ class Client:
     def ran(self, window_s):
         jobs, p50, p99, _ = (float(word) for word in self.answer("ran"))
         return {"jobs_per_s": jobs / window_s, "p50_us": p50, "p99_us": p99}
+
+
+class Client(Program):
+    """The program of one VM."""
+
+    def __init__(self, host, program, uuid, name, depth, pause_us=0):
+        self.uuid = uuid
+        super().__init__([program, host.link(uuid)], host.environment, host.started, name, depth,
+                         pause_us)
 
 
 def run_together(clients, window_s):

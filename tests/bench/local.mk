@@ -24,8 +24,16 @@ tests_bench_ring_worker_SOURCES = \
 tests_bench_ring_worker_LDADD = guest-agent/libagent.la common/libcommon.la
 
 # All of the library in the program itself, so that tests/gpu/pack can carry it.
-tests_bench_contention_client_SOURCES = tests/bench/contention-client.c
-tests_bench_contention_client_LDADD = guest-agent/libagent.la guest-agent/libvgpu-core.la
+tests_bench_contention_client_SOURCES = \
+	tests/bench/contention-client.c \
+	tests/bench/contention-client.h \
+	tests/bench/contention-native.c \
+	tests/bench/contention-ring.c
+tests_bench_contention_client_LDADD = \
+	guest-agent/libagent.la \
+	guest-agent/libvgpu-core.la \
+	mediatord/worker/libworker.la \
+	-ldl
 
 # For the guest, as tests/system/channel-holder.
 EXTRA_PROGRAMS += tests/bench/head-to-head-client
@@ -38,7 +46,7 @@ tests_bench_rest_client_LDADD = guest-agent/libagent.la common/libcommon.la
 
 EXTRA_DIST += tests/bench/rest tests/bench/rings
 EXTRA_DIST += tests/bench/native.jq
-EXTRA_DIST += tests/bench/contention_client.py tests/bench/contention_plot.py tests/bench/pin.bash tests/bench/svg.py
+EXTRA_DIST += tests/bench/contention_client.py tests/bench/contention_native.py tests/bench/contention_plot.py tests/bench/pin.bash tests/bench/svg.py
 dist_check_SCRIPTS += \
 	tests/bench/cloudstack-sync \
 	tests/bench/contention \
@@ -48,6 +56,7 @@ dist_check_SCRIPTS += \
 bench_tests = \
 	tests/bench/cloudstack-figures.sh \
 	tests/bench/contention-figures.sh \
+	tests/bench/contention-doubles.sh \
 	tests/bench/native.sh \
 	tests/bench/rest-figures.sh
 TESTS += $(bench_tests)

@@ -37,6 +37,9 @@ struct double_control {
 #define DOUBLE_CONTROL "vgpu_double_control"
 typedef struct double_control *double_control_function(void);
 
+/* In the environment of a program that knows nothing of it: what a product takes, each inner. */
+#define DOUBLE_PRODUCT_NS "VGPU_DOUBLE_PRODUCT_NS"
+
 #define DOUBLE_MEMORY (UINT64_C(1) << 30) /* the GPU's */
 #define DOUBLE_FRESH  0xa5		  /* what its memory is full of */
 
