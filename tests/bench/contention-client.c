@@ -5,20 +5,25 @@
  * which both backends have, and the wait for it; the inner dimension makes its length.
  *
  *   contention-client SOCKET        the VM's link socket
- *   contention-client --native      CUDA alone, on the first GPU; with CUDA_MPS_PIPE_DIRECTORY in
- * the environment, as a client of the MPS server there
+ *   contention-client --native      CUDA alone, on the first GPU; a client of the MPS server that
+ *                                   CUDA_MPS_PIPE_DIRECTORY names
  *
  * It answers each line of standard input with one line, and ends with the input.
  *
  *   (at the start)                  "ready BACKEND GPU"
- *   side N                          makes jobs of these outer dimensions. "side N"
+ *
+ *   side N                          makes jobs of these outer dimensions: "side N"
+ *
  *   length US                       makes jobs that take so long when nothing else runs; 0: the
- *                                   shortest. "length US N" with what such a job takes, and its
- * inner dimension inner N                         makes jobs of this inner dimension; 0: the
- * shortest. "inner N" run DEPTH PAUSE_US BEGIN END    keeps DEPTH jobs outstanding from now to END
- * (nanoseconds of CLOCK_MONOTONIC), a pause after each. "ran JOBS P50 P99 MAX": how many ended from
- * BEGIN to END, and the microseconds from start to end of those that started then, whenever they
- * ended
+ *                                   shortest. "length US N": what one takes, and its inner
+ *                                   dimension
+ *
+ *   inner N                         makes jobs of this inner dimension; 0: the shortest. "inner N"
+ *
+ *   run DEPTH PAUSE_US BEGIN END    keeps DEPTH jobs outstanding from now to END (nanoseconds of
+ *                                   CLOCK_MONOTONIC), a pause after each. "ran JOBS P50 P99 MAX":
+ *                                   how many ended from BEGIN to END, and the microseconds from
+ *                                   start to end of those that started then, whenever they ended
  */
 #include "tests/bench/contention-client.h"
 
