@@ -5,7 +5,7 @@ AM_TESTS_ENVIRONMENT = export top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs
 
 # Tests that boot VMs, need root or start libvirt: `make check-system`, never part of `make check`.
 SYSTEM_TESTS =
-# libFuzzer targets, also listed in noinst_PROGRAMS: `make fuzz-targets`.
+# libFuzzer targets, also listed in noinst_PROGRAMS: `make check-fuzz`.
 FUZZ_TARGETS =
 
 include tests/common/local.mk
@@ -26,7 +26,7 @@ include tests/system/local.mk
 
 dist_check_SCRIPTS += $(SYSTEM_TESTS)
 
-.PHONY: check-system check-valgrind check-fuzz fuzz-targets
+.PHONY: check-system check-valgrind check-fuzz
 check-system: system-setup
 	$(SYSTEM_ENVIRONMENT) $(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(SYSTEM_TESTS)' \
 		TEST_SUITE_LOG=system-tests.log
@@ -102,8 +102,7 @@ tests_libpidfd_la_LDFLAGS = $(AM_LDFLAGS) -shared -module -avoid-version -rpath 
 
 # Each fuzz target for this long; inputs that crash stay in tests/fuzz-artifacts/.
 FUZZ_SECONDS = 10
-fuzz-targets: $(FUZZ_TARGETS)
-check-fuzz: fuzz-targets
+check-fuzz: all
 	@$(MKDIR_P) tests/fuzz-artifacts; printf '%s\n' $(FUZZ_TARGETS) | xargs -P "$$(nproc)" -I{} sh -c ' \
 		if {} -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=2048 \
 			-artifact_prefix=tests/fuzz-artifacts/ >{}.fuzz.log 2>&1; then \
