@@ -212,13 +212,16 @@ static void without_keeper_and_mediator_workers_end(void **state)
 {
 	struct daemon *daemon = *state;
 	struct device device;
-	pid_t worker;
+	pid_t worker, keeper;
 
 	device_open(&device, daemon->link);
 	assert_int_equal(client_nop(&device.client), VGPU_ERR_NONE);
 	worker = daemon_worker_pid(daemon);
 	device_open_channel(&device, 0);
-	kill(adopt_keeper_pid(daemon), SIGKILL);
+	keeper = adopt_keeper_pid(daemon);
+	/* So that it does not start another, and hand its workers over. */
+	kill(daemon->pid, SIGSTOP);
+	kill(keeper, SIGKILL);
 	adopt_kill(daemon, &device);
 	daemon_wait_until_gone(worker);
 	adopt_start(daemon, &device);
