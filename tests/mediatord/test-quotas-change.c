@@ -208,8 +208,9 @@ static void a_ring_keeps_to_the_rate_of_now(void **state)
 	device_open_channel(&device, 0);
 	ring = adopt_ring(&device, 0);
 	adopt_call(&ring, VGPU_RING_NOP, (uint64_t[4]){ 0 });
-	patch(daemon, "{\"quotas\": {\"requests_per_second\": 4, \"burst\": 2}}");
+	/* Before: the rate is in force, and adds, before its answer is here. */
 	start_ns = vgpu_now_ns();
+	patch(daemon, "{\"quotas\": {\"requests_per_second\": 4, \"burst\": 2}}");
 	for (int i = 0; i < 2 + 4; i++)
 		adopt_call(&ring, VGPU_RING_NOP, (uint64_t[4]){ 0 });
 	/* However slow this host is: the fourth after the burst cannot come before its second. */
