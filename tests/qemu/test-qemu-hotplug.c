@@ -93,7 +93,7 @@ static void plug_and_unplug(void **state)
 		mediator_drop(&mediator);
 		assert_false(pci_find(&vm, 0, 0, &device));
 		/* QEMU frees the memory region a little later, when no CPU can still see it. */
-		for (int i = 0; i < 3000 && windows_of(&vm) > 0; i++) {
+		for (int i = 0; i < PATIENCE_MS && windows_of(&vm) > 0; i++) {
 			vm_qmp(&vm, "{\"execute\": \"query-status\"}");
 			usleep(1000);
 		}
