@@ -31,7 +31,8 @@ expect 201 PUT "$vm2" '{"profile":"bronze"}'
 
 # What only a restart can change is named; the rest of the file is in force.
 sed -i 's/^weight = 3/weight = 4/; s|^link-dir = .*|&2|; s/^gpus = 1/gpus = 2/' "$work/mediatord.conf"
-reload 'link-dir has changed: restart'
+reload 'was read anew'
+grep -q 'link-dir has changed: restart' "$work/log" || fail "the folder's change is not named"
 grep -q '\[pool B\] has changed' "$work/log" || fail "the pool's change is not named"
 expect 200 GET "$vm2"
 has '"weight":4'
