@@ -111,9 +111,14 @@ static int start_held(struct server *server, enum server_wait *wait, struct vgpu
 	int outcome = CHANNEL_MORE;
 
 	while (outcome == CHANNEL_MORE) {
-		int room = ring_room(&server->ring), entered;
 		int64_t now_ns = vgpu_now_ns();
+		int room, entered;
 
+		/* Who waits for what has ended must not wait for what is started now, too. */
+		if (server->pending.count && !jobs_on_gpu(&channel->jobs) &&
+		    server_complete_pending(server, err) < 0)
+			return -1;
+		room = ring_room(&server->ring);
 		if (room < 0)
 			return server_broken(server, err);
 		entered = room ? gate_enter(&server->gate, err) : 0;

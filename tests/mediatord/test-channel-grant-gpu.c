@@ -414,6 +414,31 @@ static void work_that_ends_now_lets_the_held_one_start(void **state)
 	}
 }
 
+/* Whichever look finds the GPU idle: nothing is started before it was told. */
+static void who_waits_does_not_wait_for_later_work(void **state)
+{
+	const struct vgpu_submission wait = { .opcode = VGPU_RING_CONTEXT_SYNCHRONIZE };
+
+	(void)state;
+	page.queue_depth = 1;
+	for (uint32_t looks = 0; looks < 8; looks++) {
+		uint64_t tag = tags + 2;
+
+		AWAIT(idle);
+		control->busy = looks;
+		set_grant(0);
+		submit(launch_on(0));
+		submit(wait);
+		for (int i = 0; i < 8; i++)
+			submit(launch_on(0));
+		submit((struct vgpu_submission){ .opcode = VGPU_RING_NOP });
+		set_grant(VGPU_GRANT_RUN);
+		wake();
+		assert_true(next().tag == tag);
+		assert_true(next().tag == tags);
+	}
+}
+
 /* Two streams at once count once; the histograms have each. */
 static void gpu_time_is_a_union(void **state)
 {
@@ -499,6 +524,8 @@ int main(void)
 		TEST(a_large_copy_yields_between_its_pieces),
 		TEST(a_copy_onto_itself_is_not_divided),
 		cmocka_unit_test_setup_teardown(work_that_ends_now_lets_the_held_one_start,
+						begin_on_one_processor, end),
+		cmocka_unit_test_setup_teardown(who_waits_does_not_wait_for_later_work,
 						begin_on_one_processor, end),
 		TEST(gpu_time_is_a_union),
 		TEST(work_never_runs_where_it_was_revoked),
