@@ -41,6 +41,7 @@ class Host:
         self.environment = dict(os.environ, **(environment or {}))
         self.gpus = [0]
         self.settings = []  # lines of the first section
+        self.scheduler = []  # of the scheduler's
         self.started = []
         self.logs = []
 
@@ -69,6 +70,8 @@ gpuinfo = {os.path.dirname(self.worker)}/vgpu-gpuinfo
 backend = {self.backend}
 default-pool = A
 {chr(10).join(self.settings)}
+[scheduler]
+{chr(10).join(self.scheduler)}
 [pool A]
 gpus = {",".join(map(str, self.gpus))}
 """)
