@@ -79,6 +79,11 @@ wait_for() {
 	done
 }
 
+# listens PATH: whether somebody does, at a Unix socket, whose file is there a moment before.
+listens() {
+	grep -q " 00010000 .* $1\$" /proc/net/unix
+}
+
 # rest METHOD PATH [BODY]: prints the answer's body; fails where its status is not 2xx.
 rest() {
 	curl --silent --fail-with-body --max-time 60 --unix-socket "$dir/control.sock" \

@@ -140,11 +140,12 @@ as_before "too much"
 # A hanging original and a hanging libvirt, at once: both are ended, with what they started.
 original "sleep 1000 & echo \$! >$work/sleeper; wait"
 python3 - "$work/silent" <<'PY' &
-import socket, sys
+import os, socket, sys
 server = socket.socket(socket.AF_UNIX)
-server.bind(sys.argv[1])
+server.bind(sys.argv[1] + ".new")
 server.settimeout(60)
 server.listen()
+os.rename(sys.argv[1] + ".new", sys.argv[1])
 kept = server.accept()
 kept[0].settimeout(60)
 while kept[0].recv(4096):

@@ -79,7 +79,7 @@ with socket.socket(socket.AF_UNIX) as listener:
 END
 /usr/bin/python3 "$dir/proxy.py" "$dir" 2>"$dir/proxy.log" &
 started+=($!)
-wait_for 60 test -S "$dir/proxy.sock" || fail "no proxy: $(cat "$dir/proxy.log")"
+wait_for 60 listens "$dir/proxy.sock" || fail "no proxy: $(cat "$dir/proxy.log")"
 configure
 sed -i "s|^control-socket = .*|control-socket = $dir/proxy.sock|" "$dir/cloudstack.conf"
 expect 69 'the mediator' sync_once

@@ -103,6 +103,6 @@ mkdir "$dir/answers"
 expect 69 "cannot reach the mediator" "$ctl" vm list
 socat "UNIX-LISTEN:$VGPUCTL_SOCKET" 'EXEC:sleep 60' &
 started+=($!)
-wait_for 60 test -S "$VGPUCTL_SOCKET" || fail "socat does not listen"
+wait_for 60 listens "$VGPUCTL_SOCKET" || fail "socat does not listen"
 expect 69 "did not answer within 200 ms" "$ctl" --timeout 0.2 vm list
 finish

@@ -115,10 +115,11 @@ grep -q "cannot reach the mediator at $tmp/control.sock" "$tmp/stderr" ||
 endless() {
 	stop_server
 	rm -f "$tmp/control.sock"
-	python3 -c 'import itertools, socket, sys, threading, time
+	python3 -c 'import itertools, os, socket, sys, threading, time
 listener = socket.socket(socket.AF_UNIX)
-listener.bind(sys.argv[1])
+listener.bind(sys.argv[1] + ".new")
 listener.listen()
+os.rename(sys.argv[1] + ".new", sys.argv[1])
 def drip(peer):
     for byte in itertools.cycle(b"HTTP/1.1 200 OK\r\nA: "):
         peer.send(bytes([byte]))
