@@ -8,8 +8,9 @@ need curl jq
 runs() {
 	[ -s "$dir/runs" ] && [ "$(wc -l <"$dir/runs")" -ge "$1" ]
 }
+# Killed or ended, an orphan is a zombie for as long as nobody waits for it.
 ended() {
-	! kill -0 "$(tail -n 1 "$dir/pids")" 2>/dev/null
+	! grep -q '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$(tail -n 1 "$dir/pids")/status" 2>/dev/null
 }
 logged() {
 	grep -q -- "$1" "$dir/mediator.log"
