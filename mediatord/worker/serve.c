@@ -2,8 +2,8 @@
 /*
  * The loop takes one submission after the other. One with work for the GPU that may not be started
  * yet, because the scheduler has not granted it or enough is there already, is held, and nothing is
- * taken after it until it was started: the ring's order stays. Synchronisations that were taken
- * before complete meanwhile.
+ * taken after it until it was started: the ring's order stays. So is one that compiles, until
+ * nothing is on the GPU. Synchronisations that were taken before complete meanwhile.
  */
 #include "mediatord/worker/serve.h"
 
@@ -102,6 +102,56 @@ static void finish(struct server *server, const struct channel_result *result)
 		complete(server, server->tag, result->status, result->value);
 }
 
+/*
+ * Compiling keeps this worker for seconds, in which it would not see that others want the GPU: it
+ * lets its work there end and gives it up before.
+ */
+static bool makes_code(const struct channel_request *request)
+{
+	return request->opcode == VGPU_RING_MODULE_LOAD ||
+	       request->opcode == VGPU_RING_MODULE_BUILTIN;
+}
+
+/* Whether a completion has room, after those that are due. Returns 1, 0, or -1 and err. */
+static int has_room(struct server *server, struct vgpu_error **err)
+{
+	int room;
+
+	/* Who waits for what has ended must not wait for what is started now, too. */
+	if (server->pending.count && !jobs_on_gpu(&server->channel.jobs) &&
+	    server_complete_pending(server, err) < 0)
+		return -1;
+	room = ring_room(&server->ring);
+	return room < 0 ? server_broken(server, err) : room;
+}
+
+/* Whether what is held may be started. Returns 1, 0 and what it waits for, or -1 and err. */
+static int may_start(struct server *server, int64_t *now_ns, enum server_wait *wait,
+		     struct vgpu_error **err)
+{
+	struct channel *channel = &server->channel;
+
+	do {
+		int may = has_room(server, err);
+
+		*now_ns = vgpu_now_ns();
+		*wait = SERVER_WAITS_ROOM;
+		if (may > 0 && server->request.on_gpu) {
+			*wait = SERVER_WAITS_GRANT;
+			may = gate_enter(&server->gate, err);
+		}
+		if (may <= 0)
+			return may;
+		if (!server->request.on_gpu && !jobs_on_gpu(&channel->jobs))
+			return gate_leave(&server->gate, err) < 0 ? -1 : 1;
+		if (server->request.on_gpu && channel_admits(channel, &server->request, *now_ns))
+			return 1;
+		*wait = SERVER_WAITS_GPU;
+		/* It may be that only nobody looked. */
+	} while (!channel_settle(channel));
+	return 0;
+}
+
 /* Starts what is held. Returns 1 when all of it was, 0 and what it waits for, or -1 and err. */
 static int start_held(struct server *server, enum server_wait *wait, struct vgpu_error **err)
 {
@@ -111,28 +161,12 @@ static int start_held(struct server *server, enum server_wait *wait, struct vgpu
 	int outcome = CHANNEL_MORE;
 
 	while (outcome == CHANNEL_MORE) {
-		int64_t now_ns = vgpu_now_ns();
-		int room, entered;
+		int64_t now_ns = 0;
+		int may = may_start(server, &now_ns, wait, err);
 
-		/* Who waits for what has ended must not wait for what is started now, too. */
-		if (server->pending.count && !jobs_on_gpu(&channel->jobs) &&
-		    server_complete_pending(server, err) < 0)
+		if (may < 0)
 			return -1;
-		room = ring_room(&server->ring);
-		if (room < 0)
-			return server_broken(server, err);
-		entered = room ? gate_enter(&server->gate, err) : 0;
-		if (entered < 0)
-			return -1;
-		*wait = room ? SERVER_WAITS_GRANT : SERVER_WAITS_ROOM;
-		if (entered && !channel_admits(channel, &server->request, now_ns)) {
-			/* It may be that only nobody looked. */
-			if (!channel_settle(channel))
-				continue;
-			*wait = SERVER_WAITS_GPU;
-			entered = 0;
-		}
-		if (!entered) {
+		if (!may) {
 			jobs_wait(&channel->jobs, now_ns);
 			return 0;
 		}
@@ -176,7 +210,7 @@ static int run_one(struct server *server, const struct vgpu_submission *submissi
 
 	if (prepare(server, submission, &result, err) < 0)
 		return -1;
-	if (!result.status && server->request.on_gpu) {
+	if (!result.status && (server->request.on_gpu || makes_code(&server->request))) {
 		server->held = true;
 		server->since_gpu = 0;
 		jobs_next(&server->channel.jobs);

@@ -139,6 +139,8 @@ cuda_error cuLinkAddData_v2(cuda_link_state state, cuda_jit_input type, void *da
 cuda_error cuLinkComplete(cuda_link_state state, void **cubin, size_t *bytes)
 {
 	ENTER_CONTEXT();
+	if (control.allowed && __atomic_load_n(control.allowed, __ATOMIC_ACQUIRE))
+		control.held_up++;
 	*cubin = state->cubin;
 	*bytes = state->bytes;
 	return state->cubin ? CUDA_ERROR_NONE : CUDA_ERROR_INVALID_VALUE;

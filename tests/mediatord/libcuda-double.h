@@ -31,6 +31,7 @@ struct double_control {
 	int64_t done_ns;    /* when the last of it ends, in CLOCK_MONOTONIC's time */
 	uint64_t ahead_ns;  /* the longest that work was started ahead of its end */
 	uint64_t forbidden; /* times that work was started where it was not allowed */
+	uint64_t held_up;   /* times that something was compiled where work was allowed */
 };
 
 /* Begins anew, as a process that has just loaded it: nothing is there, and all is 0. */

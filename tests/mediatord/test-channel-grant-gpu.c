@@ -439,6 +439,26 @@ static void who_waits_does_not_wait_for_later_work(void **state)
 	}
 }
 
+/* Compiling takes seconds, in which a worker cannot yield: it has done so before. */
+static void nobody_waits_for_the_compiler(void **state)
+{
+	(void)state;
+	control->launch_ns = 5 * MS;
+	submit(launch_on(0));
+	call(VGPU_RING_MODULE_BUILTIN, 0, 0, 0, 0);
+	assert_true(is_done());
+	assert_true(holds_nothing());
+	assert_int_equal(control->held_up, 0);
+	/* Who waits for the GPU is told. */
+	set_grant(VGPU_GRANT_RUN | VGPU_GRANT_CONTENDED);
+	wake();
+	submit(launch_on(0));
+	submit((struct vgpu_submission){ .opcode = VGPU_RING_MODULE_BUILTIN });
+	AWAIT(yielded);
+	next();
+	assert_int_equal(control->held_up, 0);
+}
+
 /* Two streams at once count once; the histograms have each. */
 static void gpu_time_is_a_union(void **state)
 {
@@ -527,6 +547,7 @@ int main(void)
 						begin_on_one_processor, end),
 		cmocka_unit_test_setup_teardown(who_waits_does_not_wait_for_later_work,
 						begin_on_one_processor, end),
+		TEST(nobody_waits_for_the_compiler),
 		TEST(gpu_time_is_a_union),
 		TEST(work_never_runs_where_it_was_revoked),
 	};
