@@ -38,10 +38,13 @@ static const char help[] =
 /* The status to exit with where no more can be done. */
 static volatile sig_atomic_t alarm_status = 1;
 
+/* The reason was said: there is no second one. */
+static volatile sig_atomic_t said;
+
 static void on_alarm(int signal)
 {
 	static const char line[] = "vgpu: gave up: the time limit is over\n";
-	ssize_t written = write(STDERR_FILENO, line, sizeof(line) - 1);
+	ssize_t written = said ? 0 : write(STDERR_FILENO, line, sizeof(line) - 1);
 
 	(void)signal;
 	(void)written;
@@ -67,6 +70,7 @@ static void complain(const char *message, const char *consequence)
 
 	if (line)
 		fprintf(stderr, "%s\n", line);
+	said = 1;
 }
 
 struct call {
@@ -144,6 +148,8 @@ static int register_domain(const struct call *call, const struct hook_config *co
 	case HOOK_ADMITTED:
 		return 0;
 	case HOOK_REFUSED:
+		/* In time: no matter of the policy. */
+		alarm_status = 1;
 		complain(err->message, "");
 		return 1;
 	case HOOK_UNSERVED:
