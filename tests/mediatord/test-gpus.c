@@ -58,20 +58,33 @@ static struct config *make_config(const char *program, const char *gpus)
 	return config;
 }
 
+static void double_path(const char *how, char path[64])
+{
+	snprintf(path, 64, "%s/%s", folder, how);
+}
+
 /* vgpu-gpuinfo itself, over the double, which misbehaves as `how` says. */
-static struct gpu_report *look(const char *how, const char *configured)
+static void make_double(const char *how)
 {
 	char commands[1024], path[64];
-	struct gpu_report *report;
-	struct config *config;
-	struct gpus *gpus;
 
 	snprintf(commands, sizeof(commands),
 		 "LD_LIBRARY_PATH=%s/tests/mediatord/.libs VGPU_DOUBLE=%s exec %s/vgpu-gpuinfo "
 		 "\"$@\"",
 		 getenv("top_builddir"), how, getenv("top_builddir"));
-	snprintf(path, sizeof(path), "%s/%s", folder, how);
+	double_path(how, path);
 	make_program_at(path, commands);
+}
+
+/* What one that was made says; it is gone then. */
+static struct gpu_report *ask_double(const char *how, const char *configured)
+{
+	struct gpu_report *report;
+	struct config *config;
+	struct gpus *gpus;
+	char path[64];
+
+	double_path(how, path);
 	config = make_config(path, configured);
 	assert_int_equal(gpus_open(config, &gpus, NULL), 0);
 	unlink(path);
@@ -80,6 +93,12 @@ static struct gpu_report *look(const char *how, const char *configured)
 	gpus_close(&gpus);
 	config_free(&config);
 	return report;
+}
+
+static struct gpu_report *look(const char *how, const char *configured)
+{
+	make_double(how);
+	return ask_double(how, configured);
 }
 
 static void the_driver_describes_its_gpus(void **state)
@@ -131,10 +150,13 @@ static void a_driver_that_refuses_leaves_them_unknown(void **state)
 static void *look_at_one_that_hangs(void *unused)
 {
 	(void)unused;
-	return look("hang-one", "0, 1");
+	return ask_double("hang-one", "0, 1");
 }
 
-/* Both of them at once: each takes the 15 s until the driver is given up. */
+/*
+ * Both of them at once: each takes the 15 s until the driver is given up. Both are made before: one
+ * that is being written when the other is started cannot be executed until that one was.
+ */
 static void a_driver_that_hangs_is_given_up_for_what_it_hangs_for(void **state)
 {
 	VGPU_AUTO_FREE struct gpu_report *all = NULL;
@@ -143,8 +165,10 @@ static void a_driver_that_hangs_is_given_up_for_what_it_hangs_for(void **state)
 	void *report;
 
 	(void)state;
+	make_double("hang-one");
+	make_double("hang");
 	assert_int_equal(pthread_create(&thread, NULL, look_at_one_that_hangs, NULL), 0);
-	all = look("hang", "0");
+	all = ask_double("hang", "0");
 	assert_int_equal(pthread_join(thread, &report), 0);
 	one = report;
 	assert_int_equal(all->count, 1);
