@@ -20,14 +20,14 @@ for n in 1 2 3 4; do
 	put_vm "8000000$n-0a1b-4c5d-8e9f-001122334455" "{\"name\": \"idle$n\", \"priority\": \"low\"}"
 done
 
-# web1 holds a channel with memory, and has some work now and then.
+# web1 holds a channel with memory; the other works until the end.
 mkfifo "$dir/go"
 "$top_builddir/tests/guest-agent/channel-client" "local:$dir/link/$uuid.sock" hold \
 	<"$dir/go" >"$dir/held" 2>&1 &
 started+=($!)
 exec 9>"$dir/go"
 wait_for 60 grep -q ready "$dir/held" || { fail "no channel: $(cat "$dir/held")"; finish; }
-"$agent" --transport "local:$dir/link/$other.sock" nop -n 1000000 >"$dir/busy" 2>&1 &
+"$agent" --transport "local:$dir/link/$other.sock" nop -n 1000000000 >"$dir/busy" 2>&1 &
 started+=($!)
 
 token() {
