@@ -16,7 +16,7 @@ mapfile -t commands < <(sed -n '/^    virt-install --name db1/,/^$/s/^    //p' "
 [ ${#commands[@]} -eq 4 ] || fail "README.md has ${#commands[@]} commands: ${commands[*]}"
 guest="--import --memory 256 --virt-type qemu --osinfo generic --disk none --network none
 	--graphics none --noautoconsole --serial file,path=$work/console/db1
-	--boot kernel=$work/image/vmlinuz,initrd=$work/image/initrd,kernel_args='console=ttyS0 quiet panic=-1'
+	--boot kernel=$work/image/vmlinuz,initrd=$work/image/initrd,kernel_args='console=ttyS0 quiet panic=-1 no_timer_check'
 	--channel unix,mode=bind,target.type=virtio,target.name=org.vgpu.guest"
 
 has_vgpu() {
