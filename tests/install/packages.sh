@@ -108,8 +108,9 @@ files() {
 		-path /etc/apparmor.d/disable \) -prune -o -print | sort
 }
 
+# All of it is read: QEMU must not end for writing to nobody.
 has_device() {
-	"$wrapper" -machine none -device help 2>&1 | grep -q '^name "vgpu"'
+	"$wrapper" -machine none -device help 2>&1 | grep '^name "vgpu"' >/dev/null
 }
 
 # mode MODE OWNER PATH

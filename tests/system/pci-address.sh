@@ -32,7 +32,7 @@ device_at() {
 
 # vgpu_is_at NAME SLOT FUNCTION
 vgpu_is_at() {
-	device_at "$@" | grep -qi '1af4:10f0' ||
+	device_at "$@" | grep -i '1af4:10f0' >/dev/null ||
 		fail "$1: no vGPU at $2.$3: $(virsh_ qemu-monitor-command "$1" --hmp info pci)"
 }
 
