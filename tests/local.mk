@@ -87,6 +87,7 @@ installcheck-local:
 # Help and manual pages, of every program that is built.
 TESTS += tests/help.sh
 dist_check_SCRIPTS += tests/help.sh
+dist_check_SCRIPTS += tests/free-port
 
 # In place of a mediator, for the tests of what asks one.
 check_PROGRAMS += tests/fake-server

@@ -99,10 +99,7 @@ said() {
 
 # use_webhook: lines for the configuration of a service that listens at port $hook, its key being "hush".
 use_webhook() {
-	hook=$(/usr/bin/python3 -c 'import socket
-with socket.socket() as s:
-    s.bind(("127.0.0.1", 0))
-    print(s.getsockname()[1])')
+	hook=$("$top_srcdir/tests/free-port")
 	echo 'secret-key = hush' >"$dir/webhook.key"
 	chmod 0600 "$dir/webhook.key"
 	webhook_lines=("webhook-listen = 127.0.0.1:$hook" "webhook-key-file = $dir/webhook.key")

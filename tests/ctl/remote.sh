@@ -3,9 +3,8 @@
 # Another host's mediator: TLS, whose certificate must be trusted, and tokens with their roles.
 # shellcheck source=tests/ctl/lib.bash
 . "${top_srcdir:?}/tests/ctl/lib.bash"
-need jq openssl perl
-port=$(perl -MIO::Socket::INET -e \
-	'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")->sockport')
+need jq openssl
+port=$("$top_srcdir/tests/free-port")
 openssl req -x509 -newkey rsa:2048 -nodes -keyout "$dir/key" -out "$dir/cert" -days 2 \
 	-subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 2>/dev/null
 start_mediator

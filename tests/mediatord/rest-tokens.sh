@@ -8,10 +8,9 @@ command -v openssl >/dev/null || {
 	exit 77
 }
 
-# configure LINE...: the configuration with these lines; the port is free just now.
+# configure LINE...: the configuration with these lines.
 cp "$work/mediatord.conf" "$work/plain.conf"
-port=$(perl -MIO::Socket::INET -e \
-	'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")->sockport')
+port=$("$top_srcdir/tests/free-port")
 configure() {
 	{
 		head -n 1 "$work/plain.conf"

@@ -6,7 +6,7 @@
 need curl jq python3
 command -v chromium >/dev/null || skip "chromium is missing (Debian: chromium)"
 command -v chromedriver >/dev/null || skip "chromedriver is missing (Debian: chromium-driver)"
-port=$(python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$("$top_srcdir/tests/free-port")
 mediatord_lines="listen = 127.0.0.1:$port
 	insecure-loopback = yes"
 start_mediator
