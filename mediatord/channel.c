@@ -134,17 +134,10 @@ void channel_unschedule(struct channel *channel)
 	channel->granted = false;
 }
 
-/* It gets no turn any more; the GPU that it has it keeps until its worker was reaped. */
-static void leave_queue(struct channel *channel)
-{
-	if (!channel->granted)
-		channel_unschedule(channel);
-}
-
 void channel_kill(struct channel *channel, enum channel_state state)
 {
 	channel->state = state;
-	leave_queue(channel);
+	channel_turn_end(channel);
 	worker_kill(channel->worker);
 }
 
@@ -411,7 +404,7 @@ bool channel_close(struct vm *vm, uint32_t number, uint32_t serial)
 		break;
 	case CHANNEL_OPEN:
 		channel->state = CHANNEL_CLOSING;
-		leave_queue(channel);
+		channel_turn_end(channel);
 		worker_end(channel->worker);
 		break;
 	case CHANNEL_BROKEN:

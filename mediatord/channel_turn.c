@@ -17,15 +17,32 @@ void channel_turn_begin(struct channel *channel)
 			  channel->grant.seen.submissions, vgpu_now_ns());
 }
 
+static bool is_served(const struct channel *channel)
+{
+	return channel->state == CHANNEL_STARTING || channel->state == CHANNEL_OPEN;
+}
+
 /* Its worker may start nothing, and has nothing: the GPU is the next one's. */
 static void yield(struct channel *channel)
 {
 	channel_sample(channel);
+	if (!is_served(channel)) {
+		channel_unschedule(channel);
+		return;
+	}
 	channel->granted = false;
 	sched_yielded(sched_of(channel), channel->sched_channel, vgpu_now_ns());
 	if (channel->wants)
 		sched_want(sched_of(channel), channel->sched_channel, vgpu_now_ns());
 	channel->wants = false;
+}
+
+void channel_turn_end(struct channel *channel)
+{
+	/* Its end may take long: of a worker that holds nothing nobody need wait for that. */
+	channel->revoked = true;
+	if (!channel->granted || grant_revoke(&channel->grant))
+		yield(channel);
 }
 
 static void allow(struct channel *channel, bool contended)
@@ -80,16 +97,11 @@ static void end(struct channel *channel, uint32_t error, const char *text)
 		vm_count_fault(channel->vm, text);
 }
 
-static bool is_served(const struct channel *channel)
-{
-	return channel->state == CHANNEL_STARTING || channel->state == CHANNEL_OPEN;
-}
-
 void channel_decide(struct vm *vm, const struct sched_decision *decision)
 {
 	struct channel *channel = find(vm, decision->channel);
 
-	/* One that ends keeps what it has until its worker was reaped. */
+	/* One that ends keeps what it holds until it yields, or its worker was reaped. */
 	if (!channel || !is_served(channel))
 		return;
 	switch (decision->kind) {

@@ -14,6 +14,12 @@
 /* The channel has its place in the scheduler and its grant page. */
 void channel_turn_begin(struct channel *channel);
 
+/*
+ * Its state says that it ends. It gets no turn any more; the GPU that it holds it keeps until it
+ * yields, or its worker was reaped.
+ */
+void channel_turn_end(struct channel *channel);
+
 /* SCHED_GRANT to SCHED_TOKENS, of one of the VM's channels. May drop the link. */
 void channel_decide(struct vm *vm, const struct sched_decision *decision);
 

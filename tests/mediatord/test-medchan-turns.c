@@ -190,6 +190,38 @@ static void the_death_of_the_owner_frees_the_gpu(void **state)
 	end(&two);
 }
 
+/* However long its end takes. */
+static void who_ends_without_the_gpu_is_not_waited_for(void **state)
+{
+	struct two two;
+
+	begin(&two, *state);
+	device_ask(&two.a, 0, ORDER_IGNORE_END, 0);
+	want(&two.a);
+	wait_answer(&two.a, ORDER_GRANT, RUN);
+	device_send_close(&two.a, 0);
+	wait_answer(&two.a, ORDER_GRANT, 0);
+	want(&two.b);
+	wait_answer(&two.b, ORDER_GRANT, RUN);
+	end(&two);
+}
+
+static void who_ends_with_the_gpu_has_it_until_it_yields(void **state)
+{
+	struct two two;
+
+	begin(&two, *state);
+	device_ask(&two.a, 0, ORDER_IGNORE_END, 0);
+	take(&two.a);
+	device_send_close(&two.a, 0);
+	wait_answer(&two.a, ORDER_GRANT, 0);
+	want(&two.b);
+	assert_int_equal(device_ask(&two.b, 0, ORDER_GRANT, 0), 0);
+	device_ask(&two.a, 0, ORDER_YIELD, 0);
+	wait_answer(&two.b, ORDER_GRANT, RUN);
+	end(&two);
+}
+
 static void a_job_beyond_the_limit_ends_the_channel(void **state)
 {
 	struct two two;
@@ -299,6 +331,8 @@ int main(void)
 		TEST(who_says_yielded_and_holds_on_is_not_believed),
 		TEST(who_does_not_yield_is_killed),
 		TEST(the_death_of_the_owner_frees_the_gpu),
+		TEST(who_ends_without_the_gpu_is_not_waited_for),
+		TEST(who_ends_with_the_gpu_has_it_until_it_yields),
 		TEST(a_job_beyond_the_limit_ends_the_channel),
 		TEST(tokens_are_the_vms_rate),
 		TEST(a_gpu_that_fails_takes_its_channels_along),
