@@ -28,10 +28,8 @@ new_boot() {
 }
 
 for how in reboot reset; do
-	put_vectors 300000
-	completed=$(vm .counters.completed)
-	in_guest "vgpu-agent add --mailbox /tmp/a /tmp/b -o /tmp/sum >/dev/null 2>&1 &"
-	wait_until 60 "an addition is under way" vm_is ".counters.completed > $completed + 200"
+	put_vectors 100000
+	begin_adding
 	case $how in
 	reboot) in_guest_of guest 1 "reboot -f" 2>/dev/null || true ;; # it cannot answer
 	reset) virsh_ reset guest ;;

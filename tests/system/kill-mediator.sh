@@ -12,13 +12,18 @@ start_libvirt
 define_guest
 register
 boot_guest
-put_vectors 300000
+put_vectors 100000
 guest_put "$top_builddir/tests/system/channel-holder" /tmp/holder
 in_guest "chmod +x /tmp/holder"
 holder=$(in_guest ": >/tmp/said; /tmp/holder hold >/tmp/said 2>&1 </dev/null & echo \$!")
 wait_until 60 "a program has a channel" in_guest "grep -q ready /tmp/said"
 holder_worker=$(vm '.channels[0].worker_pid')
 served=0
+
+# Whether the only workers are the mailbox's and the channel's.
+workers_are_its() {
+	[ "$(pids_of "$worker" | sort)" = "$(vm '.worker.pid, .channels[0].worker_pid' | sort)" ]
+}
 
 # What the program left in its channel's memory is there, and it can use it.
 channel_serves() {
@@ -32,12 +37,10 @@ channel_serves "at first"
 for round in 1 2; do
 	begin_adding
 	stop_mediator KILL
-	status=0
-	wait "$adding" || status=$?
-	cat "$work/adding.log"
-	case $status in
+	until_added
+	case $added in
 	69 | 75) ;;
-	*) fail "exit status $status, neither 69 nor 75, as the mediator died" ;;
+	*) fail "exit status $added, neither 69 nor 75, as the mediator died" ;;
 	esac
 	expect 1 in_guest "test -e /tmp/sum"
 	channel_serves "without a mediator"
@@ -48,8 +51,7 @@ for round in 1 2; do
 	channel_serves "round $round"
 	vm_is ".channels | length == 1 and .[0].worker_pid == $holder_worker" ||
 		fail "not the channel that was there: $(vm .channels)"
-	[ "$(pids_of "$worker" | sort)" = "$(vm '.worker.pid, .channels[0].worker_pid' | sort)" ] ||
-		fail "other workers: $(pids_of "$worker")"
+	wait_until 60 "no other worker is left" workers_are_its
 	only_sockets "$control" "$keeper_socket" "$link_dir/$guest_uuid.sock"
 done
 

@@ -322,16 +322,39 @@ add_vectors() {
 	in_guest "rm -f /tmp/sum; vgpu-agent add /tmp/a /tmp/b -o /tmp/sum"
 }
 
-# begin_adding: leaves an addition of many requests under way in the guest; $adding is the pid of
-# what waits for it, and $work/adding.log gets what it says.
+# begin_adding: has the guest add its vectors by the mailbox, over and over, until that fails or
+# end_adding() is called: under way however late this host looks. $completed is how many requests of
+# the VM were completed before the first of them.
 begin_adding() {
-	local completed
 	completed=$(vm .counters.completed)
-	in_guest "rm -f /tmp/sum; vgpu-agent add --mailbox /tmp/a /tmp/b -o /tmp/sum" \
-		>"$work/adding.log" 2>&1 &
-	adding=$!
+	# shellcheck disable=SC2016 # the guest's shell expands these
+	in_guest 'rm -f /tmp/enough /tmp/added
+		{
+			status=0
+			while [ "$status" = 0 ] && [ ! -e /tmp/enough ]; do
+				rm -f /tmp/sum
+				vgpu-agent add --mailbox /tmp/a /tmp/b -o /tmp/sum
+				status=$?
+			done
+			echo "$status" >/tmp/added.new
+			mv /tmp/added.new /tmp/added
+		} >/tmp/adding.log 2>&1 </dev/null &'
 	# The first requests alone would be its opening.
 	wait_until 60 "an addition is under way" vm_is ".counters.completed > $completed + 200"
+}
+
+# until_added: waits for the end of the additions, shows what they said, and sets $added to the last
+# one's exit status.
+until_added() {
+	wait_until 60 "the additions end" in_guest "test -e /tmp/added"
+	in_guest "cat /tmp/adding.log"
+	added=$(in_guest "cat /tmp/added")
+}
+
+# end_adding: lets the addition that is under way be the last.
+end_adding() {
+	in_guest ": >/tmp/enough"
+	until_added
 }
 
 # until_served: waits until the next request is served, and says how long that took.
