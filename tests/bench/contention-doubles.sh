@@ -37,7 +37,12 @@ else
 fi
 END
 chmod 755 "$dir/path/nvidia-cuda-mps-control"
-MPS_SAID=$dir/said PATH=$dir/path:$PATH "$contention" --native --window 0.05 --json "$dir/stack" >"$dir/json"
+# On a busy host somebody may get no turn within a short window.
+for window in 0.05 0.5 5; do
+	MPS_SAID=$dir/said PATH=$dir/path:$PATH \
+		"$contention" --native --window $window --json "$dir/stack" >"$dir/json"
+	! jq -e '[.rows[].p99_ratio[]] | all(. > 0)' "$dir/json" >/dev/null || break
+done
 [ "$(jq -c '[.rows[].neighbours]' "$dir/json")" = '[0,1,8,8,8,8]' ] || fail "rows: $(cat "$dir/json")"
 [ "$(jq '[.rows[] | .time_slicing, .mps, .ours | .p50_us > 0 and .p99_us > 0] | all' "$dir/json")" = true ] ||
 	fail "figures: $(cat "$dir/json")"
