@@ -443,6 +443,15 @@ void channels_break(struct vm *vm, uint32_t error, const char *text)
 		}
 }
 
+void channels_leave(struct vm *vm)
+{
+	for (struct channel *channel = vm->channels.first; channel; channel = channel->next) {
+		if (channel->worker)
+			worker_kill(channel->worker);
+		channel_unschedule(channel);
+	}
+}
+
 void channels_forsake(struct vm *vm)
 {
 	/* Nobody will ask for what it wants to resume. */

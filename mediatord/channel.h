@@ -113,11 +113,11 @@ void channel_send_closed(struct vm *vm, uint32_t number, uint32_t serial, uint32
 /* The device was reset, or went: kills every channel's worker. Sends nothing, now or later. */
 void channels_reset(struct vm *vm);
 
-/*
- * As if each had lost its worker, with this VGPU_ERR_*; text says why. The scheduler has none of
- * them afterwards.
- */
+/* As if each had lost its worker, with this VGPU_ERR_*; text says why. */
 void channels_break(struct vm *vm, uint32_t error, const char *text);
+
+/* After that: kills what ends already, too. The scheduler has none of them afterwards. */
+void channels_leave(struct vm *vm);
 
 /*
  * Tells the device that no channel of it is open any more, or will be, since the link is about to

@@ -382,6 +382,7 @@ int vm_change(struct vm *vm, const struct vm_config *config, struct vgpu_error *
 	if (moves) {
 		/* A channel stays where it was placed, and a worker has its VM's uid: both end. */
 		channels_break(vm, VGPU_ERR_CONTEXT_LOST, "the VM was moved to another pool or id");
+		channels_leave(vm);
 		end_context(vm, VGPU_ERR_CONTEXT_LOST, "the VM was moved to another pool or id");
 		if (vm->worker && vm->worker->holds_gpu) {
 			vm->worker->holds_gpu = false;

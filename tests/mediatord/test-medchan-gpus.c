@@ -11,8 +11,10 @@
 
 #include "common/uuid.h"
 #include "mediatord/gpus/report.h"
+#include "mediatord/worker_protocol.h"
 #include "tests/mediatord/loop-harness.h"
 #include "tests/mediatord/medchan-device.h"
+#include "tests/wait.h"
 
 #define MIB	    (UINT64_C(1) << 20)
 #define CONTEXT_MIB 64
@@ -23,6 +25,12 @@ static int setup_two(void **state)
 				  "software-gpus = 2\ncontext-memory = 64MiB\n"
 				  "[pool A]\ngpus = all\n",
 				  "");
+}
+
+static int setup_pools(void **state)
+{
+	return harness_setup_with(
+		state, "software-gpus = 2\n[pool A]\ngpus = 0\n[pool B]\ngpus = 1\n", "");
 }
 
 static int setup_three(void **state)
@@ -211,6 +219,30 @@ static void a_mailbox_goes_on_on_another_gpu(void **state)
 	device_close(&device);
 }
 
+/* A change that ends channels is not refused for one that ends already. */
+static void a_vm_moves_while_a_channel_of_it_ends(void **state)
+{
+	struct harness *harness = *state;
+	struct vm_status status;
+	struct device device;
+
+	device_open(&device, harness->link_path);
+	assert_int_equal(open_channel(harness, &device, 0), 0);
+	device_ask(&device, 0, ORDER_IGNORE_END, 0);
+	device_ask(&device, 0, ORDER_WANT, VGPU_WORKER_WANT_GRANT);
+	wait_until(device_ask(&device, 0, ORDER_GRANT, 0) == VGPU_GRANT_RUN);
+	device_ask(&device, 0, ORDER_HOLD, 1);
+	device_send_close(&device, 0);
+	harness_wait(harness, status,
+		     status.channel_count == 0 ||
+			     status.channels[0].state == VGPU_CHANNEL_STATE_CLOSING);
+	strcpy(harness->vm.pool, "B");
+	harness_put(harness);
+	assert_int_equal(device_closed(&device, 0), VGPU_ERR_NONE);
+	assert_int_equal(open_channel(harness, &device, 0), 1);
+	device_close(&device);
+}
+
 int main(void)
 {
 #define TEST(function, setup) cmocka_unit_test_setup_teardown(function, setup, harness_teardown)
@@ -221,6 +253,7 @@ int main(void)
 		TEST(a_gpu_that_fails_ends_its_channels_alone, setup_two),
 		TEST(a_pool_whose_gpus_all_failed_opens_nothing, setup_two),
 		TEST(a_mailbox_goes_on_on_another_gpu, setup_two),
+		TEST(a_vm_moves_while_a_channel_of_it_ends, setup_pools),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
