@@ -85,14 +85,24 @@ static struct channel *find(const struct vm *vm, uint32_t sched_channel)
 	return NULL;
 }
 
+/* It was closed, and told to end: until then the limits on what it has on the GPU go on. */
+static bool finishes(const struct channel *channel)
+{
+	return channel->state == CHANNEL_CLOSING && channel->worker->state == WORKER_FINISHING;
+}
+
 /* Ends a channel for a fault of its own. */
 static void end(struct channel *channel, uint32_t error, const char *text)
 {
 	worker_log(channel->worker, VGPU_LOG_WARNING, "killing worker %d: %s",
 		   (int)worker_pid(channel->worker), text);
 	channel_sample(channel);
-	channel->error = channel->opened ? error : VGPU_ERR_UNAVAILABLE;
-	channel_kill(channel, CHANNEL_BROKEN);
+	if (finishes(channel)) {
+		worker_kill(channel->worker);
+	} else {
+		channel->error = channel->opened ? error : VGPU_ERR_UNAVAILABLE;
+		channel_kill(channel, CHANNEL_BROKEN);
+	}
 	if (error == VGPU_ERR_TIMEOUT)
 		vm_count_fault(channel->vm, text);
 }
@@ -101,8 +111,9 @@ void channel_decide(struct vm *vm, const struct sched_decision *decision)
 {
 	struct channel *channel = find(vm, decision->channel);
 
-	/* One that ends keeps what it holds until it yields, or its worker was reaped. */
-	if (!channel || !is_served(channel))
+	/* One that ends keeps what it holds until it yields, in time, or its worker was reaped. */
+	if (!channel ||
+	    (!is_served(channel) && (decision->kind != SCHED_KILL || !finishes(channel))))
 		return;
 	switch (decision->kind) {
 	case SCHED_GRANT:
@@ -195,7 +206,7 @@ void channels_expire_due(struct vm *vm)
 	     channel = channel->next) {
 		int64_t since = grant_job_since(&channel->grant, now), look;
 
-		if (channel->state != CHANNEL_OPEN)
+		if (channel->state != CHANNEL_OPEN && !finishes(channel))
 			continue;
 		if (job_limit_reached(since, limit, now)) {
 			end(channel, VGPU_ERR_TIMEOUT, "a job of it is longer than the VM's limit");

@@ -20,6 +20,9 @@
 #define SUBMISSIONS_PER_SETTLE	64u
 #define SUBMISSIONS_PER_CONTROL 256u
 
+/* How often a channel that ends looks whether its work on the GPU has ended. */
+#define END_LOOK_US 50
+
 void server_init(struct server *server, void *region, uint32_t entries, long processors)
 {
 	ring_init(&server->ring, region, entries);
@@ -303,11 +306,27 @@ static int serve(struct server *server, struct vgpu_error **err)
 	}
 }
 
+/*
+ * What is on the GPU ends, and others have it while everything else is taken down. The mediator
+ * kills who takes too long.
+ */
+static void leave_gpu(struct server *server)
+{
+	VGPU_AUTO_ERROR struct vgpu_error *ignored = NULL;
+
+	while (channel_settle(&server->channel))
+		usleep(END_LOOK_US);
+	/* Where this cannot be said, nobody waits for it. */
+	gate_leave(&server->gate, &ignored);
+}
+
 int server_run(struct server *server, struct vgpu_error **err)
 {
 	struct vgpu_error *reason = NULL;
 
 	serve(server, &reason);
+	if (reason->status == ESHUTDOWN)
+		leave_gpu(server);
 	ring_publish(&server->ring);
 	ring_fail(&server->ring,
 		  reason->status == EPROTO ? VGPU_ERR_INVALID_REQUEST : VGPU_ERR_CONTEXT_LOST);

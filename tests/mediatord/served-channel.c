@@ -51,7 +51,7 @@ void served_end(struct served_channel *served)
 {
 	close(served->mediator);
 	pthread_join(served->thread, NULL);
-	assert_int_equal(served->reason->status, EPIPE);
+	assert_int_equal(served->reason->status, served->told_to_end ? ESHUTDOWN : EPIPE);
 	vgpu_error_free(&served->reason);
 	channel_close(&served->server.channel);
 	close(served->worker.fd);

@@ -7,6 +7,7 @@
 #define VGPU_TESTS_SERVED_CHANNEL_H
 
 #include <pthread.h>
+#include <stdbool.h>
 
 #include "mediatord/worker/serve.h"
 #include "tests/mediatord/guest-ring.h"
@@ -18,6 +19,7 @@ struct served_channel {
 	struct mediator_socket worker;
 	uint64_t bytes; /* of the region */
 	pthread_t thread;
+	bool told_to_end;	   /* the test sent END */
 	struct vgpu_error *reason; /* why the loop ended */
 };
 

@@ -459,6 +459,30 @@ static void nobody_waits_for_the_compiler(void **state)
 	assert_int_equal(control->held_up, 0);
 }
 
+/* Told to end, it gives the GPU up when its work there has ended: all else is not waited for. */
+static void who_ends_gives_the_gpu_up(void **state)
+{
+	const struct vgpu_worker_end message = {
+		.header = { .type = VGPU_WORKER_END, .length = sizeof(message) },
+	};
+
+	(void)state;
+	control->launch_ns = 1;
+	control->hung = 1;
+	submit(launch_on(0));
+	AWAIT(started);
+	assert_int_equal(set_grant(0), 1);
+	served.told_to_end = true;
+	assert_int_equal(send(served.mediator, &message, sizeof(message), MSG_NOSIGNAL),
+			 sizeof(message));
+	assert_false(idle());
+	__atomic_store_n(&control->hung, 0, __ATOMIC_RELEASE);
+	AWAIT(yielded);
+	assert_true(is_done());
+	assert_true(holds_nothing());
+	assert_true(idle());
+}
+
 /* Two streams at once count once; the histograms have each. */
 static void gpu_time_is_a_union(void **state)
 {
@@ -548,6 +572,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(who_waits_does_not_wait_for_later_work,
 						begin_on_one_processor, end),
 		TEST(nobody_waits_for_the_compiler),
+		TEST(who_ends_gives_the_gpu_up),
 		TEST(gpu_time_is_a_union),
 		TEST(work_never_runs_where_it_was_revoked),
 	};

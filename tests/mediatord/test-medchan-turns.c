@@ -222,6 +222,64 @@ static void who_ends_with_the_gpu_has_it_until_it_yields(void **state)
 	end(&two);
 }
 
+/* A closed channel's worker is killed after 2 s in any case, and that is no fault. */
+#define CLOSES_MAX 20
+
+/* Who closes a channel does not get around the limits: it is ended for them as an open one. */
+static void close_with_the_gpu(struct two *two, uint32_t longest_job_ms,
+			       void (*exceed)(struct two *two))
+{
+	struct vm_status status;
+	uint64_t faults = 0;
+
+	two->harness->vm.quotas.longest_job_ms = longest_job_ms;
+	harness_put(two->harness);
+	for (int i = 0; i < CLOSES_MAX && !faults; i++) {
+		if (i > 0)
+			device_open_channel(&two->a, 0);
+		device_ask(&two->a, 0, ORDER_IGNORE_END, 0);
+		take(&two->a);
+		device_send_close(&two->a, 0);
+		harness_wait(two->harness, status,
+			     status.channel_count == 0 ||
+				     status.channels[0].state == VGPU_CHANNEL_STATE_CLOSING);
+		exceed(two);
+		assert_int_equal(device_closed(&two->a, 0), VGPU_ERR_NONE);
+		faults = harness_status(two->harness).usage.faults;
+	}
+	assert_int_equal(faults, 1);
+}
+
+static void let_the_other_want(struct two *two)
+{
+	want(&two->b);
+}
+
+static void who_ends_with_the_gpu_has_to_yield(void **state)
+{
+	struct two two;
+
+	begin(&two, *state);
+	close_with_the_gpu(&two, 0, let_the_other_want);
+	wait_answer(&two.b, ORDER_GRANT, RUN);
+	end(&two);
+}
+
+/* It may be killed before it can answer. */
+static void let_its_job_last(struct two *two)
+{
+	device_order(&two->a, 0, ORDER_JOB_SINCE, (uint64_t)vgpu_now_ns());
+}
+
+static void a_closed_channels_job_has_its_limit(void **state)
+{
+	struct two two;
+
+	begin(&two, *state);
+	close_with_the_gpu(&two, 60, let_its_job_last);
+	end(&two);
+}
+
 static void a_job_beyond_the_limit_ends_the_channel(void **state)
 {
 	struct two two;
@@ -333,6 +391,8 @@ int main(void)
 		TEST(the_death_of_the_owner_frees_the_gpu),
 		TEST(who_ends_without_the_gpu_is_not_waited_for),
 		TEST(who_ends_with_the_gpu_has_it_until_it_yields),
+		TEST(who_ends_with_the_gpu_has_to_yield),
+		TEST(a_closed_channels_job_has_its_limit),
 		TEST(a_job_beyond_the_limit_ends_the_channel),
 		TEST(tokens_are_the_vms_rate),
 		TEST(a_gpu_that_fails_takes_its_channels_along),
